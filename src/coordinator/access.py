@@ -1,0 +1,93 @@
+"""Where the controller is and who we are to it: the user secret, and what the agent knows."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+import pydantic
+import yaml
+
+from coordinator import errors
+from coordinator.juju_api import connection
+
+_HOW = (
+    'juju add-secret coordinator-login username=<user> password=<password>, juju grant-secret '
+    'coordinator-login maas-backup-coordinator, juju config maas-backup-coordinator '
+    'juju-credentials=secret:<id>'
+)
+
+
+def _split(value: object) -> object:
+    return re.split(r'[\s,]+', value.strip()) if isinstance(value, str) and value.strip() else ()
+
+
+class Credentials(pydantic.BaseModel):
+    """Content of the secret that `juju-credentials` names."""
+
+    # The input of a failed validation is a password.
+    model_config = pydantic.ConfigDict(extra='ignore', hide_input_in_errors=True)
+
+    username: Annotated[str, pydantic.StringConstraints(pattern=r'^[\w.+-]+(@[\w.-]+)?$')]
+    password: Annotated[str, pydantic.StringConstraints(min_length=1)] = pydantic.Field(repr=False)
+    endpoints: Annotated[
+        tuple[Annotated[str, pydantic.StringConstraints(pattern=r'^.+:\d{1,5}$')], ...],
+        pydantic.BeforeValidator(_split),
+    ] = ()
+    ca_cert: str = pydantic.Field('', alias='ca-cert')
+
+
+def credentials(content: Mapping[str, str]) -> Credentials:
+    """Read the secret's content.
+
+    Raises:
+        PreconditionError: a key is missing or malformed; it is named, its value never.
+    """
+    try:
+        return Credentials.model_validate(content)
+    except pydantic.ValidationError as error:
+        wrong = ', '.join(sorted({str(item['loc'][0]) for item in error.errors()}))
+        raise errors.PreconditionError(
+            f'the secret of juju-credentials is wrong in: {wrong}. It takes username, password '
+            f'and, where wanted, endpoints (host:port, ...) and ca-cert: {_HOW}'
+        ) from None
+
+
+def endpoint(
+    content: Mapping[str, str], model_uuid: str, environment: Mapping[str, str]
+) -> connection.Endpoint:
+    """Return where to connect: what the secret says, else what the unit's agent uses.
+
+    Args:
+        content: of the secret.
+        model_uuid: of the model that is worked on.
+        environment: of the dispatch (`JUJU_API_ADDRESSES`, `JUJU_CHARM_DIR`).
+
+    Raises:
+        PreconditionError: the secret is malformed.
+        TransientError: the agent's configuration cannot be read just now.
+    """
+    found = credentials(content)
+    return connection.Endpoint(
+        addresses=found.endpoints or tuple(environment.get('JUJU_API_ADDRESSES', '').split()),
+        ca_cert=found.ca_cert or _agents_ca(environment),
+        model_uuid=model_uuid,
+        username=found.username,
+        password=found.password,
+    )
+
+
+def _agents_ca(environment: Mapping[str, str]) -> str:
+    """Read the controller's CA out of agent.conf, anew each time: Juju rewrites it."""
+    path = pathlib.Path(environment.get('JUJU_CHARM_DIR') or os.curdir).parent / 'agent.conf'
+    try:
+        return str(yaml.safe_load(path.read_text())['cacert'])
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        # No `from`: the file holds the agent's own password as well.
+        raise errors.TransientError(
+            f"the controller's CA certificate is not in {path} ({type(error).__name__}): set "
+            'ca-cert in the secret of juju-credentials'
+        ) from None

@@ -1,0 +1,199 @@
+"""The engine: takes an operation one checkpoint further.
+
+A dispatch calls `advance` once and saves what it returns; the save takes hold when the dispatch
+ends. So each call must leave the world such that it may be made again from the record before:
+
+- A step that may have an effect is entered only when its intent (`doing` and a watermark) came
+  out of an earlier dispatch; the intent is stored together with the end of the step before.
+- A step is entered at most once per call, unless it only looks: at most one effect per dispatch.
+- Nothing here sleeps. `Wait` ends the dispatch, and an equal record is not written again.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import traceback
+from collections.abc import Callable
+from typing import TypeVar
+
+from coordinator import errors, operation, ports, step
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar('T')
+
+TRYING_AGAIN = 'trying again: '
+
+
+def advance(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
+    """Return the operation one checkpoint further; a held or ended one comes back unchanged."""
+    while op.open:
+        current = plan.find(op.step)
+        if current is None:
+            return op.held(
+                f'this revision of the charm knows no step {op.step!r} of {op.kind}: refresh to '
+                'the revision that began the operation, then run resume-operation'
+            )
+        if op.undoing:
+            return _undo(op, plan, current, world)
+        moved = _do(op, plan, current, world)
+        following = plan.find(moved.step)
+        same = moved.step == op.step or moved.undoing
+        if same or following is None or not following.only_looks:
+            return moved
+        op = moved
+    return op
+
+
+def _do(
+    op: operation.Operation, plan: step.Plan, current: step.Step, world: ports.World
+) -> operation.Operation:
+    try:
+        if op.current.state == operation.TO_DO:
+            op = _begin(op, current, world)
+            if not current.only_looks:
+                return op
+        outcome = _enter(current.do, op, world)
+    except errors.TransientError as error:
+        if not _late(op, current.deadline(op.settings), world):
+            return _trying_again(op, error, world)
+        return _failed(op, plan, current, _too_late(op, current, str(error)), world)
+    except errors.RetryStepError as error:
+        if op.current.attempts < current.attempts:
+            logger.warning('%s: %s: attempt %s: %s', op.id, op.step, op.current.attempts, error)
+            return op.attempt_failed(str(error))
+        return _failed(op, plan, current, f'{error} (after {current.attempts} attempts)', world)
+    except errors.CoordinatorError as error:
+        return _failed(op, plan, current, str(error), world)
+    op = op.remembering(outcome.facts)
+    if isinstance(outcome, step.Done):
+        logger.info('%s: %s is done', op.id, op.step)
+        return _next(op.step_ended(operation.DONE, world.now()), plan, world)
+    if _late(op, current.deadline(op.settings), world):
+        return _failed(op, plan, current, _too_late(op, current, outcome.reason), world)
+    return op.waiting(outcome.reason, world.now(), outcome.task)
+
+
+def _enter(
+    handler: Callable[[operation.Operation, ports.World], T],
+    op: operation.Operation,
+    world: ports.World,
+) -> T:
+    """Enter a step. A fault of our own must not leave an operation without an end.
+
+    It is treated as transient: it is tried again until the deadline, and then undone. Its text
+    may hold anything, so only its kind and its place reach the record and the log.
+    """
+    try:
+        return handler(op, world)
+    except errors.CoordinatorError:
+        raise
+    except Exception as error:
+        frames = ''.join(traceback.format_tb(error.__traceback__))
+        logger.error('%s: %s: %s\n%s', op.id, op.step, type(error).__name__, frames)
+        raise errors.TransientError(
+            f'internal error ({type(error).__name__}), the traceback is in juju debug-log'
+        ) from None
+
+
+def _begin(op: operation.Operation, current: step.Step, world: ports.World) -> operation.Operation:
+    mark = _enter(current.mark, op, world) if current.mark else step.Mark()
+    return op.beginning(mark.watermark, mark.facts, world.now())
+
+
+def _next(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
+    """Go to the following step, its intent included, or end."""
+    names = plan.names
+    position = names.index(op.step) + 1
+    if position == len(names):
+        failed = any(entry.state == operation.BROKEN for entry in op.steps)
+        return op.ending(operation.FAILED if failed else operation.COMPLETE, world.now())
+    op = op.moving_to(names[position])
+    following = plan.steps[position]
+    if following.only_looks:
+        return op
+    try:
+        return _begin(op, following, world)
+    except errors.CoordinatorError as error:
+        # The step before is done all the same: the next dispatch tries the intent again.
+        return op.waiting(f'{TRYING_AGAIN}{error}', world.now())
+
+
+def _failed(
+    op: operation.Operation, plan: step.Plan, current: step.Step, why: str, world: ports.World
+) -> operation.Operation:
+    logger.error('%s: %s failed: %s', op.id, op.step, why)
+    if plan.past_pivot(op.step):
+        return op.held(why)
+    op = op.step_ended(operation.BROKEN, world.now(), why)
+    if current.tolerated:
+        return _next(op.with_problem(f'{op.step}: {why}'), plan, world)
+    return op.turning_back(f'{op.step}: {why}')
+
+
+def _undo(
+    op: operation.Operation, plan: step.Plan, current: step.Step, world: ports.World
+) -> operation.Operation:
+    begun = op.current.state in (operation.DOING, operation.DONE, operation.BROKEN)
+    if op.current.state != operation.UNDOING:
+        if current.undo is None or not begun:
+            return _back(op, plan, world)
+        op = op.undo_begins(world.now())
+    assert current.undo is not None
+    late = _late(op, current.undo_deadline(op.settings), world)
+    try:
+        outcome = _enter(current.undo, op, world)
+    except errors.TransientError as error:
+        if not late:
+            return _trying_again(op, error, world)
+        return op.held(f'undoing {op.step}: {error}. When this is mended, run resume-operation')
+    except errors.CoordinatorError as error:
+        return op.held(f'undoing {op.step}: {error}. When this is mended, run resume-operation')
+    op = op.remembering(outcome.facts)
+    if isinstance(outcome, step.Done):
+        return _back(op.step_ended(operation.UNDONE, world.now()), plan, world)
+    if late:
+        why = f'undoing {op.step} did not come to its end in time: {outcome.reason}'
+        return _back(
+            op.step_ended(operation.BROKEN, world.now(), why).with_problem(why), plan, world
+        )
+    return op.waiting(outcome.reason, world.now(), outcome.task)
+
+
+def _back(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
+    """Go to the nearest earlier step that has something to undo, or end."""
+    position = plan.names.index(op.step)
+    for earlier in reversed(plan.steps[:position]):
+        state = op.record(earlier.name).state
+        if earlier.undo is not None and state in (
+            operation.DONE,
+            operation.DOING,
+            operation.BROKEN,
+        ):
+            return op.moving_to(earlier.name)
+    return op.ending(op.outcome, world.now())
+
+
+def _trying_again(
+    op: operation.Operation, error: errors.CoordinatorError, world: ports.World
+) -> operation.Operation:
+    """Note the first of a row of transient errors; the later ones differ in nothing that helps.
+
+    Were each noted, texts that vary (ports, request ids) would make every look a checkpoint, and
+    each checkpoint brings the next dispatch at once: a storm instead of patience.
+    """
+    logger.warning('%s: %s: %s', op.id, op.step, error)
+    if op.current.reason.startswith(TRYING_AGAIN):
+        return op
+    return op.waiting(f'{TRYING_AGAIN}{error}', world.now())
+
+
+def _late(op: operation.Operation, allowed: datetime.timedelta, world: ports.World) -> bool:
+    since = op.current.since
+    return bool(since) and world.now() - operation.parse_stamp(since) > allowed
+
+
+def _too_late(op: operation.Operation, current: step.Step, reason: str) -> str:
+    minutes = int(current.deadline(op.settings).total_seconds() // 60)
+    return f'not done within {minutes} minutes: {reason}'

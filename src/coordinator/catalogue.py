@@ -1,0 +1,89 @@
+"""Backup sets in the repository: where they lie, list, commit, withdraw.
+
+A set exists while its manifest does. So the manifest is written after everything else, and
+taken away before anything else.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import functools
+import re
+from collections.abc import Sequence
+
+from coordinator import errors, manifest, ports
+
+_SETS = 'coordinator/backup-sets/'
+_ID = re.compile(r'\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z')
+_READERS = 8
+"""Manifests read at the same time: S3 answers slowly, but many at once."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A backup set as listed: its manifest, or why that cannot be read."""
+
+    backup_id: str
+    manifest: manifest.Manifest | None
+    problem: str = ''
+
+
+def check_id(backup_id: str) -> str:
+    """Return the id if it is one: only such ids ever become part of a key.
+
+    Raises:
+        PreconditionError: it is not of the form 2026-08-22T10:15:00Z.
+    """
+    if not _ID.fullmatch(backup_id):
+        raise errors.PreconditionError(
+            f'{backup_id[:40]!r} is no backup id: ids look like 2026-08-22T10:15:00Z, '
+            'list-backups shows them'
+        )
+    return backup_id
+
+
+def manifest_key(backup_id: str) -> str:
+    """Key of a set's manifest."""
+    return f'{_SETS}{check_id(backup_id)}/manifest.json'
+
+
+def sealed_key(backup_id: str) -> str:
+    """Key of a set's sealed passwords."""
+    return f'{_SETS}{check_id(backup_id)}/secrets.age'
+
+
+def entries(store: ports.ObjectStore) -> list[Entry]:
+    """Return all sets, oldest first; a damaged manifest is an entry with its problem."""
+    ids = [
+        item.key.split('/')[2]
+        for item in store.list(_SETS)
+        if item.key.endswith('/manifest.json') and _ID.fullmatch(item.key.split('/')[2])
+    ]
+    return read(store, ids)
+
+
+def read(store: ports.ObjectStore, ids: Sequence[str]) -> list[Entry]:
+    """Return the entries of these sets, in their order."""
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(functools.partial(_entry, store), ids))
+
+
+def _entry(store: ports.ObjectStore, backup_id: str) -> Entry:
+    key = manifest_key(backup_id)
+    try:
+        return Entry(backup_id, manifest.parse(store.get(key), key))
+    except errors.StepError as error:
+        return Entry(backup_id, None, str(error))
+    except errors.ForeignRecordError as error:
+        return Entry(backup_id, None, str(error))
+
+
+def commit(store: ports.ObjectStore, contents: manifest.Manifest) -> None:
+    """Make a set exist: one PUT, equal however often it is repeated."""
+    store.put(manifest_key(contents.backup_id), contents.to_json())
+
+
+def withdraw(store: ports.ObjectStore, backup_id: str) -> None:
+    """Make a set not exist."""
+    store.delete(manifest_key(backup_id))

@@ -1,0 +1,75 @@
+"""What can go wrong, sorted by what happens next."""
+
+
+class CoordinatorError(Exception):
+    """Base of all errors that a person may read: each message says what to do about it."""
+
+
+class PreconditionError(CoordinatorError):
+    """Nothing has begun and nothing was changed: the request is refused."""
+
+
+class TransientError(CoordinatorError):
+    """The outside did not answer as it should: the next dispatch tries again."""
+
+
+class StepError(CoordinatorError):
+    """The step cannot succeed as things are: the operation is undone, or held for a person."""
+
+
+class RetryStepError(StepError):
+    """This attempt came to nothing, through no fault of its own: another attempt may succeed."""
+
+
+class ForeignRecordError(CoordinatorError):
+    """A stored document was written by a newer version than this one: it is left untouched."""
+
+
+# What the controller says. Adapters raise these; steps may let them pass.
+
+
+class ConnectionFailed(TransientError):
+    """No controller address answered, or the connection broke in mid-call."""
+
+
+class ControllerBusy(TransientError):
+    """The controller is upgrading, migrating the model, or asks to try again."""
+
+
+class UntrustedController(StepError):
+    """The controller's certificate is not vouched for by the CA that is known."""
+
+
+class NotAuthorised(StepError):
+    """The Juju user may not log in, or may not do this in the model."""
+
+
+class NotFound(StepError):
+    """The thing named is not in the model, or not in the bucket."""
+
+
+class OperationBlocked(StepError):
+    """`juju disable-command` forbids the change."""
+
+
+class ModelMoved(StepError):
+    """The model has migrated to another controller."""
+
+
+class AlreadyExists(StepError):
+    """What should be made is there already."""
+
+
+class UnexpectedAnswer(StepError):
+    """An answer does not have the shape that its protocol promises."""
+
+
+# What the object store says.
+
+
+class StoreUnavailable(TransientError):
+    """S3 did not answer, or answered that it cannot just now."""
+
+
+class StoreRefused(StepError):
+    """S3 refused for good: no such bucket, wrong keys, no permission."""

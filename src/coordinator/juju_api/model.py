@@ -1,0 +1,209 @@
+"""`ports.JujuModel` over a controller's API."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self, TypeVar
+
+import tenacity
+
+from coordinator import errors, ports
+from coordinator.juju_api import answers, connection, facades, status, wire
+
+logger = logging.getLogger(__name__)
+
+_TRIES = 3
+_TRYING_SECONDS = 45.0
+
+_T = TypeVar('_T')
+_Call = Callable[[connection.Connection], _T]
+
+
+def _unfenced() -> None:
+    pass
+
+
+class JujuApi:
+    """The model as the controller's API shows it.
+
+    The connection is opened at the first call, and again after it was lost. A call that only
+    looks is repeated while the controller fails in passing. A call with an effect is sent once:
+    only the opening of its connection is repeated. `fence` is called right before each call with
+    an effect, and raises when this unit is the leader no longer.
+    """
+
+    def __init__(
+        self,
+        endpoint: connection.Endpoint,
+        *,
+        fence: Callable[[], None] = _unfenced,
+        timeouts: connection.Timeouts | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ):
+        self._endpoint = endpoint
+        self._fence = fence
+        self._timeouts = timeouts
+        self._connection: connection.Connection | None = None
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(errors.TransientError),
+            stop=tenacity.stop_after_attempt(_TRIES) | tenacity.stop_after_delay(_TRYING_SECONDS),
+            wait=tenacity.wait_exponential(multiplier=0.5, max=5),
+            before_sleep=tenacity.before_sleep_log(logger, logging.INFO),
+            sleep=sleep,
+            reraise=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> connection.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = connection.connect(self._endpoint, self._timeouts)
+        return self._connection
+
+    def _look(self, call: _Call[_T]) -> _T:
+        return self._retrying(lambda: call(self._open()))
+
+    def _change(self, call: _Call[_T]) -> _T:
+        opened = self._retrying(self._open)
+        self._fence()
+        return call(opened)
+
+    # --- Looking -----------------------------------------------------------------------------
+
+    def access(self) -> ports.Access:
+        return self._look(lambda c: c.session.access)
+
+    def status(self) -> ports.ModelStatus:
+        return status.model_status(self._look(facades.full_status))
+
+    def leader(self, application: str) -> str:
+        return self._look(lambda c: facades.leader(c, application))
+
+    def tasks(self, action: str) -> Sequence[ports.Task]:
+        found = self._look(lambda c: facades.tasks(c, action))
+        # Without results, which 3.6 leaves out of listings and 4.0 may not.
+        return sorted((_task(answer, {}) for answer in found), key=lambda task: task.id)
+
+    def task(self, task_id: int) -> ports.Task:
+        answer = self._look(lambda c: facades.task(c, task_id))
+        return _task(answer, wire.results(answer.output))
+
+    def storage(self) -> Sequence[ports.Storage]:
+        return [
+            ports.Storage(
+                id=details.storage_tag,
+                owner=details.owner_tag,
+                attached_to=tuple(a.unit_tag for a in details.attachments.values()),
+                alive=status.is_alive(details.life),
+            )
+            for details in self._look(facades.storage)
+        ]
+
+    def config(self, application: str) -> Mapping[str, str | int | float | bool]:
+        options = self._look(lambda c: facades.config(c, application))
+        return {key: o.value for key, o in options.items() if o.value is not None}
+
+    def secrets(self, label: str) -> Sequence[ports.Secret]:
+        found = self._look(lambda c: facades.secrets(c, {'label': label}))
+        return [ports.Secret(s.uri, s.owner_tag, s.label) for s in found if s.label == label]
+
+    def reveal_secret(self, secret_id: str) -> Mapping[str, str]:
+        wanted = {'uri': wire.secret_uri(secret_id)}
+        found = self._look(lambda c: facades.secrets(c, wanted, content=True))
+        for secret in found:
+            if secret.uri == secret_id and secret.value is not None:
+                return secret.value.data
+        raise errors.NotFound(f'The secret {secret_id} is not in the model.')
+
+    # --- Changing ----------------------------------------------------------------------------
+
+    def run_action(
+        self, unit: str, action: str, parameters: Mapping[str, str | bool | int]
+    ) -> ports.Task:
+        answer = self._change(lambda c: facades.enqueue(c, unit, action, parameters))
+        return _task(answer, {})
+
+    def cancel_task(self, task_id: int) -> None:
+        def ask(opened: connection.Connection) -> None:
+            try:
+                facades.cancel(opened, task_id)
+            except errors.NotAuthorised:
+                raise
+            except errors.StepError as error:
+                # Juju 4.0 fails here whenever the task exists.
+                logger.info('task %s could not be cancelled: %s', task_id, error)
+
+        self._change(ask)
+
+    def add_units(
+        self, application: str, count: int, machines: Sequence[str] = ()
+    ) -> Sequence[str]:
+        return self._change(lambda c: facades.add_units(c, application, count, machines))
+
+    def remove_unit(self, unit: str) -> None:
+        self._remove(lambda c: facades.destroy_unit(c, unit))
+
+    def remove_storage(self, ids: Sequence[str]) -> None:
+        for storage_id in ids:
+            self._remove(lambda c, storage_id=storage_id: facades.remove_storage(c, storage_id))
+
+    def integrate(self, endpoint: str, other: str) -> None:
+        self._change(lambda c: facades.add_relation(c, (endpoint, other)))
+
+    def remove_relation(self, endpoint: str, other: str) -> None:
+        self._change(lambda c: facades.destroy_relation(c, (endpoint, other)))
+
+    def set_config(self, application: str, values: Mapping[str, str]) -> None:
+        self._change(lambda c: facades.set_config(c, application, values))
+
+    def create_secret(self, label: str, content: Mapping[str, str], description: str = '') -> str:
+        return self._change(lambda c: facades.create_secret(c, label, content, description))
+
+    def update_secret(self, secret_id: str, content: Mapping[str, str]) -> None:
+        self._change(lambda c: facades.update_secret(c, secret_id, content))
+
+    def grant_secret(self, secret_id: str, application: str) -> None:
+        self._change(lambda c: facades.grant_secret(c, secret_id, application))
+
+    def remove_secret(self, secret_id: str) -> None:
+        self._remove(lambda c: facades.remove_secret(c, secret_id))
+
+    def _remove(self, call: _Call[None]) -> None:
+        """Remove something that may be gone already."""
+
+        def remove(opened: connection.Connection) -> None:
+            try:
+                call(opened)
+            except errors.NotFound as error:
+                logger.info('nothing to remove: %s', error)
+
+        self._change(remove)
+
+
+def _task(answer: answers.ActionResult, results: Mapping[str, str]) -> ports.Task:
+    if answer.action is None:
+        raise errors.UnexpectedAnswer('The controller described a task without its action.')
+    return ports.Task(
+        id=answer.action.tag,
+        unit=answer.action.receiver,
+        action=answer.action.name,
+        parameters=answer.action.parameters,
+        status=answer.status,
+        message=answer.message,
+        results=results,
+        enqueued=answer.enqueued,
+        started=answer.started,
+        completed=answer.completed,
+    )

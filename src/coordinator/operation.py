@@ -1,0 +1,260 @@
+"""The record of one operation: plain, frozen, and small enough for a databag.
+
+The record holds step names, never positions, so that a charm of another revision can read it.
+Its methods are the only transitions there are; none of them looks at the world.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from coordinator import errors, settings
+
+FORMAT = 1
+LONGEST_MESSAGE = 600
+"""Characters of one message in the record: a databag is no place for a log."""
+
+OPEN, HELD, COMPLETE, FAILED, ABORTED = 'open', 'held', 'complete', 'failed', 'aborted'
+
+# States of a step.
+TO_DO, DOING, DONE, BROKEN, UNDOING, UNDONE = (
+    'to-do',
+    'doing',
+    'done',
+    'failed',
+    'undoing',
+    'undone',
+)
+
+
+def stamp(time: datetime.datetime) -> str:
+    """Write a time as both charms write their backup ids: UTC, to the second."""
+    return time.astimezone(datetime.UTC).strftime('%Y-%m-%dT%H:%M:%SZ')
+
+
+def parse_stamp(text: str) -> datetime.datetime:
+    """Read what `stamp` wrote; ValueError for anything else."""
+    return datetime.datetime.strptime(text, '%Y-%m-%dT%H:%M:%SZ').replace(tzinfo=datetime.UTC)
+
+
+def one_line(text: str, limit: int = LONGEST_MESSAGE) -> str:
+    """Make foreign text safe for a status, a table or a terminal: printable, one line, cut."""
+    line = ' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())
+    return line if len(line) <= limit else f'{line[: limit - 1]}…'
+
+
+@dataclasses.dataclass(frozen=True)
+class StepRecord:
+    """How far one step has come."""
+
+    name: str
+    state: str = TO_DO
+    attempts: int = 0
+    since: str = ''
+    """When the attempt (or the undoing) that counts now began: deadlines run from here."""
+    started: str = ''
+    ended: str = ''
+    reason: str = ''
+    """Why it waits, or why it failed."""
+    task: int | None = None
+    """The Juju task that it waits for, or waited for last."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """One run of a plan."""
+
+    id: str
+    """For a backup it is the backup id as well."""
+    kind: str
+    settings: settings.Settings
+    steps: tuple[StepRecord, ...]
+    started: str
+    step: str
+    """Name of the current step; stays on the last one when the operation has ended."""
+    status: str = OPEN
+    undoing: bool = False
+    outcome: str = FAILED
+    """What it ends as once everything is undone."""
+    watermark: int = 0
+    ended: str = ''
+    error: str = ''
+    """What went wrong first, for people."""
+    problems: tuple[str, ...] = ()
+    """What else the operator should know: what is missing, what was left behind."""
+    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def new(
+        cls,
+        operation_id: str,
+        kind: str,
+        step_names: tuple[str, ...],
+        config: settings.Settings,
+        now: datetime.datetime,
+    ) -> Operation:
+        """Return an operation that has not begun its first step."""
+        return cls(
+            id=operation_id,
+            kind=kind,
+            settings=config,
+            steps=tuple(StepRecord(name) for name in step_names),
+            started=stamp(now),
+            step=step_names[0],
+        )
+
+    @property
+    def open(self) -> bool:
+        """Whether dispatches move it on."""
+        return self.status == OPEN
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it will never change again."""
+        return self.status not in (OPEN, HELD)
+
+    @property
+    def current(self) -> StepRecord:
+        """The record of the current step."""
+        return self.record(self.step)
+
+    def record(self, name: str) -> StepRecord:
+        """Return the record of a step; KeyError when there is none."""
+        for entry in self.steps:
+            if entry.name == name:
+                return entry
+        raise KeyError(name)
+
+    def fact(self, name: str, default: str = '') -> str:
+        """Return a fact that an earlier step or look has left."""
+        return self.facts.get(name, default)
+
+    # --- Transitions -------------------------------------------------------------------
+
+    def _with_step(self, name: str, **changes: Any) -> Operation:
+        steps = tuple(
+            dataclasses.replace(entry, **changes) if entry.name == name else entry
+            for entry in self.steps
+        )
+        return dataclasses.replace(self, steps=steps)
+
+    def remembering(self, facts: Mapping[str, str]) -> Operation:
+        """Add facts."""
+        return dataclasses.replace(self, facts={**self.facts, **facts}) if facts else self
+
+    def beginning(
+        self, watermark: int, facts: Mapping[str, str], now: datetime.datetime
+    ) -> Operation:
+        """Store the intent: from here on the current step may have had its effect."""
+        entry = self.current
+        begun = self._with_step(
+            self.step,
+            state=DOING,
+            attempts=entry.attempts + 1,
+            since=stamp(now),
+            started=entry.started or stamp(now),
+            reason='',
+            task=None,
+        )
+        return dataclasses.replace(begun, watermark=watermark).remembering(facts)
+
+    def waiting(self, reason: str, now: datetime.datetime, task: int | None = None) -> Operation:
+        """Note why the current step waits. Nothing differs if nothing new was learned."""
+        entry = self.current
+        return self._with_step(
+            self.step,
+            reason=one_line(reason),
+            task=task if task is not None else entry.task,
+            since=entry.since or stamp(now),
+        )
+
+    def attempt_failed(self, reason: str) -> Operation:
+        """Let the current step begin anew, with a new intent."""
+        return self._with_step(self.step, state=TO_DO, reason=one_line(reason), since='')
+
+    def step_ended(self, state: str, now: datetime.datetime, reason: str = '') -> Operation:
+        """Note that the current step is done, failed or undone."""
+        return self._with_step(
+            self.step, state=state, ended=stamp(now), reason=one_line(reason), since=''
+        )
+
+    def moving_to(self, step: str) -> Operation:
+        """Make another step the current one."""
+        return dataclasses.replace(self, step=step, watermark=0)
+
+    def turning_back(self, error: str, outcome: str = FAILED) -> Operation:
+        """Undo from the current step on."""
+        return dataclasses.replace(
+            self, undoing=True, outcome=outcome, error=self.error or one_line(error)
+        )
+
+    def undo_begins(self, now: datetime.datetime) -> Operation:
+        """Note that the current step is being undone."""
+        return self._with_step(self.step, state=UNDOING, since=stamp(now), reason='')
+
+    def with_problem(self, text: str) -> Operation:
+        """Add something that the operator should know; the first one is the error as well."""
+        line = one_line(text)
+        return dataclasses.replace(self, problems=(*self.problems, line), error=self.error or line)
+
+    def held(self, reason: str) -> Operation:
+        """Stop here for a person."""
+        return dataclasses.replace(
+            self._with_step(self.step, reason=one_line(reason)),
+            status=HELD,
+            error=self.error or one_line(reason),
+        )
+
+    def resumed(self, now: datetime.datetime) -> Operation:
+        """Go on with the held step, with its attempts and deadline anew."""
+        entry = self.current
+        since = stamp(now) if entry.state in (DOING, UNDOING) else ''
+        return dataclasses.replace(
+            self._with_step(self.step, attempts=min(entry.attempts, 1), since=since, reason=''),
+            status=OPEN,
+        )
+
+    def ending(self, status: str, now: datetime.datetime) -> Operation:
+        """End for good."""
+        return dataclasses.replace(self, status=status, ended=stamp(now))
+
+    # --- JSON ----------------------------------------------------------------------------
+
+    def to_json(self) -> str:
+        """Return the record as stored; equal operations give equal text."""
+        raw = {'format': FORMAT, **dataclasses.asdict(self), 'settings': self.settings.to_dict()}
+        return json.dumps(raw, sort_keys=True, separators=(',', ':'), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Operation:
+        """Read a record; fields that this version does not know are ignored.
+
+        Raises:
+            ForeignRecordError: a newer version wrote it, or it is no operation record.
+        """
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            if raw['format'] > FORMAT:
+                raise errors.ForeignRecordError(
+                    f'the operation record has format {raw["format"]}, this revision of the charm '
+                    f'knows {FORMAT}: refresh the charm to the newer revision again'
+                )
+            known = {field.name for field in dataclasses.fields(cls)}
+            values = {key: value for key, value in raw.items() if key in known}
+            values['settings'] = settings.Settings.from_dict(raw['settings'])
+            step_fields = {field.name for field in dataclasses.fields(StepRecord)}
+            values['steps'] = tuple(
+                StepRecord(**{k: v for k, v in entry.items() if k in step_fields})
+                for entry in raw['steps']
+            )
+            values['problems'] = tuple(raw['problems'])
+            return cls(**values)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise errors.ForeignRecordError(
+                f'the operation record in the peer relation cannot be read ({error!r}): '
+                'no revision of this charm wrote it so'
+            ) from error

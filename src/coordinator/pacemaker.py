@@ -1,0 +1,69 @@
+"""Brings the next dispatch while an operation waits.
+
+A transient systemd service outlives restarts of the unit agent, whose children die with it. Its
+one command asks the agent to dispatch; systemd starts it again a moment after it ended, and a
+little later each time: the delay stays near one hundredth of what the operation has lasted.
+The only place that starts programs.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+
+logger = logging.getLogger(__name__)
+
+_SECONDS = 20
+_FIRST, _LONGEST, _STEPS = 1, 15, 200
+"""Seconds between two dispatches, at first and at last, and how many lie between (systemd 254)."""
+
+
+class Pacemaker:
+    """The pacemaker of one unit."""
+
+    def __init__(self, unit: str, charm_dir: str):
+        self._unit = unit
+        self._charm_dir = charm_dir
+        self._service = f'{unit.replace("/", "-")}-pacemaker'
+
+    def start(self) -> None:
+        """See to it that the pacemaker runs.
+
+        That it does not start stops no operation: every other hook advances it as well.
+        """
+        if self._run('systemctl', 'is-active', self._service).stdout.strip() == 'active':
+            return
+        started = self._run(
+            'systemd-run',
+            '--collect',
+            f'--unit={self._service}',
+            '--property=Restart=always',
+            f'--property=RestartSec={_FIRST}',
+            f'--property=RestartSteps={_STEPS}',
+            f'--property=RestartMaxDelaySec={_LONGEST}',
+            # Between two starts the service is not dead, and its starts are not an accident.
+            '--property=StartLimitIntervalSec=0',
+            f'--description=Advances the operation of {self._unit}',
+            '--',
+            'juju-exec',
+            '-u',
+            self._unit,
+            f'JUJU_DISPATCH_PATH=hooks/advance {self._charm_dir}/dispatch',
+        )
+        if started.returncode:
+            logger.warning('the pacemaker did not start: %s', started.stderr.strip())
+
+    def stop(self) -> None:
+        """See to it that no pacemaker runs.
+
+        It is asked for, not waited for: this very dispatch may be the pacemaker's command.
+        """
+        self._run('systemctl', 'stop', '--no-block', self._service)
+
+    def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(
+                command, capture_output=True, text=True, timeout=_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return subprocess.CompletedProcess(command, 1, '', str(error))

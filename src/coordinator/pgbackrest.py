@@ -1,0 +1,235 @@
+"""Reads a pgBackRest repository: what backups it holds, and whether one is whole.
+
+Written after pgBackRest 2.45 to 2.5x (repository format 5). Only pgBackRest ever writes there:
+nothing here changes an object. Info files are INI-like: `key=JSON` below `[section]` lines.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from coordinator import errors, ports
+
+_LABEL = re.compile(r'(\d{4})(\d{2})(\d{2})-(\d{2})(\d{2})(\d{2})F')
+_LARGEST_INFO = 64 << 20
+_LARGEST_MANIFEST = 512 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Backup:
+    """One entry of `backup.info`."""
+
+    label: str
+    type: str
+    """full, diff or incr."""
+    error: bool
+    start: int
+    """Seconds since 1970."""
+    stop: int
+    wal_start: str
+    wal_stop: str
+    lsn_start: str
+    lsn_stop: str
+    repository_bytes: int
+    database_bytes: int
+    archive: str
+    """Name of the WAL archive's folder, such as `16-1`."""
+
+    @property
+    def id(self) -> str:
+        """The charm's id of a full backup: the label's time."""
+        return label_to_id(self.label)
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What verifying one backup's objects has found."""
+
+    objects: int
+    bytes: int
+    manifest_sha256: str
+    manifest_bytes: int
+
+
+def stanza(model: str, application: str) -> str:
+    """Return the stanza's name as the postgresql charm makes it."""
+    return f'{model}.{application}'
+
+
+def label_to_id(label: str) -> str:
+    """Turn `20250814-103336F` into `2025-08-14T10:33:36Z`, as the postgresql charm does."""
+    match = _LABEL.match(label)
+    if match is None:
+        raise errors.UnexpectedAnswer(f'{label!r} is no label of a full pgBackRest backup')
+    year, month, day, hour, minute, second = match.groups()
+    return f'{year}-{month}-{day}T{hour}:{minute}:{second}Z'
+
+
+def parse(text: str) -> dict[str, dict[str, Any]]:
+    """Read an info file or a manifest into section, key, value.
+
+    Raises:
+        UnexpectedAnswer: the text is not of that form.
+    """
+    sections: dict[str, dict[str, Any]] = {}
+    section: dict[str, Any] = {}
+    try:
+        for line in text.splitlines():
+            if line.startswith('[') and line.endswith(']'):
+                section = sections.setdefault(line[1:-1], {})
+            elif line:
+                # A file's name may hold `=`; JSON values that do hold it behind a quote or brace.
+                key, separator, value = _split(line)
+                if not separator:
+                    raise ValueError(line)
+                section[key] = json.loads(value)
+    except ValueError as error:
+        raise errors.UnexpectedAnswer(
+            f'a pgBackRest file is damaged near {str(error)[:80]!r}'
+        ) from error
+    return sections
+
+
+def _split(line: str) -> tuple[str, str, str]:
+    for mark in ('={', '="', '=['):
+        if mark in line:
+            key, _, rest = line.partition(mark)
+            return key, '=', mark[1:] + rest
+    return line.partition('=')
+
+
+def backups(store: ports.ObjectStore, stanza_name: str) -> list[Backup]:
+    """Return the backups that the repository lists, oldest first.
+
+    Raises:
+        NotFound: there is no repository for this stanza.
+    """
+    path = f'backup/{stanza_name}/backup.info'
+    try:
+        text = store.get(path, limit=_LARGEST_INFO).decode()
+        sections = parse(text)
+    except (errors.NotFound, errors.UnexpectedAnswer, UnicodeDecodeError):
+        # pgBackRest keeps an equal twin for the moment in which the first is rewritten.
+        sections = parse(store.get(f'{path}.copy', limit=_LARGEST_INFO).decode())
+    history: Mapping[str, Mapping[str, Any]] = sections.get('db:history', {})
+    found = [
+        _backup(label, raw, history) for label, raw in sections.get('backup:current', {}).items()
+    ]
+    return sorted(found, key=lambda backup: backup.label)
+
+
+def _backup(
+    label: str, raw: Mapping[str, Any], history: Mapping[str, Mapping[str, Any]]
+) -> Backup:
+    try:
+        db_id = raw['db-id']
+        return Backup(
+            label=label,
+            type=raw['backup-type'],
+            error=bool(raw.get('backup-error')),
+            start=raw['backup-timestamp-start'],
+            stop=raw['backup-timestamp-stop'],
+            wal_start=raw.get('backup-archive-start') or '',
+            wal_stop=raw.get('backup-archive-stop') or '',
+            lsn_start=raw.get('backup-lsn-start') or '',
+            lsn_stop=raw.get('backup-lsn-stop') or '',
+            repository_bytes=raw['backup-info-repo-size'],
+            database_bytes=raw['backup-info-size'],
+            archive=f'{history[str(db_id)]["db-version"]}-{db_id}',
+        )
+    except KeyError as error:
+        raise errors.UnexpectedAnswer(f'backup.info lists {label} without {error}') from error
+
+
+def newest_full(store: ports.ObjectStore, stanza_name: str, after: str) -> Backup | None:
+    """Return the oldest full backup without error whose label is newer than `after`.
+
+    Labels only ever rise: pgBackRest sees to that even when clocks step back.
+    """
+    for backup in backups(store, stanza_name):
+        if backup.type == 'full' and not backup.error and backup.label > after:
+            return backup
+    return None
+
+
+def verify(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> Contents:
+    """Check that a full backup's objects are all there, in the size that its manifest says.
+
+    Raises:
+        StepError: names the first object that is missing or of another size, and the number.
+    """
+    folder = f'backup/{stanza_name}/{backup.label}'
+    raw = store.get(f'{folder}/backup.manifest', limit=_LARGEST_MANIFEST)
+    manifest = parse(raw.decode())
+    if manifest.get('backup', {}).get('backup-label') != backup.label:
+        raise errors.StepError(f'{folder}/backup.manifest is not the manifest of {backup.label}')
+    present = {item.key: item.size for item in store.list(f'{folder}/')}
+    wrong = [
+        f'{key} ({present.get(key, "missing")} instead of {size} bytes)'
+        for key, size, exact in _expected(folder, manifest)
+        if key not in present or (present[key] != size if exact else present[key] < size)
+    ]
+    wrong += _missing_wal(store, stanza_name, backup)
+    if wrong:
+        raise errors.StepError(
+            f'{len(wrong)} object(s) of PostgreSQL backup {backup.label} are missing or of the '
+            f'wrong size, first {wrong[0]}'
+        )
+    return Contents(
+        objects=len(present),
+        bytes=sum(present.values()),
+        manifest_sha256=hashlib.sha256(raw).hexdigest(),
+        manifest_bytes=len(raw),
+    )
+
+
+def _expected(
+    folder: str, manifest: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, int, bool]]:
+    """Yield key, size in bytes, and whether the size is exact, of each object of a full backup."""
+    compression = manifest.get('backup:option', {}).get('option-compress-type', 'none')
+    suffix = {'none': '', 'gz': '.gz', 'lz4': '.lz4', 'zst': '.zst', 'bz2': '.bz2'}[compression]
+    bundles: dict[int, int] = {}
+    for name, file in manifest.get('target:file', {}).items():
+        # A file without a size of its own in the repository is stored as it is.
+        size = file.get('repo-size', file['size'])
+        if 'bni' in file:
+            end = file.get('bno', 0) + size
+            bundles[file['bni']] = max(bundles.get(file['bni'], 0), end)
+        elif not file.get('reference') and not _kept_elsewhere(file, manifest):
+            yield f'{folder}/{name}{suffix}', size, True
+    for number, end in bundles.items():
+        yield f'{folder}/bundle/{number}', end, False
+
+
+def _kept_elsewhere(file: Mapping[str, Any], manifest: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether no object is stored: beside bundles, pgBackRest stores no empty files."""
+    return file['size'] == 0 and bool(manifest.get('backup', {}).get('backup-bundle'))
+
+
+def _missing_wal(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> list[str]:
+    """Return which WAL segments, without which the backup is not consistent, are not archived."""
+    missing: list[str] = []
+    for segment in wal_range(backup.wal_start, backup.wal_stop):
+        prefix = f'archive/{stanza_name}/{backup.archive}/{segment[:16]}/{segment}-'
+        if not any(True for _ in store.list(prefix)):
+            missing.append(f'{prefix}* (missing)')
+    return missing
+
+
+def wal_range(start: str, stop: str) -> Iterator[str]:
+    """Yield the names of the WAL segments from start to stop, at the default size of 16 MiB.
+
+    A name is timeline, log and segment, eight hexadecimal digits each; a log has 256 segments.
+    """
+    if not start or not stop:
+        return
+    timeline = stop[:8]
+    first, last = (int(name[8:16], 16) * 256 + int(name[16:24], 16) for name in (start, stop))
+    for number in range(first, last + 1):
+        yield f'{timeline}{number // 256:08X}{number % 256:08X}'

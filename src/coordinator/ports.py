@@ -1,0 +1,329 @@
+"""What steps may ask of the outside, and the plain data that comes back.
+
+Adapters answer: `juju_api` for `JujuModel`, `s3` for `ObjectStore`; the rehearsal's in-memory
+model answers for both in tests. `tests/contract/` holds every adapter to the same behaviour.
+All names are Juju names (`postgresql/0`, never tags) and all times are aware UTC datetimes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """One unit as `juju status` shows it."""
+
+    name: str
+    machine: str
+    """Machine id, such as `3` or `0/lxd/2`; empty while none is assigned."""
+    alive: bool
+    """False once the unit is dying or dead; a removed unit is not listed at all."""
+    leader: bool
+    workload: str
+    """Workload status: active, blocked, maintenance, waiting, error, unknown, terminated."""
+    message: str
+    agent: str
+    """Agent status: idle, executing, allocating, lost, ..."""
+    workload_version: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Application:
+    """One application as `juju status` shows it."""
+
+    name: str
+    charm: str
+    """Charm name, such as `postgresql`."""
+    channel: str
+    """Charmhub channel; empty for a local charm."""
+    revision: int
+    workload: str
+    message: str
+    workload_version: str
+    units: Mapping[str, Unit]
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """One machine of the model."""
+
+    id: str
+    instance_id: str
+    """The cloud's id; `manual:<host>` for one that was added by hand."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Relation:
+    """One relation; endpoints are `application:endpoint`, a peer relation has one."""
+
+    id: int
+    endpoints: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelStatus:
+    """What is in the model now."""
+
+    name: str
+    juju_version: str
+    applications: Mapping[str, Application]
+    machines: Mapping[str, Machine]
+    relations: Sequence[Relation]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A Juju task: one action on one unit. Ids rise in one sequence for the whole model."""
+
+    id: int
+    unit: str
+    action: str
+    parameters: Mapping[str, object]
+    status: str
+    """pending, running, completed, failed, cancelled, aborting, aborted or error."""
+    message: str
+    results: Mapping[str, str]
+    """What the action set, flat (`a.b` for nested keys); empty in answers of `tasks`."""
+    enqueued: datetime.datetime | None
+    started: datetime.datetime | None
+    completed: datetime.datetime | None
+    """Missing in answers of `tasks` by Juju 4.0."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether Juju will not change this task any more."""
+        return self.status in {'completed', 'failed', 'cancelled', 'aborted', 'error'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Storage:
+    """One storage instance, such as `pgdata/3`."""
+
+    id: str
+    owner: str
+    """Owning unit; empty once it has survived its unit."""
+    attached_to: tuple[str, ...]
+    alive: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Secret:
+    """A Juju secret without its content."""
+
+    id: str
+    """The 20 characters after `secret:`."""
+    owner: str
+    """`application-<name>`, `unit-<name>-<n>` or `model-<uuid>`, as Juju tags it."""
+    label: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Access:
+    """Who the coordinator is to the controller, and what that user may do."""
+
+    user: str
+    model_access: str
+    """read, write or admin; empty when there is none."""
+    superuser: bool
+
+    @property
+    def admin(self) -> bool:
+        """Whether secrets of other owners may be read: the most that any step needs."""
+        return self.superuser or self.model_access == 'admin'
+
+
+class JujuModel(Protocol):
+    """The model that the coordinator works on.
+
+    Every method makes one to a few calls with timeouts. Calls that only look are repeated by
+    the adapter a bounded number of times; calls with an effect are sent once, and
+    `ConnectionFailed` from one of them says nothing about whether it took effect: look before
+    doing it again. Raises the errors of `errors` only.
+    """
+
+    def access(self) -> Access:
+        """Return what the logged-in user may do."""
+        ...
+
+    def status(self) -> ModelStatus:
+        """Return applications, units, machines and relations."""
+        ...
+
+    def leader(self, application: str) -> str:
+        """Return the name of the leading unit; `NotFound` when there is none just now."""
+        ...
+
+    def tasks(self, action: str) -> Sequence[Task]:
+        """Return the known tasks of this action on any unit, lowest id first.
+
+        Juju forgets tasks after two weeks, and those of removed units at once (4.0).
+        """
+        ...
+
+    def task(self, task_id: int) -> Task:
+        """Return one task with its results; `NotFound` when Juju no longer knows it."""
+        ...
+
+    def run_action(
+        self, unit: str, action: str, parameters: Mapping[str, str | bool | int]
+    ) -> Task:
+        """Enqueue an action. Effect. `StepError` when the unit does not define it."""
+        ...
+
+    def cancel_task(self, task_id: int) -> None:
+        """Ask for a task's end, as best Juju can (4.0 cannot). Effect."""
+        ...
+
+    def add_units(
+        self, application: str, count: int, machines: Sequence[str] = ()
+    ) -> Sequence[str]:
+        """Request units, the first ones placed on `machines`; return their names. Effect."""
+        ...
+
+    def remove_unit(self, unit: str) -> None:
+        """Begin removing a unit; its detachable storage stays behind. Effect.
+
+        A unit that is not there any more is no error.
+        """
+        ...
+
+    def storage(self) -> Sequence[Storage]:
+        """Return all storage instances of the model."""
+        ...
+
+    def remove_storage(self, ids: Sequence[str]) -> None:
+        """Destroy storage that no unit owns; what is gone already is no error. Effect."""
+        ...
+
+    def integrate(self, endpoint: str, other: str) -> None:
+        """Relate two endpoints (`app:endpoint`). `AlreadyExists` when they are. Effect."""
+        ...
+
+    def remove_relation(self, endpoint: str, other: str) -> None:
+        """Begin removing the relation of two endpoints; `NotFound` if there is none. Effect."""
+        ...
+
+    def config(self, application: str) -> Mapping[str, str | int | float | bool]:
+        """Return the values in force, defaults included; options without a value are absent."""
+        ...
+
+    def set_config(self, application: str, values: Mapping[str, str]) -> None:
+        """Set options (an empty string sets the empty string, it does not unset). Effect."""
+        ...
+
+    def secrets(self, label: str) -> Sequence[Secret]:
+        """Return the secrets with exactly this label, of any owner."""
+        ...
+
+    def reveal_secret(self, secret_id: str) -> Mapping[str, str]:
+        """Return the newest content of a secret, decoded. Needs model admin."""
+        ...
+
+    def create_secret(self, label: str, content: Mapping[str, str], description: str = '') -> str:
+        """Make a user secret and return its id. Effect. `AlreadyExists` on a label clash."""
+        ...
+
+    def update_secret(self, secret_id: str, content: Mapping[str, str]) -> None:
+        """Give a user secret new content. Effect."""
+        ...
+
+    def grant_secret(self, secret_id: str, application: str) -> None:
+        """Let an application read a user secret; granting twice is no error. Effect."""
+        ...
+
+    def remove_secret(self, secret_id: str) -> None:
+        """Remove a user secret with all revisions; one that is gone is no error. Effect."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredObject:
+    """One object of an object store, as a listing or a HEAD request tells it."""
+
+    key: str
+    """Relative to the store's path, without a leading slash."""
+    size: int
+    etag: str
+    """Without quotes."""
+    modified: datetime.datetime
+
+
+class ObjectStore(Protocol):
+    """One bucket and path. Keys are relative to the path.
+
+    Transient failures are repeated by the adapter a bounded number of times; then
+    `StoreUnavailable`. What S3 refuses is `StoreRefused`, with what to do about it.
+    """
+
+    @property
+    def place(self) -> Mapping[str, str]:
+        """`endpoint`, `bucket`, `path` and `region`: where this store lies, for people."""
+        ...
+
+    def put(self, key: str, content: bytes) -> StoredObject:
+        """Store an object whole, replacing any other of that key."""
+        ...
+
+    def get(self, key: str, limit: int = 1 << 20) -> bytes:
+        """Return an object of at most `limit` bytes.
+
+        `NotFound` when absent; `UnexpectedAnswer` when larger: nothing is read without a bound.
+        """
+        ...
+
+    def head(self, key: str) -> StoredObject:
+        """Return what is known of an object; `NotFound` when absent."""
+        ...
+
+    def list(self, prefix: str) -> Iterable[StoredObject]:
+        """Return all objects whose key begins with `prefix`, in key order."""
+        ...
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Return the names directly below `prefix` (it ends in `/`) that hold objects deeper."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete an object; one that is not there is no error."""
+        ...
+
+
+class World(Protocol):
+    """Everything outside the operation record that a step may look at or change.
+
+    Reaching for a part that is not configured raises `TransientError` with the command that
+    configures it: an operation under way waits for the operator, within its deadline.
+    """
+
+    @property
+    def juju(self) -> JujuModel:
+        """The controller, logged in to this model."""
+        ...
+
+    @property
+    def maas_store(self) -> ObjectStore:
+        """The repository: bucket and path of `s3-maas`."""
+        ...
+
+    @property
+    def postgresql_store(self) -> ObjectStore:
+        """Bucket and path of `s3-postgresql`."""
+        ...
+
+    @property
+    def model_name(self) -> str:
+        """Name of this Juju model: the first half of a stanza's name."""
+        ...
+
+    @property
+    def model_uuid(self) -> str:
+        """UUID of this Juju model."""
+        ...
+
+    def now(self) -> datetime.datetime:
+        """Return the time, aware and in UTC."""
+        ...

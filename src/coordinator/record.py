@@ -1,0 +1,62 @@
+"""Keeps the operation in the application databag of the peer relation.
+
+A write takes hold when the dispatch ends; then every unit hears of it, the writing leader too:
+that is what brings the next dispatch. So nothing is written that equals what is there.
+"""
+
+from __future__ import annotations
+
+import json
+
+import ops
+
+from coordinator import operation
+
+RELATION = 'coordinator'
+_OPERATION = 'operation'
+_LAST_COMPLETE = 'last-complete'
+
+
+class Record:
+    """The running or last operation, and the newest complete backup set."""
+
+    def __init__(self, model: ops.Model):
+        self._relation = model.get_relation(RELATION)
+        self._app = model.app
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a place to keep an operation."""
+        return self._relation is not None
+
+    def load(self) -> operation.Operation | None:
+        """Return the running or last operation.
+
+        Raises:
+            ForeignRecordError: a newer revision of the charm wrote it.
+        """
+        text = self._get(_OPERATION)
+        return operation.Operation.from_json(text) if text else None
+
+    def save(self, op: operation.Operation) -> bool:
+        """Store an operation; return whether anything differs."""
+        return self._put(_OPERATION, op.to_json())
+
+    @property
+    def last_complete(self) -> str:
+        """Backup id of the newest complete set that this application made, or ''."""
+        text = self._get(_LAST_COMPLETE)
+        return json.loads(text)['backup-id'] if text else ''
+
+    def set_last_complete(self, backup_id: str) -> None:
+        """Note the newest complete set."""
+        self._put(_LAST_COMPLETE, json.dumps({'backup-id': backup_id}))
+
+    def _get(self, key: str) -> str:
+        return self._relation.data[self._app].get(key, '') if self._relation else ''
+
+    def _put(self, key: str, text: str) -> bool:
+        if self._relation is None or self._get(key) == text:
+            return False
+        self._relation.data[self._app][key] = text
+        return True

@@ -1,0 +1,185 @@
+"""What the actions print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from coordinator import catalogue, operation, ports, settings, status, step
+from coordinator.steps import checks, postgresql
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out a table as the two charms' own lists are: ` | ` between columns, a rule."""
+    lines = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    texts = [
+        ' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    rule = '-' * (sum(widths) + 3 * (len(widths) - 1))
+    return '\n'.join([texts[0], rule, *texts[1:]])
+
+
+# --- show-operation ----------------------------------------------------------------------------
+
+
+def operation_text(op: operation.Operation, app: str, now: datetime.datetime) -> str:
+    """Return an operation for people: a line, its steps, and what to do next."""
+    lines = [_headline(op, now), '', table(
+        ('step', 'state', 'since', 'took', 'task', 'reason'),
+        [_step_row(op, entry, now) for entry in op.steps],
+    )]  # fmt: skip
+    if op.error:
+        lines += ['', f'error: {op.error}']
+    lines += [f'problem: {problem}' for problem in op.problems if problem != op.error]
+    if op.status == operation.HELD:
+        lines += ['', f'next: mend this, then juju run {app}/leader resume-operation']
+    elif op.status == operation.FAILED:
+        lines += ['', f'next: mend this, then juju run {app}/leader {op.kind}']
+    elif op.status == operation.COMPLETE:
+        lines += ['', f'next: juju run {app}/leader list-backups']
+    return '\n'.join(lines)
+
+
+def _headline(op: operation.Operation, now: datetime.datetime) -> str:
+    end = operation.parse_stamp(op.ended) if op.ended else now
+    state = 'undoing' if op.open and op.undoing else 'running' if op.open else op.status
+    names = [entry.name for entry in op.steps]
+    where = f', step {names.index(op.step) + 1} of {len(names)}' if not op.terminal else ''
+    return f'{op.kind} {op.id}: {state}{where}, {_took(op.started, end)}'
+
+
+def _step_row(
+    op: operation.Operation, entry: operation.StepRecord, now: datetime.datetime
+) -> Sequence[str]:
+    begun = entry.started or entry.since
+    running = entry.state in (operation.DOING, operation.UNDOING) and not op.terminal
+    end = now if running else operation.parse_stamp(entry.ended) if entry.ended else None
+    return (
+        entry.name,
+        entry.state,
+        begun,
+        _took(begun, end) if begun and end else '',
+        str(entry.task or ''),
+        entry.reason,
+    )
+
+
+def _took(begin: str, end: datetime.datetime) -> str:
+    return status.span(end - operation.parse_stamp(begin))
+
+
+def operation_json(op: operation.Operation) -> str:
+    """Return an operation for programs: the record as it is stored."""
+    return op.to_json()
+
+
+# --- list-backups ------------------------------------------------------------------------------
+
+
+def backups_text(entries: Sequence[catalogue.Entry], place: str) -> str:
+    """Return the catalogue for people, newest last."""
+    head = ('backup-id', 'status', 'maas', 'postgresql', 'size', 'controllers', 'model', 'label')
+    rows = [_backup_row(entry) for entry in entries]
+    return f'Backup sets in {place}:\n\n{table(head, rows)}'
+
+
+def _backup_row(entry: catalogue.Entry) -> Sequence[str]:
+    found = entry.manifest
+    if found is None:
+        problem = operation.one_line(entry.problem, 120)
+        return (entry.backup_id, f'unreadable: {problem}', '', '', '', '', '', '')
+    cells = (
+        entry.backup_id,
+        'complete',
+        found.maas.version,
+        found.postgresql.charm.workload_version,
+        size(found.maas.bytes + found.postgresql.bytes),
+        str(len(found.maas.controllers)),
+        found.model.name,
+        found.postgresql.label,
+    )
+    return tuple(operation.one_line(cell, 60) for cell in cells)
+
+
+def backups_json(entries: Sequence[catalogue.Entry]) -> str:
+    """Return the catalogue for programs."""
+    return json.dumps([_backup_object(entry) for entry in entries])
+
+
+def _backup_object(entry: catalogue.Entry) -> dict[str, Any]:
+    found = entry.manifest
+    if found is None:
+        return {'backup-id': entry.backup_id, 'status': 'unreadable', 'problem': entry.problem}
+    return {
+        'backup-id': entry.backup_id,
+        'status': 'complete',
+        'started': found.started,
+        'verified': found.verified,
+        'model': found.model.name,
+        'model-uuid': found.model.uuid,
+        'maas-version': found.maas.version,
+        'maas-backup-id': found.maas.backup_id,
+        'maas-bytes': found.maas.bytes,
+        'controllers': list(found.maas.controllers),
+        'postgresql-version': found.postgresql.charm.workload_version,
+        'postgresql-backup-id': found.postgresql.backup_id,
+        'postgresql-label': found.postgresql.label,
+        'postgresql-bytes': found.postgresql.bytes,
+    }
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as maas-region's list does: binary units, one decimal."""
+    value, units = float(count), ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+    while value >= 1024 and len(units) > 1:
+        value /= 1024
+        units.pop(0)
+    return f'{value:.1f} {units[0]}' if units[0] != 'B' else f'{count} B'
+
+
+# --- dry run -----------------------------------------------------------------------------------
+
+
+def backup_plan(plan: step.Plan, config: settings.Settings, model: ports.ModelStatus) -> str:
+    """Return what backup-all would do, with this model's names and numbers."""
+    words = _words(config, model)
+    rows = [
+        (str(number), entry.name, entry.tells.format_map(words))
+        for number, entry in enumerate(plan.steps, start=1)
+    ]
+    return table(('#', 'step', 'what it does'), rows)
+
+
+def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str]:
+    app = model.applications.get(config.postgresql)
+    units = sorted(app.units) if app else []
+    primaries = {unit.name for unit in postgresql.shown_primaries(app)} if app else set[str]()
+    others = [name for name in units if name not in primaries]
+    shrinks = config.strategy == 'scale-down' and len(units) > 1
+    on_replica = config.strategy == 'replica' and len(units) > 1
+    primary = next(iter(sorted(primaries)), 'the primary')
+    return {
+        'maas': config.maas,
+        'postgresql': config.postgresql,
+        'recipients': str(len(config.recipients)),
+        'scale_down': f'take away {", ".join(others)}, one at a time; {primary} stays'
+        if shrinks
+        else f'nothing: all {len(units)} unit(s) stay',
+        'backup_unit': f'a replica ({" or ".join(others)})' if on_replica else primary,
+        'request': f'request {len(others)} unit(s) of {config.postgresql} again'
+        if shrinks
+        else 'nothing: no unit was taken away',
+        'units': str(len(units)),
+    }
+
+
+def checks_text(outcomes: Sequence[checks.Check]) -> str:
+    """Return the outcome of each check."""
+    return table(
+        ('check', 'outcome', 'what was found'),
+        [(check.name, check.outcome, check.sentence) for check in outcomes],
+    )

@@ -1,0 +1,92 @@
+"""What the operator configured, checked, in the form that an operation carries with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+from collections.abc import Mapping
+
+from coordinator import errors, sealing
+
+STRATEGIES = ('scale-down', 'replica')
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Fixed when an operation starts: a change of config never bends one that is under way."""
+
+    maas: str
+    """Name of the maas-region application."""
+    postgresql: str
+    """Name of the postgresql application."""
+    recipients: tuple[str, ...]
+    """age X25519 public keys."""
+    strategy: str = 'scale-down'
+    scaling_minutes: int = 120
+    postgresql_backup_minutes: int = 720
+    maas_backup_minutes: int = 360
+
+    @property
+    def scaling_deadline(self) -> datetime.timedelta:
+        """For PostgreSQL's units to go, and for them to come back."""
+        return datetime.timedelta(minutes=self.scaling_minutes)
+
+    @property
+    def postgresql_backup_deadline(self) -> datetime.timedelta:
+        """For the database backup."""
+        return datetime.timedelta(minutes=self.postgresql_backup_minutes)
+
+    @property
+    def maas_backup_deadline(self) -> datetime.timedelta:
+        """For the files backup."""
+        return datetime.timedelta(minutes=self.maas_backup_minutes)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return what JSON can hold."""
+        return {**dataclasses.asdict(self), 'recipients': list(self.recipients)}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, object]) -> Settings:
+        """Read what `to_dict` made; unknown keys are ignored, missing ones get defaults."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        values: dict[str, object] = {key: value for key, value in raw.items() if key in known}
+        values['recipients'] = tuple(values.get('recipients') or ())  # type: ignore[arg-type]
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def from_config(config: Mapping[str, object], maas: str, postgresql: str) -> Settings:
+    """Read the charm's config.
+
+    Args:
+        config: options as Juju gives them, types checked by it.
+        maas: name of the related maas-region application.
+        postgresql: name of the related postgresql application.
+
+    Raises:
+        PreconditionError: an option has no usable value; says which and what to set.
+    """
+    strategy = str(config.get('postgresql-backup-strategy'))
+    if strategy not in STRATEGIES:
+        raise errors.PreconditionError(
+            f'postgresql-backup-strategy is {strategy[:40]!r}, it can be {" or ".join(STRATEGIES)}'
+        )
+    recipients = tuple(re.split(r'[\s,]+', str(config.get('recipients') or '').strip(' ,\n')))
+    recipients = tuple(text for text in recipients if text)
+    sealing.check_recipients(recipients)
+    return Settings(
+        maas=maas,
+        postgresql=postgresql,
+        recipients=recipients,
+        strategy=strategy,
+        scaling_minutes=_minutes(config, 'scaling-deadline'),
+        postgresql_backup_minutes=_minutes(config, 'postgresql-backup-deadline'),
+        maas_backup_minutes=_minutes(config, 'maas-backup-deadline'),
+    )
+
+
+def _minutes(config: Mapping[str, object], option: str) -> int:
+    value = config.get(option)
+    if not isinstance(value, int) or value < 1:
+        raise errors.PreconditionError(f'{option} is {value}, it takes minutes from 1 on')
+    return value

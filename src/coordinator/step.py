@@ -1,0 +1,101 @@
+"""What a step is, and what it may answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping
+
+from coordinator import operation, ports, settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """The step has reached its goal. Facts are strings that later steps need."""
+
+    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wait:
+    """Not yet: a later dispatch looks again."""
+
+    reason: str
+    """For people; **stable while nothing changes**, or every look would be a checkpoint."""
+    task: int | None = None
+    """The Juju task that is waited for."""
+    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What was learned so far and must outlive this dispatch."""
+
+
+Outcome = Done | Wait
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """How the world looked just before a step's first effect: what is newer is the step's own."""
+
+    watermark: int = 0
+    """The newest Juju task id."""
+    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+Handler = Callable[[operation.Operation, ports.World], Outcome]
+Deadline = Callable[[settings.Settings], datetime.timedelta]
+
+
+def minutes(count: int) -> Deadline:
+    """Return a deadline that no setting changes."""
+    return lambda _: datetime.timedelta(minutes=count)
+
+
+_QUARTER_HOUR = minutes(15)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One named, repeatable piece of a plan.
+
+    `do` may be entered any number of times, from the last checkpoint on: it looks before it
+    acts and has at most one effect each time.
+    """
+
+    name: str
+    tells: str
+    """What it does, for the dry run; `report` fills in the model's names and numbers."""
+    do: Handler
+    mark: Callable[[operation.Operation, ports.World], Mark] | None = None
+    """Looks, without any effect; its answer is stored before `do` is entered."""
+    undo: Handler | None = None
+    """Puts back what `do` did, as far as it got; re-entered like `do`."""
+    deadline: Deadline = _QUARTER_HOUR
+    """For one attempt."""
+    undo_deadline: Deadline = _QUARTER_HOUR
+    attempts: int = 3
+    only_looks: bool = False
+    """`do` has no effect that lasts, so it may run in the dispatch that ended the step before."""
+    tolerated: bool = False
+    """Its failure is reported, but does not stop what follows."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The ordered steps of one kind of operation."""
+
+    kind: str
+    steps: tuple[Step, ...]
+    pivot: str = ''
+    """From this step on an error holds the operation instead of undoing it."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The steps' names, in order."""
+        return tuple(step.name for step in self.steps)
+
+    def find(self, name: str) -> Step | None:
+        """Return the step of this name, if the plan has it."""
+        return next((step for step in self.steps if step.name == name), None)
+
+    def past_pivot(self, name: str) -> bool:
+        """Whether a failure in this step can no longer be undone."""
+        return bool(self.pivot) and self.names.index(name) >= self.names.index(self.pivot)

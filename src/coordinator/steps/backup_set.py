@@ -1,0 +1,138 @@
+"""Steps on the backup set as a whole: verify both parts, publish, withdraw."""
+
+from __future__ import annotations
+
+import json
+
+from coordinator import (
+    VERSION,
+    catalogue,
+    errors,
+    maas_backup,
+    manifest,
+    operation,
+    pgbackrest,
+    ports,
+    step,
+)
+from coordinator.steps import checks, maas_region, passwords, postgresql
+
+VERIFIED = 'verified'
+MAAS, POSTGRESQL = 'maas-part', 'postgresql-part'
+
+
+def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Look at every object of both parts and of the sealed passwords; nothing is changed."""
+    sealed = manifest.Object.model_validate_json(op.fact(passwords.SEALED))
+    found = world.maas_store.head(sealed.key)
+    if (found.size, found.etag) != (sealed.size, sealed.etag):
+        raise errors.StepError(f'{sealed.key} is not the object that was stored: who changed it?')
+    passwords.check_unchanged(op, world)
+    return step.Done(
+        {
+            MAAS: _maas(op, world).model_dump_json(by_alias=True),
+            POSTGRESQL: _postgresql(op, world).model_dump_json(by_alias=True),
+            VERIFIED: operation.stamp(world.now()),
+        }
+    )
+
+
+def _maas(op: operation.Operation, world: ports.World) -> manifest.Maas:
+    backup = maas_backup.read(world.maas_store, op.fact(maas_region.BACKUP_ID))
+    charm = checks.remembered_charm(op, op.settings.maas)
+    if len(backup.controllers) != charm.units:
+        raise errors.StepError(
+            f'MAAS backup {backup.id} names {len(backup.controllers)} controllers, but '
+            f'{op.settings.maas} has {charm.units} units: it could not be restored. Run '
+            'backup-all again when juju status shows every region active'
+        )
+    return manifest.Maas(
+        charm=charm,
+        backup_id=backup.id,
+        version=backup.maas_version,
+        place=place(world.maas_store),
+        controllers=backup.controllers,
+        objects=tuple(
+            manifest.Object(key=item.key, size=item.size, etag=item.etag)
+            for item in backup.objects
+        ),
+    )
+
+
+def _postgresql(op: operation.Operation, world: ports.World) -> manifest.PostgreSQL:
+    store, label = world.postgresql_store, op.fact(postgresql.LABEL)
+    stanza = postgresql.stanza(op, world)
+    listed = {backup.label: backup for backup in pgbackrest.backups(store, stanza)}
+    if label not in listed or listed[label].error:
+        raise errors.StepError(
+            f'pgBackRest no longer lists {label} of {stanza} as good: see juju run '
+            f'{op.settings.postgresql}/leader list-backups'
+        )
+    backup = listed[label]
+    contents = pgbackrest.verify(store, stanza, backup)
+    return manifest.PostgreSQL(
+        charm=checks.remembered_charm(op, op.settings.postgresql),
+        backup_id=backup.id,
+        label=label,
+        stanza=stanza,
+        place=place(store),
+        archive=backup.archive,
+        wal_start=backup.wal_start,
+        wal_stop=backup.wal_stop,
+        lsn_start=backup.lsn_start,
+        lsn_stop=backup.lsn_stop,
+        objects=contents.objects,
+        bytes=contents.bytes,
+        database_bytes=backup.database_bytes,
+        manifest=manifest.Object(
+            key=f'backup/{stanza}/{label}/backup.manifest',
+            size=contents.manifest_bytes,
+            sha256=contents.manifest_sha256,
+        ),
+    )
+
+
+def place(store: ports.ObjectStore) -> manifest.Place:
+    """Return where a store lies, as manifests say it."""
+    return manifest.Place.model_validate(dict(store.place))
+
+
+def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Write the manifest: from now on the set exists.
+
+    Everything in it comes out of the record, so that a repeated PUT changes nothing.
+    """
+    model: dict[str, str] = json.loads(op.fact(checks.MODEL))
+    contents = manifest.Manifest(
+        backup_id=op.id,
+        started=op.started,
+        verified=op.fact(VERIFIED),
+        coordinator_version=VERSION,
+        strategy=op.settings.strategy,
+        model=manifest.Model.model_validate(model),
+        maas=manifest.Maas.model_validate_json(op.fact(MAAS)),
+        postgresql=manifest.PostgreSQL.model_validate_json(op.fact(POSTGRESQL)),
+        passwords=manifest.Passwords(
+            sealed=manifest.Object.model_validate_json(op.fact(passwords.SEALED)),
+            recipients=op.settings.recipients,
+            hashes=json.loads(op.fact(passwords.HASHES)),
+        ),
+        seconds=_seconds(op),
+    )
+    catalogue.commit(world.maas_store, contents)
+    return step.Done()
+
+
+def withdraw(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Undo: the manifest may have arrived although its PUT seemed to fail. It goes first."""
+    catalogue.withdraw(world.maas_store, op.id)
+    return step.Done()
+
+
+def _seconds(op: operation.Operation) -> dict[str, int]:
+    spent: dict[str, int] = {}
+    for entry in op.steps:
+        if entry.started and entry.ended:
+            begin, end = (operation.parse_stamp(text) for text in (entry.started, entry.ended))
+            spent[entry.name] = int((end - begin).total_seconds())
+    return spent

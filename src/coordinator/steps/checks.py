@@ -1,0 +1,209 @@
+"""What must hold before a backup begins: each check has a sentence of its own.
+
+The same checks are the first step of backup-all and the outcome that its dry run prints.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+
+from coordinator import errors, manifest, operation, pgbackrest, ports, sealing, settings, step
+from coordinator.steps import passwords, postgresql, site
+
+MODEL = 'model'
+_CHARM = 'charm-'
+_PROBE = 'coordinator/probe'
+
+OK, LATER, BAD = 'ok', 'wait', 'fail'
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """The outcome of one check."""
+
+    name: str
+    outcome: str
+    """ok; wait, when time alone may mend it; or fail."""
+    sentence: str
+
+
+def ready_for_backup(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Make every check; remember what the manifest will say of the model and the charms."""
+    outcomes = list(backup_checks(op.settings, world))
+    bad = [check.sentence for check in outcomes if check.outcome == BAD]
+    if bad:
+        raise errors.StepError('; '.join(bad))
+    later = [check.sentence for check in outcomes if check.outcome == LATER]
+    if later:
+        return step.Wait('; '.join(later))
+    status = world.juju.status()
+    model = {'name': status.name, 'uuid': world.model_uuid, 'juju-version': status.juju_version}
+    facts = {MODEL: json.dumps(model)}
+    for name in (op.settings.maas, op.settings.postgresql):
+        facts[_CHARM + name] = _describe(site.application(status, name))
+    return step.Done(facts)
+
+
+def _describe(app: ports.Application) -> str:
+    return manifest.Charm(
+        application=app.name,
+        charm=app.charm,
+        channel=app.channel,
+        revision=app.revision,
+        workload_version=app.workload_version,
+        units=len(app.units),
+    ).model_dump_json(by_alias=True)
+
+
+def remembered_charm(op: operation.Operation, application: str) -> manifest.Charm:
+    """Return what `ready_for_backup` remembered of an application."""
+    return manifest.Charm.model_validate_json(op.fact(_CHARM + application))
+
+
+def backup_checks(config: settings.Settings, world: ports.World) -> Iterator[Check]:
+    """Make the checks of backup-all, one after the other; none raises CoordinatorError."""
+    yield _made('recipients', lambda: _recipients(config))
+    access = _made('juju-user', lambda: _access(world))
+    yield access
+    if access.outcome == OK:
+        yield _made('passwords', lambda: _passwords(config, world))
+        yield from _site_checks(config, world)
+    yield _made('s3-maas', lambda: _writable(world.maas_store))
+    yield _made('s3-postgresql', lambda: _writable(world.postgresql_store))
+    yield _made('postgresql-repository', lambda: _repository(config, world))
+
+
+def _made(name: str, check: Callable[[], str]) -> Check:
+    try:
+        return Check(name, OK, check())
+    except errors.TransientError as error:
+        return Check(name, LATER, str(error))
+    except errors.CoordinatorError as error:
+        return Check(name, BAD, str(error))
+
+
+def _recipients(config: settings.Settings) -> str:
+    sealing.check_recipients(config.recipients)
+    return f'passwords will be sealed for {len(config.recipients)} recipient(s)'
+
+
+def _access(world: ports.World) -> str:
+    access = world.juju.access()
+    if not access.admin:
+        raise errors.NotAuthorised(
+            f'Juju user {access.user} has {access.model_access or "no"} access to model '
+            f'{world.model_name}, the passwords need admin: run juju grant {access.user} admin '
+            f'{world.model_name}'
+        )
+    return f'Juju user {access.user} is admin of model {world.model_name}'
+
+
+def _passwords(config: settings.Settings, world: ports.World) -> str:
+    found = passwords.in_force(world, config.postgresql)
+    return f'the passwords of {", ".join(sorted(found))} can be read'
+
+
+def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Check]:
+    try:
+        status = world.juju.status()
+    except errors.CoordinatorError as error:
+        yield Check('model-status', LATER, str(error))
+        return
+    yield _made('maas-region', lambda: _units_settled(status, config.maas))
+    yield _made('postgresql', lambda: _units_settled(status, config.postgresql))
+    yield _made('postgresql-primary', lambda: _one_primary(status, config.postgresql))
+    yield _made('other-backups', lambda: _no_other_backup(config, world))
+    if config.strategy == 'scale-down':
+        yield _made('machines', lambda: _machines(status, config.postgresql))
+
+
+def _units_settled(status: ports.ModelStatus, name: str) -> str:
+    app = site.application(status, name)
+    if not app.units:
+        raise errors.StepError(f'{name} has no units: juju status {name}')
+    unsettled = [(unit, site.unsettled(unit)) for unit in app.units.values()]
+    reasons = [reason for _, reason in unsettled if reason]
+    if not reasons:
+        return f'{len(app.units)} unit(s) of {name} are active and idle'
+    text = f'{", ".join(reasons)}: every unit of {name} must be active and idle'
+    if any(site.needs_a_person(unit) for unit, reason in unsettled if reason):
+        raise errors.StepError(f'{text}; mend it, juju status {name} shows all units')
+    raise errors.TransientError(text)
+
+
+def _one_primary(status: ports.ModelStatus, name: str) -> str:
+    primaries = postgresql.shown_primaries(site.application(status, name))
+    if len(primaries) != 1:
+        raise errors.StepError(
+            f'{name} shows {len(primaries)} primaries instead of one: run juju run {name}/leader '
+            'get-primary, and mend the cluster first'
+        )
+    if primaries[0].message != 'Primary':
+        raise errors.StepError(
+            f'{primaries[0].name} is "{primaries[0].message}": not all members of the cluster '
+            f'run, mend {name} first'
+        )
+    return f'{primaries[0].name} is the primary, and all members run'
+
+
+def _no_other_backup(config: settings.Settings, world: ports.World) -> str:
+    for action in ('create-backup', 'restore', 'restore-backup'):
+        for task in world.juju.tasks(action):
+            ours = task.unit.partition('/')[0] in (config.maas, config.postgresql)
+            if ours and task.status in ('pending', 'running'):
+                raise errors.StepError(
+                    f'{action} is under way on {task.unit}: wait for its end (juju show-task '
+                    f'{task.id}), or end it with juju cancel-task {task.id}'
+                )
+    return 'no backup or restore is under way'
+
+
+def _machines(status: ports.ModelStatus, name: str) -> str:
+    app = site.application(status, name)
+    others = {
+        unit.machine
+        for other in status.applications.values()
+        if other.name != name
+        for unit in other.units.values()
+    }
+    primaries = {unit.name for unit in postgresql.shown_primaries(app)}
+    going = [u for u in app.units.values() if u.name not in primaries and u.machine not in others]
+    manual = [
+        f'{unit.machine} ({unit.name})'
+        for unit in going
+        if unit.machine in status.machines
+        and status.machines[unit.machine].instance_id.startswith('manual:')
+    ]
+    if manual:
+        raise errors.StepError(
+            f'machine(s) {", ".join(manual)} were added by hand and would leave the model with '
+            'their unit: set postgresql-backup-strategy=replica'
+        )
+    if not going:
+        return 'no machine goes with a unit'
+    names = ', '.join(f'{unit.machine} ({unit.name})' for unit in going)
+    return f'machine(s) {names} go with their unit; new ones come with the new units'
+
+
+def _writable(store: ports.ObjectStore) -> str:
+    where = '/'.join(
+        part for part in (store.place['bucket'], store.place['path'].strip('/')) if part
+    )
+    store.put(_PROBE, b'The coordinator tries whether it may write here, and removes this.\n')
+    store.delete(_PROBE)
+    return f'{where} can be written'
+
+
+def _repository(config: settings.Settings, world: ports.World) -> str:
+    name = pgbackrest.stanza(world.model_name, config.postgresql)
+    try:
+        listed = pgbackrest.backups(world.postgresql_store, name)
+    except errors.NotFound:
+        # Right after S3 was related the charm still has to make it.
+        raise errors.TransientError(
+            f'there is no pgBackRest stanza {name} in the bucket of s3-postgresql: is '
+            f'{config.postgresql}:s3-parameters related to the same integrator?'
+        ) from None
+    return f'stanza {name} lists {len(listed)} backup(s)'

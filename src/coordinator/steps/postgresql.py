@@ -1,0 +1,272 @@
+"""Steps on PostgreSQL: down to one unit, back up, back to as many as before."""
+
+from __future__ import annotations
+
+import json
+
+from coordinator import errors, operation, pgbackrest, ports, step
+from coordinator.steps import site, tasks
+
+UNITS, STORAGE = 'postgresql-units', 'postgresql-storage'
+"""Facts of how it was before: unit to machine, and unit to its storage, as JSON."""
+PRIMARY = 'postgresql-primary'
+NEWEST_LABEL, LABEL = 'postgresql-newest-label', 'postgresql-label'
+_FULL = {'type': 'full'}
+_AGREEMENT_SECONDS = 400
+"""Status lines follow a failover on the next update-status, five minutes apart by default."""
+
+
+def shown_primaries(app: ports.Application) -> list[ports.Unit]:
+    """Return the units whose status says that they are the primary, in whatever health."""
+    return [unit for unit in app.units.values() if unit.message.startswith('Primary')]
+
+
+# --- Scale down ------------------------------------------------------------------------------
+
+
+def mark_scale_down(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Remember units, machines and storage before the first unit goes."""
+    watermark = tasks.newest(world, 'get-primary')
+    if op.fact(UNITS):
+        # A second attempt: what counts is how it was before the first.
+        return step.Mark(watermark)
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    units = {unit.name: unit.machine for unit in app.units.values() if unit.alive}
+    storage: dict[str, list[str]] = {name: [] for name in units}
+    for item in world.juju.storage():
+        for unit in {item.owner, *item.attached_to} & storage.keys():
+            storage[unit].append(item.id)
+    return step.Mark(watermark, {UNITS: json.dumps(units), STORAGE: json.dumps(storage)})
+
+
+def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Take units away one at a time until only the primary is left.
+
+    MAAS follows the primary, so whoever keeps it spares MAAS a restart. Raft knows its members
+    by name: the next one may only go when the last one is gone and the rest have settled.
+    """
+    if op.settings.strategy != 'scale-down':
+        return step.Done()
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    waits_for = _settling(app)
+    if waits_for:
+        return step.Wait(waits_for)
+    if len(app.units) == 1:
+        return step.Done({PRIMARY: next(iter(app.units))})
+    primary = _primary(op, world, app)
+    if isinstance(primary, step.Wait):
+        return primary
+    # Leadership would move if the leader went first: it goes last among those that go.
+    leaving = max(
+        (unit for unit in app.units.values() if unit.name != primary),
+        key=lambda unit: (not unit.leader, _number(unit.name)),
+    )
+    world.juju.remove_unit(leaving.name)
+    return step.Wait(f'{leaving.name} is being removed', facts={PRIMARY: primary})
+
+
+def _settling(app: ports.Application) -> str:
+    """Return what the application still waits for, or '' when all its units are settled.
+
+    Raises:
+        StepError: a unit needs a person.
+    """
+    for unit in app.units.values():
+        why = site.unsettled(unit)
+        if why and unit.alive and site.needs_a_person(unit):
+            raise errors.StepError(f'{why}: mend it, juju status {app.name} shows all units')
+        if why:
+            return why
+    return ''
+
+
+def _primary(
+    op: operation.Operation, world: ports.World, app: ports.Application
+) -> str | step.Wait:
+    """Return the primary, as Patroni says it by way of get-primary, or what that waits for.
+
+    The units' status lines tell it too, but may be minutes old. Both must agree before a unit
+    goes: a failover that happens now is waited for.
+    """
+    task = tasks.find(op, world, app.name, 'get-primary', {})
+    if task is None:
+        task = world.juju.run_action(min(app.units, key=_number), 'get-primary', {})
+    if not task.ended:
+        return step.Wait(f'{task.unit} is asked for the primary (task {task.id})', task.id)
+    if task.status != 'completed':
+        tasks.judge(task)
+    primary = task.results.get('primary', '')
+    if primary not in app.units:
+        raise errors.RetryStepError(
+            f'get-primary on {task.unit} (task {task.id}) named {primary or "no primary"}: '
+            f'see juju status {app.name}'
+        )
+    shown = [unit.name for unit in shown_primaries(app)]
+    if shown != [primary]:
+        why = (
+            f'get-primary (task {task.id}) says {primary}, juju status shows '
+            f'{" and ".join(shown) or "none"} as the primary'
+        )
+        facts = tasks.patience(op, world, f'task-{task.id}-disputed', _AGREEMENT_SECONDS)
+        if facts is None:
+            raise errors.RetryStepError(why)
+        return step.Wait(f'{why}: waiting until they agree', task.id, facts)
+    return primary
+
+
+def _number(unit: str) -> int:
+    return int(unit.rpartition('/')[2])
+
+
+# --- Back up ---------------------------------------------------------------------------------
+
+
+def stanza(op: operation.Operation, world: ports.World) -> str:
+    """Return the stanza of this model's cluster."""
+    return pgbackrest.stanza(world.model_name, op.settings.postgresql)
+
+
+def mark_back_up(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Remember the newest task and the newest label: what is newer is ours."""
+    tasks.refuse_while_running(world, op.settings.postgresql, 'create-backup')
+    listed = pgbackrest.backups(world.postgresql_store, stanza(op, world))
+    newest = max((backup.label for backup in listed), default='')
+    return step.Mark(tasks.newest(world, 'create-backup', 'get-primary'), {NEWEST_LABEL: newest})
+
+
+def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Have one unit make a full backup, and find it in the repository.
+
+    The action's result holds no id, and a task that failed because its agent died may have left
+    a finished backup: what the repository lists is what counts.
+    """
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    task = tasks.find(op, world, app.name, 'create-backup', _FULL)
+    if task is not None and not task.ended:
+        return step.Wait(f'{task.unit} is backing up the database (task {task.id})', task.id)
+    backup = pgbackrest.newest_full(
+        world.postgresql_store, stanza(op, world), after=op.fact(NEWEST_LABEL)
+    )
+    if backup is not None:
+        return step.Done({LABEL: backup.label})
+    if task is None:
+        unit = _backup_unit(op, world, app)
+        if isinstance(unit, step.Wait):
+            return unit
+        task = world.juju.run_action(unit, 'create-backup', _FULL)
+        return step.Wait(f'{task.unit} is backing up the database (task {task.id})', task.id)
+    waiting = tasks.await_objects(op, world, task)
+    if waiting is not None:
+        return waiting
+    if op.settings.strategy == 'replica' and 'is the cluster primary' in task.message:
+        raise errors.RetryStepError(f'{task.unit} became the primary meanwhile (task {task.id})')
+    tasks.judge(task)
+    raise AssertionError('judge always raises')
+
+
+def _backup_unit(
+    op: operation.Operation, world: ports.World, app: ports.Application
+) -> str | step.Wait:
+    """Return the unit to back up on: the only one, or else a replica."""
+    waits_for = _settling(app)
+    if waits_for:
+        return step.Wait(waits_for)
+    if len(app.units) == 1:
+        return next(iter(app.units))
+    if op.settings.strategy != 'replica':
+        raise errors.StepError(
+            f'{app.name} has {len(app.units)} units again, somebody added some: only one may be '
+            'there while the primary is backed up. Run backup-all again'
+        )
+    primary = _primary(op, world, app)
+    if isinstance(primary, step.Wait):
+        return primary
+    return min((name for name in app.units if name != primary), key=_number)
+
+
+def cancel_back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Undo: no backup goes on after the operation has given it up."""
+    return tasks.cancel(op, world, 'back-up-postgresql')
+
+
+# --- Back to as many as before ---------------------------------------------------------------
+
+
+def request_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Request the units that are missing; nobody waits for them here."""
+    status = world.juju.status()
+    app = site.application(status, op.settings.postgresql)
+    missing = _missing(op, app)
+    if missing > 0:
+        before: dict[str, str] = json.loads(op.fact(UNITS))
+        # A machine that others use is still there: the unit comes back to where it was.
+        machines = [
+            m for unit, m in before.items() if unit not in app.units and m in status.machines
+        ]
+        world.juju.add_units(app.name, missing, machines[:missing])
+    return step.Done()
+
+
+def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Wait until every unit is back and streams, then remove what the old ones left behind.
+
+    The old units' storage is the last copy of a replica's data until the database backup is
+    known to be good: without one it stays, and the operator is told.
+    """
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    reason = _incomplete(op, app)
+    if reason:
+        return step.Wait(reason)
+    left = _left_behind(op, world, app)
+    if left and op.fact(LABEL):
+        world.juju.remove_storage(left)
+        return step.Wait(f'storage of the removed units is being removed: {", ".join(left)}')
+    return step.Done()
+
+
+def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Undo of scaling down: request what is missing, then wait for it."""
+    if not op.fact(UNITS):
+        return step.Done()
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    before: dict[str, str] = json.loads(op.fact(UNITS))
+    if all(name in app.units and app.units[name].alive for name in before):
+        # None has gone, so there is nothing to put back, in whatever state they are.
+        return step.Done()
+    if _missing(op, app) > 0:
+        request_scale(op, world)
+        return step.Wait(f'units of {app.name} were requested')
+    return await_scale(op, world)
+
+
+def _missing(op: operation.Operation, app: ports.Application) -> int:
+    wanted = len(json.loads(op.fact(UNITS, '{}')))
+    return wanted - sum(unit.alive for unit in app.units.values())
+
+
+def _incomplete(op: operation.Operation, app: ports.Application) -> str:
+    """Return what keeps the application from being as it was, or ''."""
+    missing = _missing(op, app)
+    if missing > 0:
+        return (
+            f'{missing} unit(s) of {app.name} are missing: juju add-unit {app.name} -n {missing}'
+        )
+    for unit in app.units.values():
+        why = site.unsettled(unit)
+        if why:
+            return why
+    primaries = [unit for unit in app.units.values() if unit.message == 'Primary']
+    if len(primaries) != 1:
+        return f'{app.name} shows {len(primaries)} healthy primaries: see juju status {app.name}'
+    return ''
+
+
+def _left_behind(op: operation.Operation, world: ports.World, app: ports.Application) -> list[str]:
+    """Return storage of removed units that is still in the model and that nobody has."""
+    before: dict[str, list[str]] = json.loads(op.fact(STORAGE, '{}'))
+    candidates = {item for unit, ids in before.items() if unit not in app.units for item in ids}
+    return sorted(
+        item.id
+        for item in world.juju.storage()
+        if item.id in candidates and not item.owner and not item.attached_to and item.alive
+    )

@@ -1,0 +1,140 @@
+"""Actions of other charms: started once, found again, judged by what they left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordinator import errors, operation, ports, step
+
+# How Juju words the end of a task whose agent died under it: the charm refused nothing.
+_SETTLE_SECONDS = 60
+_CUT_SHORT = {'terminated', 'action terminated', 'command execution aborted', 'unit removed'}
+
+
+def newest(world: ports.World, *actions: str) -> int:
+    """Return the newest id among the tasks of these actions, 0 when there are none.
+
+    Ids rise in one sequence for the whole model, so what is started from now on is newer.
+    """
+    return max((task.id for action in actions for task in world.juju.tasks(action)), default=0)
+
+
+def refuse_while_running(world: ports.World, application: str, action: str) -> None:
+    """Let no step begin that would run an action beside a running one of the same kind.
+
+    Raises:
+        TransientError: there is one; it is waited for.
+    """
+    for task in world.juju.tasks(action):
+        same = task.unit.partition('/')[0] == application
+        if same and task.status in ('pending', 'running'):
+            raise errors.TransientError(
+                f'{action} is under way on {task.unit} (task {task.id}), started by somebody else'
+            )
+
+
+def find(
+    op: operation.Operation,
+    world: ports.World,
+    application: str,
+    action: str,
+    parameters: Mapping[str, str],
+) -> ports.Task | None:
+    """Return this step's task with its results, if there is one.
+
+    It is the first one newer than the watermark with the same target, action and parameters: one
+    that an earlier dispatch started before it died, or that an operator was quicker to start.
+    """
+
+    def ours(task: ports.Task) -> bool:
+        return (
+            task.id > op.watermark
+            and task.action == action
+            and task.unit.partition('/')[0] == application
+            and all(task.parameters.get(key, value) == value for key, value in parameters.items())
+        )
+
+    known = op.current.task
+    if known is not None:
+        try:
+            task = world.juju.task(known)
+        except errors.NotFound:
+            # 4.0 forgets the tasks of a removed unit.
+            return None
+        if ours(task):
+            return task
+    found = next((task for task in world.juju.tasks(action) if ours(task)), None)
+    return world.juju.task(found.id) if found else None
+
+
+def patience(
+    op: operation.Operation, world: ports.World, name: str, seconds: int
+) -> dict[str, str] | None:
+    """Return the fact to remember while something may take its time; None when it is over.
+
+    Time is taken by our own clock from when it was first asked: the clocks of the controller,
+    of S3 and of this unit need not agree.
+    """
+    now = operation.stamp(world.now())
+    first = op.fact(name, now)
+    waited = operation.parse_stamp(now) - operation.parse_stamp(first)
+    return None if waited.total_seconds() > seconds else {name: first}
+
+
+def await_objects(
+    op: operation.Operation, world: ports.World, task: ports.Task
+) -> step.Wait | None:
+    """Give S3 a moment to show what a completed task says it has stored; None when it is over."""
+    if task.status != 'completed':
+        return None
+    facts = patience(op, world, f'task-{task.id}-seen', _SETTLE_SECONDS)
+    if facts is None:
+        return None
+    reason = f'task {task.id} on {task.unit} completed: waiting for its backup to show in S3'
+    return step.Wait(reason, task.id, facts)
+
+
+def judge(task: ports.Task) -> None:
+    """Raise what a task that ended without its goal reached means for the step.
+
+    Raises:
+        RetryStepError: its agent died, or someone cancelled it.
+        StepError: the charm refused or failed; its reason is repeated.
+    """
+    hint = f'juju show-task {task.id} and juju debug-log --include {task.unit} tell more'
+    if task.status in ('cancelled', 'aborted', 'aborting') or task.message in _CUT_SHORT:
+        raise errors.RetryStepError(
+            f'task {task.id} ({task.action} on {task.unit}) was cut short: '
+            f'{task.message or task.status}'
+        )
+    if task.status != 'completed':
+        raise errors.StepError(
+            f'{task.action} on {task.unit} {task.status} (task {task.id}): '
+            f'{task.message or "no reason given"}. {hint}'
+        )
+    raise errors.RetryStepError(
+        f'task {task.id} says that {task.action} on {task.unit} completed, but no new backup is '
+        f'in the bucket. {hint}'
+    )
+
+
+def cancel(op: operation.Operation, world: ports.World, step_name: str) -> step.Outcome:
+    """Undo of a step that runs an action: see to it that its task ends.
+
+    4.0 cannot cancel a running task, and 3.6 may report one as aborting for ever; the deadline
+    of the undo then goes on without it.
+    """
+    task_id = op.record(step_name).task
+    if task_id is None:
+        return step.Done()
+    try:
+        task = world.juju.task(task_id)
+    except errors.NotFound:
+        return step.Done()
+    if task.ended:
+        return step.Done()
+    if task.status != 'aborting' and op.fact('cancelled-task') != str(task_id):
+        world.juju.cancel_task(task_id)
+    return step.Wait(
+        f'task {task_id} on {task.unit} is to end', task_id, {'cancelled-task': str(task_id)}
+    )

@@ -1,0 +1,46 @@
+"""Worlds for tests of the engine: a clock that tests set, and nothing else to look at."""
+
+from __future__ import annotations
+
+import datetime
+
+from coordinator import operation, ports, settings
+
+START = datetime.datetime(2026, 8, 22, 10, 15, tzinfo=datetime.UTC)
+CONFIG = settings.Settings(
+    maas='maas-region', postgresql='postgresql', recipients=('age1example',)
+)
+
+
+class EmptyWorld:
+    """A world without a model: steps that reach for one fail the test."""
+
+    model_name = 'maas'
+    model_uuid = 'deadbeef-0bad-400d-8000-4b1d0d06f00d'
+
+    def __init__(self) -> None:
+        self.time = START
+
+    @property
+    def juju(self) -> ports.JujuModel:
+        raise AssertionError('this test has no controller')
+
+    @property
+    def maas_store(self) -> ports.ObjectStore:
+        raise AssertionError('this test has no repository')
+
+    @property
+    def postgresql_store(self) -> ports.ObjectStore:
+        raise AssertionError('this test has no PostgreSQL repository')
+
+    def now(self) -> datetime.datetime:
+        return self.time
+
+    def pass_time(self, **length: int) -> None:
+        """Set the clock on."""
+        self.time += datetime.timedelta(**length)
+
+
+def new_operation(*step_names: str) -> operation.Operation:
+    """Return an operation that has not begun."""
+    return operation.Operation.new(operation.stamp(START), 'backup-all', step_names, CONFIG, START)
