@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import logging
 import typing
 
@@ -58,6 +59,8 @@ class CoordinatorCharm(ops.CharmBase):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
+        # Each line is a juju-log process: debug lines would cost more than the dispatch itself.
+        logging.getLogger().setLevel(logging.INFO)
         self.stores = {name: object_storage.S3Requirer(self, name) for name in S3}
         self._record = record.Record(self.model)
         self._pacemaker = pacemaker.Pacemaker(self.unit.name, str(self.charm_dir))
@@ -311,9 +314,11 @@ class CoordinatorCharm(ops.CharmBase):
 
     def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
         """Say the one thing that matters now."""
-        event.add_status(self._status())
+        event.add_status(self._status)
 
+    @functools.cached_property
     def _status(self) -> ops.StatusBase:
+        """The status of the unit and, by the leader, of the application: worked out once."""
         try:
             op = self._record.load()
         except errors.ForeignRecordError as error:

@@ -22,7 +22,7 @@ _HOW = (
 
 
 def _split(value: object) -> object:
-    return re.split(r'[\s,]+', value.strip()) if isinstance(value, str) and value.strip() else ()
+    return re.findall(r'[^\s,]+', value) if isinstance(value, str) else value
 
 
 class Credentials(pydantic.BaseModel):

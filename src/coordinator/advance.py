@@ -66,7 +66,7 @@ def _do(
         return _failed(op, plan, current, f'{error} (after {current.attempts} attempts)', world)
     except errors.CoordinatorError as error:
         return _failed(op, plan, current, str(error), world)
-    op = op.remembering(outcome.facts)
+    op = _learning(op, outcome)
     if isinstance(outcome, step.Done):
         logger.info('%s: %s is done', op.id, op.step)
         return _next(op.step_ended(operation.DONE, world.now()), plan, world)
@@ -100,6 +100,12 @@ def _enter(
 def _begin(op: operation.Operation, current: step.Step, world: ports.World) -> operation.Operation:
     mark = _enter(current.mark, op, world) if current.mark else step.Mark()
     return op.beginning(mark.watermark, mark.facts, world.now())
+
+
+def _learning(op: operation.Operation, outcome: step.Outcome) -> operation.Operation:
+    if isinstance(outcome, step.Done) and outcome.left:
+        op = op.with_problem(outcome.left)
+    return op.remembering(outcome.facts)
 
 
 def _next(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
@@ -150,7 +156,7 @@ def _undo(
         return op.held(f'undoing {op.step}: {error}. When this is mended, run resume-operation')
     except errors.CoordinatorError as error:
         return op.held(f'undoing {op.step}: {error}. When this is mended, run resume-operation')
-    op = op.remembering(outcome.facts)
+    op = _learning(op, outcome)
     if isinstance(outcome, step.Done):
         return _back(op.step_ended(operation.UNDONE, world.now()), plan, world)
     if late:

@@ -252,7 +252,9 @@ class Operation:
                 for entry in raw['steps']
             )
             values['problems'] = tuple(raw['problems'])
-            return cls(**values)
+            found = cls(**values)
+            found.record(found.step)  # KeyError if the current step is none of its steps.
+            return found
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise errors.ForeignRecordError(
                 f'the operation record in the peer relation cannot be read ({error!r}): '

@@ -31,7 +31,9 @@ class Pacemaker:
 
         That it does not start stops no operation: every other hook advances it as well.
         """
-        if self._run('systemctl', 'is-active', self._service).stdout.strip() == 'active':
+        state = self._run('systemctl', 'is-active', self._service).stdout.strip()
+        if state in ('active', 'activating'):
+            # Between two of its starts it is `activating`.
             return
         started = self._run(
             'systemd-run',
@@ -48,7 +50,8 @@ class Pacemaker:
             'juju-exec',
             '-u',
             self._unit,
-            f'JUJU_DISPATCH_PATH=hooks/advance {self._charm_dir}/dispatch',
+            # Without exec a shell would stay between the agent and the charm, and hide its death.
+            f'JUJU_DISPATCH_PATH=hooks/advance exec {self._charm_dir}/dispatch',
         )
         if started.returncode:
             logger.warning('the pacemaker did not start: %s', started.stderr.strip())

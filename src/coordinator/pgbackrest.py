@@ -70,24 +70,22 @@ def label_to_id(label: str) -> str:
     return f'{year}-{month}-{day}T{hour}:{minute}:{second}Z'
 
 
-def parse(text: str) -> dict[str, dict[str, Any]]:
+def parse(content: bytes) -> dict[str, dict[str, Any]]:
     """Read an info file or a manifest into section, key, value.
 
     Raises:
-        UnexpectedAnswer: the text is not of that form.
+        UnexpectedAnswer: the content is not of that form.
     """
     sections: dict[str, dict[str, Any]] = {}
     section: dict[str, Any] = {}
     try:
-        for line in text.splitlines():
+        # A file's name may hold any line separator but the one that pgBackRest writes.
+        for line in content.decode().split('\n'):
             if line.startswith('[') and line.endswith(']'):
                 section = sections.setdefault(line[1:-1], {})
             elif line:
-                # A file's name may hold `=`; JSON values that do hold it behind a quote or brace.
-                key, separator, value = _split(line)
-                if not separator:
-                    raise ValueError(line)
-                section[key] = json.loads(value)
+                key, value = _entry(line)
+                section[key] = value
     except ValueError as error:
         raise errors.UnexpectedAnswer(
             f'a pgBackRest file is damaged near {str(error)[:80]!r}'
@@ -95,12 +93,15 @@ def parse(text: str) -> dict[str, dict[str, Any]]:
     return sections
 
 
-def _split(line: str) -> tuple[str, str, str]:
-    for mark in ('={', '="', '=['):
-        if mark in line:
-            key, _, rest = line.partition(mark)
-            return key, '=', mark[1:] + rest
-    return line.partition('=')
+def _entry(line: str) -> tuple[str, Any]:
+    """Split at the first `=` with JSON behind it: a file's name may hold `=` as well."""
+    at = line.find('=')
+    while at >= 0:
+        try:
+            return line[:at], json.loads(line[at + 1 :])
+        except ValueError:
+            at = line.find('=', at + 1)
+    raise ValueError(line)
 
 
 def backups(store: ports.ObjectStore, stanza_name: str) -> list[Backup]:
@@ -111,11 +112,10 @@ def backups(store: ports.ObjectStore, stanza_name: str) -> list[Backup]:
     """
     path = f'backup/{stanza_name}/backup.info'
     try:
-        text = store.get(path, limit=_LARGEST_INFO).decode()
-        sections = parse(text)
-    except (errors.NotFound, errors.UnexpectedAnswer, UnicodeDecodeError):
+        sections = parse(store.get(path, limit=_LARGEST_INFO))
+    except (errors.NotFound, errors.UnexpectedAnswer):
         # pgBackRest keeps an equal twin for the moment in which the first is rewritten.
-        sections = parse(store.get(f'{path}.copy', limit=_LARGEST_INFO).decode())
+        sections = parse(store.get(f'{path}.copy', limit=_LARGEST_INFO))
     history: Mapping[str, Mapping[str, Any]] = sections.get('db:history', {})
     found = [
         _backup(label, raw, history) for label, raw in sections.get('backup:current', {}).items()
@@ -165,7 +165,7 @@ def verify(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> Conten
     """
     folder = f'backup/{stanza_name}/{backup.label}'
     raw = store.get(f'{folder}/backup.manifest', limit=_LARGEST_MANIFEST)
-    manifest = parse(raw.decode())
+    manifest = parse(raw)
     if manifest.get('backup', {}).get('backup-label') != backup.label:
         raise errors.StepError(f'{folder}/backup.manifest is not the manifest of {backup.label}')
     present = {item.key: item.size for item in store.list(f'{folder}/')}

@@ -215,8 +215,8 @@ class JujuModel(Protocol):
         """Set options (an empty string sets the empty string, it does not unset). Effect."""
         ...
 
-    def secrets(self, label: str) -> Sequence[Secret]:
-        """Return the secrets with exactly this label, of any owner."""
+    def secrets(self, label: str = '') -> Sequence[Secret]:
+        """Return the secrets with exactly this label, of any owner; all without a label."""
         ...
 
     def reveal_secret(self, secret_id: str) -> Mapping[str, str]:

@@ -181,5 +181,5 @@ def checks_text(outcomes: Sequence[checks.Check]) -> str:
     """Return the outcome of each check."""
     return table(
         ('check', 'outcome', 'what was found'),
-        [(check.name, check.outcome, check.sentence) for check in outcomes],
+        [(check.name, check.outcome, operation.one_line(check.sentence)) for check in outcomes],
     )

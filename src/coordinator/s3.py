@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,6 +15,11 @@ import botocore.exceptions
 import tenacity
 
 from coordinator import errors, ports
+
+# ops sends every line of any level to juju-log, a process each. The library's chatter is long,
+# and has signatures of requests in it.
+for _name in ('boto3', 'botocore', 'urllib3', 's3transfer'):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 _ABSENT = {'NoSuchKey', '404', 'NotFound'}
 _PASSING = {'SlowDown', 'RequestTimeout', 'InternalError', 'ServiceUnavailable', 'Throttling'}

@@ -17,7 +17,8 @@ import pyrage
 
 from coordinator import errors
 
-_SCRYPT = {'n': 1 << 14, 'r': 8, 'p': 1}
+COST = 1 << 14
+"""scrypt's n: 16 MiB and some 50 ms for each guess, and for each of our own few comparisons."""
 
 
 def check_recipients(recipients: Sequence[str]) -> None:
@@ -74,23 +75,33 @@ def unseal(sealed: bytes, identity: str, backup_id: str) -> dict[str, str]:
     Raises:
         StepError: the identity does not fit, or the file is not of this backup set.
     """
-    try:
-        key = pyrage.x25519.Identity.from_str(identity.strip())
-        content = json.loads(pyrage.decrypt(sealed, [key]))
-        passwords: dict[str, str] = content['passwords']
-        owner = content['backup-id']
-    except (pyrage.IdentityError, pyrage.DecryptError, ValueError, KeyError, TypeError):
-        # No `from`: whatever the cause holds, it must not reach a log.
+    opened = _opened(sealed, identity)
+    if opened is None:
         raise errors.StepError(
             f'the identity does not open the passwords of backup set {backup_id}: use one whose '
             "recipient is named in the set's manifest"
-        ) from None
+        )
+    owner, passwords = opened
     if owner != backup_id:
         raise errors.StepError(
             f'the sealed passwords of backup set {backup_id} are those of {owner}: '
             'the file was exchanged, do not restore from this set'
         )
     return passwords
+
+
+def _opened(sealed: bytes, identity: str) -> tuple[str, dict[str, str]] | None:
+    """Return backup id and passwords, or None.
+
+    An error raised in the `except` would carry the one that it handles, `from None` or not; and
+    a JSON error holds the whole text that it is about.
+    """
+    try:
+        key = pyrage.x25519.Identity.from_str(identity.strip())
+        content = json.loads(pyrage.decrypt(sealed, [key]))
+        return content['backup-id'], content['passwords']
+    except (pyrage.IdentityError, pyrage.DecryptError, ValueError, KeyError, TypeError):
+        return None
 
 
 def hash_password(password: str) -> str:
@@ -102,14 +113,15 @@ def hash_password(password: str) -> str:
 def matches(password: str, hashed: str) -> bool:
     """Whether this is the password of a hash that `hash_password` made."""
     scheme, _, rest = hashed.partition('$')
-    salt, _, digest = rest.partition('$')
-    if scheme != 'scrypt':
+    try:
+        salt, digest = (base64.b64decode(part) for part in rest.split('$'))
+    except ValueError:
         return False
-    return hmac.compare_digest(_scrypt(password, base64.b64decode(salt)), base64.b64decode(digest))
+    return scheme == 'scrypt' and hmac.compare_digest(_scrypt(password, salt), digest)
 
 
 def _scrypt(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, dklen=32, **_SCRYPT)
+    return hashlib.scrypt(password.encode(), salt=salt, n=COST, r=8, p=1, dklen=32)
 
 
 def _b64(raw: bytes) -> str:

@@ -8,6 +8,7 @@ from coordinator import operation
 
 _LONGEST = 240
 """Characters: a status line is read in a table."""
+_UNITS = (('d', 86400), ('h', 3600), ('min', 60), ('s', 1))
 
 
 def describe(
@@ -51,11 +52,12 @@ def _line(text: str) -> str:
 
 
 def span(length: datetime.timedelta) -> str:
-    """Return a length of time as people say it, in its two largest units."""
+    """Return a length of time as people say it: in its largest unit and the one below."""
     seconds = max(int(length.total_seconds()), 0)
+    largest = next((n for n, (_, size) in enumerate(_UNITS) if seconds >= size), len(_UNITS) - 1)
     parts: list[str] = []
-    for unit, size in (('d', 86400), ('h', 3600), ('min', 60), ('s', 1)):
+    for unit, size in _UNITS[largest : largest + 2]:
         count, seconds = divmod(seconds, size)
-        if count or (unit == 's' and not parts):
+        if count or not parts:
             parts.append(f'{count} {unit}')
-    return ' '.join(parts[:2])
+    return ' '.join(parts)

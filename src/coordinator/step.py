@@ -14,6 +14,8 @@ class Done:
     """The step has reached its goal. Facts are strings that later steps need."""
 
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    left: str = ''
+    """What the operator must still do himself, when there is such a thing."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -115,9 +115,10 @@ class JujuApi:
         options = self._look(lambda c: facades.config(c, application))
         return {key: o.value for key, o in options.items() if o.value is not None}
 
-    def secrets(self, label: str) -> Sequence[ports.Secret]:
-        found = self._look(lambda c: facades.secrets(c, {'label': label}))
-        return [ports.Secret(s.uri, s.owner_tag, s.label) for s in found if s.label == label]
+    def secrets(self, label: str = '') -> Sequence[ports.Secret]:
+        wanted = {'label': label} if label else {}
+        found = self._look(lambda c: facades.secrets(c, wanted))
+        return [ports.Secret(s.uri, s.owner_tag, s.label) for s in found if label in ('', s.label)]
 
     def reveal_secret(self, secret_id: str) -> Mapping[str, str]:
         wanted = {'uri': wire.secret_uri(secret_id)}

@@ -71,7 +71,8 @@ def _settling(app: ports.Application) -> str:
     Raises:
         StepError: a unit needs a person.
     """
-    for unit in app.units.values():
+    # A unit that goes is told first: what the others do meanwhile changes all the time.
+    for unit in sorted(app.units.values(), key=lambda unit: unit.alive):
         why = site.unsettled(unit)
         if why and unit.alive and site.needs_a_person(unit):
             raise errors.StepError(f'{why}: mend it, juju status {app.name} shows all units')
@@ -221,6 +222,11 @@ def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     if left and op.fact(LABEL):
         world.juju.remove_storage(left)
         return step.Wait(f'storage of the removed units is being removed: {", ".join(left)}')
+    if left:
+        return step.Done(
+            left=f'storage of the units that were removed is still there, as no database backup '
+            f'was made: juju remove-storage {" ".join(left)}'
+        )
     return step.Done()
 
 

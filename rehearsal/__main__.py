@@ -1,0 +1,153 @@
+"""`python -m rehearsal`: an embedded charmed MAAS with the coordinator, to look at and break."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+
+_SOURCE = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(_SOURCE / 'src')]
+
+from rehearsal import control, embedded, juju_cli, story  # noqa: E402  (src comes first)
+
+HOME = _SOURCE / '.rehearsal'
+CONNECTION = HOME / 'connection.json'
+VERSIONS = {'3.6': '3.6.26', '4.0': '4.0.15'}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    given = _parser().parse_args(arguments)
+    return given.command(given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='python -m rehearsal', description=__doc__)
+    commands = parser.add_subparsers(metavar='COMMAND', required=True)
+    up = commands.add_parser('up', help='run it until it is taken down, in the foreground')
+    up.set_defaults(command=_up)
+    up.add_argument(
+        '--set',
+        action='append',
+        default=[],
+        metavar='APP.SWITCH=VALUE',
+        help='a duration or fault from the start, such as postgresql.backup=60',
+    )
+    rehearse = commands.add_parser('rehearse', help='up, back up, check, down')
+    rehearse.set_defaults(command=_rehearse)
+    for command in (up, rehearse):
+        _add_layout(command)
+    down = commands.add_parser('down', help='take down what `up` runs')
+    down.set_defaults(command=_down)
+    juju = commands.add_parser('juju', help='the familiar commands, against what `up` runs')
+    juju.set_defaults(command=_juju)
+    juju_cli.add_commands(juju)
+    switches = '\n'.join(f'  {name} {words}' for name, (_, words) in control.SWITCHES.items())
+    switch = commands.add_parser(
+        'switch',
+        help='let things fail, hang or die in what `up` runs',
+        description=f'switches:\n{switches}',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    switch.set_defaults(command=_switch)
+    switch.add_argument('name', choices=list(control.SWITCHES), metavar='SWITCH')
+    switch.add_argument('words', nargs='*')
+    return parser
+
+
+def _add_layout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--juju', choices=list(VERSIONS), default='3.6')
+    parser.add_argument('--regions', type=int, default=3)
+    parser.add_argument('--postgresql-units', type=int, default=3)
+    parser.add_argument('--coordinators', type=int, default=1)
+    parser.add_argument('--strategy', choices=['scale-down', 'replica'], default='scale-down')
+    parser.add_argument('--s3-track', type=int, choices=[1, 2], default=1)
+
+
+def _layout(given: argparse.Namespace) -> embedded.Layout:
+    return embedded.Layout(
+        version=VERSIONS[given.juju],
+        regions=given.regions,
+        postgresql_units=given.postgresql_units,
+        coordinators=given.coordinators,
+        strategy=given.strategy,
+        s3_track=given.s3_track,
+    )
+
+
+def _rehearse(given: argparse.Namespace) -> int:
+    # A folder of its own: a rehearsal that is up beside it is not disturbed.
+    root = pathlib.Path(tempfile.mkdtemp(prefix='rehearsal-'))
+    code = story.rehearse(root, _layout(given))
+    if code == 0:
+        shutil.rmtree(root)
+    return code
+
+
+def _up(given: argparse.Namespace) -> int:
+    if _pid() is not None:
+        print('a rehearsal is up already: python -m rehearsal down', file=sys.stderr)
+        return 1
+    shutil.rmtree(HOME, ignore_errors=True)
+    down = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: down.set())
+    running = embedded.Embedded(HOME, _layout(given))
+    try:
+        for switch in given.set:
+            control.throw(running, 'set', switch.split('=', 1))
+    except control.SwitchError as error:
+        print(f'--set: {error}', file=sys.stderr)
+        return 2
+    with running:
+        line = running.thread.run(control.serve(running, HOME / 'control.sock'))
+        running.write_connection_file(CONNECTION)
+        print(f'up; how to connect is in {CONNECTION}', flush=True)
+        print('settling: python -m rehearsal juju status', flush=True)
+        down.wait()
+        running.call(line.close)
+    CONNECTION.unlink(missing_ok=True)
+    return 0
+
+
+def _pid() -> int | None:
+    """Return the process of the rehearsal that is up."""
+    try:
+        pid: int = json.loads(CONNECTION.read_text())['pid']
+        os.kill(pid, 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return pid
+
+
+def _down(given: argparse.Namespace) -> int:
+    pid = _pid()
+    if pid is None:
+        print('no rehearsal is up', file=sys.stderr)
+        return 1
+    os.kill(pid, signal.SIGTERM)
+    return 0
+
+
+def _juju(given: argparse.Namespace) -> int:
+    return juju_cli.main(given, CONNECTION)
+
+
+def _switch(given: argparse.Namespace) -> int:
+    try:
+        print(control.ask(HOME / 'control.sock', given.name, given.words))
+    except control.SwitchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

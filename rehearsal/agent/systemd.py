@@ -1,0 +1,195 @@
+"""`systemd-run` and `systemctl` for transient services, as far as charms use them.
+
+The rules are those of systemd 255: restarts after RestartSec, which grows to RestartMaxDelaySec
+over RestartSteps restarts; no more than StartLimitBurst starts in StartLimitIntervalSec; a clean
+environment that holds nothing of whoever asked; a service that waits to be restarted is
+`activating`, not active.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import dataclasses
+import datetime
+import logging
+import pathlib
+import uuid
+from collections.abc import Callable
+
+from rehearsal import clock as clocks
+from rehearsal.agent import child, context, environment, hook_tools, tool_server
+
+logger = logging.getLogger(__name__)
+
+_UNITS = {'ms': 0.001, 'min': 60.0, 's': 1.0, '': 1.0}
+
+_run_parser = hook_tools.Parser(prog='systemd-run', add_help=False, allow_abbrev=False)
+_run_parser.add_argument('--collect', '-G', action='store_true')
+_run_parser.add_argument('--quiet', '-q', action='store_true')
+_run_parser.add_argument('--unit', '-u', default='')
+_run_parser.add_argument('--description', default='')
+_run_parser.add_argument('--property', '-p', action='append', default=[])
+_run_parser.add_argument('command', nargs=argparse.REMAINDER)
+
+_ctl_parser = hook_tools.Parser(prog='systemctl', add_help=False, allow_abbrev=False)
+_ctl_parser.add_argument('--no-block', action='store_true')
+_ctl_parser.add_argument('--quiet', '-q', action='store_true')
+_ctl_parser.add_argument('verb', choices=('stop', 'is-active'))
+_ctl_parser.add_argument('unit')
+
+
+def _seconds(text: str) -> float:
+    number = text.rstrip('abcdefghijklmnopqrstuvwxyz')
+    return float(number) * _UNITS[text[len(number) :]]
+
+
+@dataclasses.dataclass
+class Service:
+    """A transient service of one machine."""
+
+    name: str
+    machine: str
+    argv: list[str]
+    properties: dict[str, str]
+    restarts: int = 0
+    starts: collections.deque[datetime.datetime] = dataclasses.field(
+        default_factory=collections.deque[datetime.datetime]
+    )
+    child: child.Child | None = None
+    """The main process; None while it waits to be restarted."""
+    running: clocks.Running | None = None
+
+    @property
+    def state(self) -> str:
+        return 'active' if self.child is not None else 'activating'
+
+    def restart_delay(self) -> float:
+        """Return the seconds before the restart that is due now."""
+        first = _seconds(self.properties.get('RestartSec', '100ms'))
+        last = _seconds(self.properties.get('RestartMaxDelaySec', '0'))
+        steps = int(self.properties.get('RestartSteps', '0'))
+        if not steps or last <= first or self.restarts <= 1:
+            return first
+        if self.restarts > steps:
+            return last
+        return first * (last / first) ** ((self.restarts - 1) / steps)
+
+    def may_start(self, now: datetime.datetime) -> bool:
+        """Whether the start limit allows another start; if so, count it."""
+        interval = _seconds(self.properties.get('StartLimitIntervalSec', '10s'))
+        while self.starts and (now - self.starts[0]).total_seconds() > interval:
+            self.starts.popleft()
+        if interval and len(self.starts) >= int(self.properties.get('StartLimitBurst', '5')):
+            return False
+        self.starts.append(now)
+        return True
+
+
+class Systemd:
+    """The service managers of all the machines on which an application has units."""
+
+    def __init__(
+        self,
+        clock: clocks.Clock,
+        bin_dir: Callable[[str], pathlib.Path],
+        logs: pathlib.Path,
+    ):
+        self._clock = clock
+        self._bin_dir = bin_dir
+        self._logs = logs
+        self.services: dict[tuple[str, str], Service] = {}
+        """By machine and name (`x.service`)."""
+
+    def answer(self, call: tool_server.Call) -> tool_server.Reply:
+        """Answer a call of `systemd-run` or `systemctl`."""
+        try:
+            if call.name == 'systemd-run':
+                return self._run(call.machine, _run_parser.parse_args(call.arguments))
+            return self._control(call.machine, _ctl_parser.parse_args(call.arguments))
+        except context.ToolError as error:
+            return tool_server.Reply(1, stderr=f'{error}\n'.encode())
+
+    def stop(self, service: Service) -> None:
+        """SIGTERM the service and forget it."""
+        self.services.pop((service.machine, service.name), None)
+        if service.running is not None:
+            service.running.stop()
+        if service.child is not None:
+            service.child.terminate_group()
+
+    def stop_machine(self, machine: str) -> None:
+        """Stop what a machine runs, as it goes away."""
+        for service in tuple(self.services.values()):
+            if service.machine == machine:
+                self.stop(service)
+
+    def _run(self, machine: str, options: argparse.Namespace) -> tool_server.Reply:
+        name = _full_name(options.unit or f'run-r{uuid.uuid4().hex}')
+        if (machine, name) in self.services:
+            raise context.ToolError(
+                f'Failed to start transient service unit: Unit {name} was already loaded '
+                'or has a fragment file.'
+            )
+        argv = options.command[1:] if options.command[:1] == ['--'] else options.command
+        properties = hook_tools.key_values(options.property)
+        service = Service(name, machine, argv, properties)
+        self.services[machine, name] = service
+        # The work runs up to its first wait here, and may end there.
+        running = clocks.Running(
+            self._clock, self._life(service), lambda error: self._ended(service, error)
+        )
+        service.running = running
+        return tool_server.Reply(stderr=f'Running as unit: {name}\n'.encode())
+
+    def _control(self, machine: str, options: argparse.Namespace) -> tool_server.Reply:
+        name = _full_name(options.unit)
+        service = self.services.get((machine, name))
+        if options.verb == 'is-active':
+            state = service.state if service is not None else 'inactive'
+            return tool_server.Reply(0 if state == 'active' else 3, f'{state}\n'.encode())
+        if service is None:
+            return tool_server.Reply(
+                5, stderr=f'Failed to stop {name}: Unit {name} not loaded.\n'.encode()
+            )
+        self.stop(service)
+        return tool_server.Reply()
+
+    def _life(self, service: Service) -> clocks.Work:
+        """Start the service's process again and again, as its Restart= says."""
+        restart = service.properties.get('Restart', 'no')
+        while service.may_start(self._clock.now()):
+            service.child = child.Child(
+                service.argv, self._environment(service), pathlib.Path('/')
+            )
+            ended: child.Ended = yield service.child.wait
+            service.child = None
+            self._log(service, ended)
+            if restart == 'no' or (restart == 'on-failure' and ended.exit_code == 0):
+                return
+            service.restarts += 1
+            yield service.restart_delay()
+        logger.warning('%s: start request repeated too quickly', service.name)
+
+    def _ended(self, service: Service, error: BaseException | None) -> None:
+        self.services.pop((service.machine, service.name), None)
+        if error is not None:
+            logger.error('%s', service.name, exc_info=error)
+
+    def _environment(self, service: Service) -> dict[str, str]:
+        return {
+            'INVOCATION_ID': uuid.uuid4().hex,
+            'LANG': 'C.UTF-8',
+            'PATH': f'{self._bin_dir(service.machine)}:{environment.SYSTEM_PATH}',
+        }
+
+    def _log(self, service: Service, ended: child.Ended) -> None:
+        """Append what the process said to the machine's journal."""
+        text = (ended.stdout + ended.stderr).decode(errors='replace')
+        with (self._logs / f'machine-{service.machine}.log').open('a') as journal:
+            for line in text.splitlines():
+                journal.write(f'{self._clock.now():%Y-%m-%d %H:%M:%S} {service.name}: {line}\n')
+
+
+def _full_name(unit: str) -> str:
+    return unit if unit.endswith('.service') else f'{unit}.service'

@@ -1,0 +1,131 @@
+"""The switchboard of a running rehearsal: faults and durations, from another terminal.
+
+One line of JSON in, one out, over a socket in the rehearsal's folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pathlib
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rehearsal import embedded, model, site
+from rehearsal.standins import behaviour
+
+_LONGEST_LINE = 1 << 16
+
+
+class SwitchError(Exception):
+    """A switch that is not there, or that cannot be set so; says what can."""
+
+
+def _set(running: embedded.Embedded, where: str, value: str) -> str:
+    app, _, name = where.partition('.')
+    _behaviour(running, app).set(name, value)
+    return f'{where} is {value} from now on'
+
+
+def _behaviour(running: embedded.Embedded, app: str) -> behaviour.Behaviour:
+    found = {site.MAAS: running.maas, site.POSTGRESQL: running.postgresql}
+    if app not in found:
+        raise SwitchError(f'{app} has no switches; {" and ".join(found)} have')
+    return found[app]
+
+
+def _fail(running: embedded.Embedded, app: str, action: str, message: str) -> str:
+    _behaviour(running, app).fail_next(action, message)
+    return f'the next {action} of {app} fails'
+
+
+def _hang(running: embedded.Embedded, app: str, action: str) -> str:
+    _behaviour(running, app).hang_next(action)
+    return f'the next {action} of {app} hangs'
+
+
+def _kill(running: embedded.Embedded, unit: str) -> str:
+    running.agent.kill_running(running.model.unit(unit))
+    return f'whatever {unit} ran is killed'
+
+
+def _restart(running: embedded.Embedded, unit: str) -> str:
+    running.model.restart_agent(unit)
+    return f'the agent of {unit} was restarted'
+
+
+def _lead(running: embedded.Embedded, unit: str) -> str:
+    running.model.set_leader(unit)
+    return f'{unit} leads'
+
+
+def _s3(running: embedded.Embedded, kind: str, count: str = '1', method: str = '') -> str:
+    running.s3.fault(kind, int(count), method)
+    return f'the next {count} requests to S3 go wrong: {kind}'
+
+
+SWITCHES: Mapping[str, tuple[Callable[..., str], str]] = {
+    'set': (_set, 'APP.SWITCH VALUE: seconds that things take, and what is wrong'),
+    'fail': (_fail, 'APP ACTION MESSAGE: let the next run of an action fail'),
+    'hang': (_hang, 'APP ACTION: let the next run of an action never end'),
+    'kill': (_kill, 'UNIT: SIGKILL what a unit of the coordinator runs now'),
+    'restart': (_restart, "UNIT: restart a unit's agent"),
+    'lead': (_lead, 'UNIT: make a unit the leader'),
+    's3': (_s3, 'KIND [COUNT [METHOD]]: let the next requests to S3 go wrong'),
+}
+
+
+def throw(running: embedded.Embedded, name: str, words: Sequence[str]) -> str:
+    """Throw one switch on the model's thread; return what it did.
+
+    Raises:
+        SwitchError: there is no such switch, or it takes other words.
+    """
+    if name not in SWITCHES:
+        raise SwitchError(f'no switch {name}; there are {", ".join(SWITCHES)}')
+    function, words_it_takes = SWITCHES[name]
+    try:
+        return function(running, *words)
+    except TypeError:
+        raise SwitchError(f'{name} {words_it_takes}') from None
+    except (ValueError, model.ModelError) as error:
+        raise SwitchError(str(error)) from error
+
+
+async def serve(running: embedded.Embedded, path: pathlib.Path) -> asyncio.AbstractServer:
+    """Listen on a socket file that only its owner may use."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request: dict[str, Any] = json.loads(await reader.readline())
+        try:
+            reply = {'ok': throw(running, request['switch'], request['words'])}
+        except SwitchError as error:
+            reply = {'error': str(error)}
+        writer.write(json.dumps(reply).encode() + b'\n')
+        await writer.drain()
+        writer.close()
+
+    path.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(answer, path, limit=_LONGEST_LINE)
+    path.chmod(0o600)
+    return server
+
+
+def ask(path: pathlib.Path, name: str, words: Sequence[str]) -> str:
+    """Throw a switch of the rehearsal that listens on a socket file.
+
+    Raises:
+        SwitchError: it refuses, or no rehearsal listens there.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(10)
+            line.connect(str(path))
+            line.sendall(json.dumps({'switch': name, 'words': list(words)}).encode() + b'\n')
+            reply: dict[str, str] = json.loads(line.makefile().readline())
+    except (OSError, ValueError):
+        raise SwitchError('no rehearsal is up: python -m rehearsal up') from None
+    if 'error' in reply:
+        raise SwitchError(reply['error'])
+    return reply['ok']

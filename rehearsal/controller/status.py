@@ -1,0 +1,209 @@
+"""The Client facade: FullStatus, what `juju status` shows."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Collection
+
+from rehearsal import model
+from rehearsal.controller import rpc, storage, wire
+
+METHODS = rpc.Methods()
+
+_KNOWN_WITHOUT_AGENT = ('error', 'terminated')
+"""Workload states that are shown although the agent is lost."""
+
+BASE: wire.Json = {'name': 'ubuntu', 'channel': '24.04/stable'}
+
+
+@METHODS.add('FullStatus')
+def _full_status(call: rpc.Call) -> wire.Json:
+    juju = call.model
+    shown = _matching(juju, rpc.texts(call.params, 'patterns'))
+    applications = {name: app for name, app in juju.applications.items() if name in shown}
+    machines = {unit.machine.id for app in applications.values() for unit in app.units.values()}
+    everything = len(applications) == len(juju.applications)
+    answer: wire.Json = {
+        'model': _model(juju),
+        'machines': {
+            machine.id: _machine(juju, machine)
+            for machine in juju.machines.values()
+            if everything or machine.id in machines
+        },
+        'applications': {name: _application(juju, app) for name, app in applications.items()},
+        'remote-applications': {},
+        'offers': {},
+        # Go writes a list without elements as null.
+        'relations': [
+            _relation(relation)
+            for relation in juju.relations.values()
+            if relation.endpoints.keys() & applications.keys()
+        ]
+        or None,
+        'controller-timestamp': wire.timestamp(juju.clock.now()),
+        'branches': {},
+    }
+    if rpc.flag(call.params, 'include-storage'):
+        answer['storage'] = [storage.details(juju, item) for item in juju.storage.values()]
+    return answer
+
+
+def _matching(juju: model.Model, patterns: Collection[str]) -> set[str]:
+    """Names of the applications that match, themselves or by a unit or a machine of theirs."""
+
+    def matches(app: model.Application) -> bool:
+        names = {app.name, *app.units, *(unit.machine.id for unit in app.units.values())}
+        return any(fnmatch.fnmatchcase(name, p) for p in patterns for name in names)
+
+    return {app.name for app in juju.applications.values() if not patterns or matches(app)}
+
+
+def _detailed(status: model.Status, life: str = '', version: str = '') -> wire.Json:
+    return {
+        'status': status.current,
+        'info': status.message,
+        'data': {},
+        'since': wire.timestamp(status.since),
+        'kind': '',
+        'version': version,
+        'life': life,
+    }
+
+
+def _life(juju: model.Model, life: str) -> str:
+    return '' if life == 'alive' and not juju.juju4 else life
+
+
+def _model(juju: model.Model) -> wire.Json:
+    available = model.Status('available', '', juju.clock.now())
+    answer: wire.Json = {
+        'name': juju.name,
+        'type': 'iaas',
+        'cloud-tag': 'cloud-maas',
+        'region': 'default',
+        'version': juju.version,
+        'available-version': '',
+        'model-status': _detailed(available),
+    }
+    if not juju.juju4:
+        answer |= {'meter-status': {'color': '', 'message': ''}, 'sla': 'unsupported'}
+    return answer
+
+
+def _machine(juju: model.Model, machine: model.Machine) -> wire.Json:
+    now = juju.clock.now()
+    idle = model.Status('idle', '', now)
+    return {
+        'id': machine.id,
+        'instance-id': machine.instance_id,
+        'display-name': '',
+        'hostname': machine.hostname,
+        'dns-name': machine.address,
+        'ip-addresses': [machine.address],
+        'base': BASE,
+        'agent-status': _detailed(
+            model.Status('started', '', now), _life(juju, machine.life), juju.version
+        ),
+        'instance-status': _detailed(model.Status('running', 'Deployed', now)),
+        'modification-status': _detailed(idle),
+        'containers': {},
+        'constraints': '',
+        'hardware': 'arch=amd64',
+        'jobs': ['JobHostUnits'],
+        'has-vote': False,
+        'wants-vote': False,
+    }
+
+
+def _application(juju: model.Model, app: model.Application) -> wire.Json:
+    answer: wire.Json = {
+        'charm': app.charm.url,
+        'charm-version': '',
+        'charm-profile': '',
+        'base': BASE,
+        'exposed': False,
+        'life': _life(juju, app.life),
+        'relations': _related(juju, app) or None,
+        'can-upgrade-to': '',
+        'subordinate-to': [],
+        'units': {unit.name: _unit(juju, unit) for unit in app.units.values()} or None,
+        'status': _detailed(juju.application_status(app)),
+        'workload-version': workload_version(app),
+        'endpoint-bindings': {'': 'alpha'},
+        'public-address': '',
+    }
+    # Go leaves out what is empty or zero here: a local charm, and revision 0.
+    if app.charm.channel:
+        answer['charm-channel'] = app.charm.channel
+    if app.charm.revision:
+        answer['charm-rev'] = app.charm.revision
+    if not juju.juju4:
+        answer['meter-statuses'] = None
+    return answer
+
+
+def workload_version(app: model.Application) -> str:
+    """Return the version that a unit reported last, as far as the application shows it."""
+    versions = (unit.workload_version for unit in app.units.values() if unit.workload_version)
+    return app.workload_version or next(versions, '')
+
+
+def _related(juju: model.Model, app: model.Application) -> dict[str, list[str]]:
+    related: dict[str, list[str]] = {}
+    for relation in juju.relations.values():
+        if app.name in relation.endpoints:
+            endpoint = relation.endpoints[app.name].name
+            related.setdefault(endpoint, []).append(relation.other(app.name))
+    return related
+
+
+def shown_workload(juju: model.Model, unit: model.Unit) -> model.Status:
+    """Return the workload status that is shown: nobody knows it when the agent is lost."""
+    if unit.agent.current != 'lost' or unit.workload.current in _KNOWN_WITHOUT_AGENT:
+        return unit.workload
+    hint = f"'juju show-status-log {unit.name}'"
+    if juju.juju4:
+        hint = f"'juju debug-logs' or {hint}"
+    return model.Status('unknown', f'agent lost, see {hint}', unit.workload.since)
+
+
+def _unit(juju: model.Model, unit: model.Unit) -> wire.Json:
+    agent = _detailed(unit.agent, _life(juju, unit.life), juju.version)
+    if unit.agent.current == 'lost':
+        agent['info'] = 'agent is not communicating with the server'
+    answer: wire.Json = {
+        'machine': unit.machine.id,
+        'workload-status': _detailed(shown_workload(juju, unit)),
+        'agent-status': agent,
+        'workload-version': unit.workload_version,
+        'opened-ports': [],
+        'public-address': unit.machine.address,
+        'charm': '',
+        'subordinates': None,
+    }
+    if unit.leader:
+        answer['leader'] = True
+    return answer
+
+
+def _relation(relation: model.Relation) -> wire.Json:
+    ends = list(relation.endpoints.items())
+    return {
+        'id': relation.id,
+        'key': relation.key,
+        'interface': ends[0][1].interface,
+        'scope': 'global',
+        'endpoints': [
+            {'application': app, 'name': end.name, 'role': end.role, 'subordinate': False}
+            for app, end in ends
+        ],
+        'status': {
+            'status': 'joined',
+            'info': '',
+            'data': {},
+            'since': None,
+            'kind': '',
+            'version': '',
+            'life': '',
+        },
+    }

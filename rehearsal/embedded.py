@@ -1,0 +1,286 @@
+"""The embedded model: charmed MAAS, the coordinator, the controller and S3, on one machine.
+
+Everything but the charm's own processes and the S3 server runs in this process, on one event
+loop in a thread of its own. From outside it looks like a controller: `operator` speaks to it as
+any client would.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import queue
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Self, TypeVar
+
+import pyrage
+
+from coordinator import ports, s3
+from coordinator.juju_api import connection
+from coordinator.juju_api import model as juju_model
+from rehearsal import clock, hosted, model, s3_server, site, tls
+from rehearsal.agent import charm_agent, home
+from rehearsal.controller import faults, server
+from rehearsal.standins import behaviour
+
+APP = 'maas-backup-coordinator'
+SOURCE = pathlib.Path(__file__).resolve().parents[1]
+BUCKETS = {'maas': 'maas-backups', 'postgresql': 'postgresql-backups'}
+_OPERATOR = 'admin'
+_ROBOT = 'backup-bot'
+_T = TypeVar('_T')
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What is deployed, and on which Juju."""
+
+    version: str = '3.6.26'
+    regions: int = 3
+    postgresql_units: int = 3
+    coordinators: int = 1
+    strategy: str = 'scale-down'
+    s3_track: int = 1
+    update_status_seconds: float = 300.0
+
+
+class Embedded:
+    """A running embedded model. As a context manager it runs within.
+
+    `model`, `site`, `agent` and `controller` live on the loop: touch them through `call`.
+    """
+
+    def __init__(
+        self,
+        root: pathlib.Path,
+        layout: Layout | None = None,
+        maas: behaviour.MaasBehaviour | None = None,
+        postgresql: behaviour.PostgresqlBehaviour | None = None,
+    ):
+        self.root = root
+        self.layout = layout or Layout()
+        self.maas = maas or behaviour.MaasBehaviour()
+        self.postgresql = postgresql or behaviour.PostgresqlBehaviour()
+        self.s3 = s3_server.S3Server()
+        self.identity = pyrage.x25519.Identity.generate()
+        """The age identity whose recipient the coordinator is configured with."""
+        self.authority = tls.Authority()
+        self.faults = faults.Faults()
+        self.passwords = {name: secrets.token_urlsafe(16) for name in (_OPERATOR, _ROBOT)}
+        self.thread = hosted.LoopThread()
+        self.model: model.Model
+        self.site: site.Site
+        self.agent: charm_agent.CharmAgent
+        self.controller: server.Controller
+        self._stores: dict[str, s3.S3Store] = {}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    # --- Up and down -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Bring everything up; `settle` waits until it has come to rest."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.thread.start()
+        self.s3.start()
+        for bucket in BUCKETS.values():
+            self.s3.create_bucket(bucket)
+        self.thread.run(self._deploy())
+
+    def stop(self) -> None:
+        """Take everything down; logs stay."""
+        try:
+            self.thread.run(self._take_down())
+        finally:
+            self.thread.stop()
+            self.s3.stop()
+
+    async def _deploy(self) -> None:
+        layout = self.layout
+        self.model = model.Model('maas', clock.LoopClock(self.thread.loop), layout.version)
+        self.model.update_status_interval = layout.update_status_seconds
+        self.model.users = {
+            _OPERATOR: model.User(_OPERATOR, self.passwords[_OPERATOR], 'admin', 'superuser'),
+            _ROBOT: model.User(_ROBOT, self.passwords[_ROBOT], 'admin'),
+        }
+        self.controller = server.Controller(self.model, self.authority, faults=self.faults)
+        await self.controller.start()
+        self.site = site.deploy_site(
+            self.model,
+            regions=layout.regions,
+            postgresql_units=layout.postgresql_units,
+            s3_track=layout.s3_track,
+            store_for=self.store_for,
+            maas_connection=self.s3.connection(BUCKETS['maas'], 'maas'),
+            postgresql_connection=self.s3.connection(BUCKETS['postgresql'], 'postgresql'),
+            maas_switches=self.maas,
+            postgresql_switches=self.postgresql,
+        )
+        self.agent = charm_agent.CharmAgent(
+            self.model,
+            SOURCE,
+            self.root,
+            home.Controller(self.authority.ca_pem, tuple(self.controller.addresses)),
+        )
+        await self.agent.start()
+        self._deploy_coordinator()
+
+    def _deploy_coordinator(self) -> None:
+        juju = self.model
+        login = {'username': _ROBOT, 'password': self.passwords[_ROBOT]}
+        secret = juju.add_secret(f'model-{juju.uuid}', login, 'coordinator-login')
+        secret.grants.add(APP)
+        config = {
+            'juju-credentials': secret.uri,
+            'recipients': str(self.identity.to_public()),
+            'postgresql-backup-strategy': self.layout.strategy,
+        }
+        juju.deploy(APP, self.agent.charm, self.agent, self.layout.coordinators, config)
+        juju.integrate(f'{APP}:maas-region', f'{site.MAAS}:juju-info')
+        juju.integrate(f'{APP}:postgresql', f'{site.POSTGRESQL}:juju-info')
+        juju.integrate(f'{APP}:s3-maas', f'{site.S3_MAAS}:s3-credentials')
+        juju.integrate(f'{APP}:s3-postgresql', f'{site.S3_POSTGRESQL}:s3-credentials')
+
+    async def _take_down(self) -> None:
+        if hasattr(self, 'agent'):
+            await self.agent.stop()
+        if hasattr(self, 'controller'):
+            await self.controller.stop()
+
+    # --- From other threads ------------------------------------------------------------------
+
+    def call(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Call a function on the model's thread."""
+        return self.thread.call(function, *args)
+
+    def until(self, reached: Callable[[], _T], seconds: float = 60.0) -> _T:
+        """Wait until something on the model is so; return what `reached` returned.
+
+        It is looked at on the model's thread, whenever the model changes.
+
+        Raises:
+            TimeoutError: it did not come to that; says how the units are.
+        """
+        changes: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+        def listen() -> None:
+            changes.put(None)
+
+        end = time.monotonic() + seconds
+        self.call(self.model.on_change.append, listen)
+        try:
+            while not (found := self.call(reached)):
+                try:
+                    changes.get(timeout=max(min(end - time.monotonic(), 1.0), 0.01))
+                except queue.Empty:
+                    if time.monotonic() > end:
+                        raise TimeoutError(
+                            f'not so after {seconds} s; units: {self.call(self._units)}'
+                        ) from None
+        finally:
+            self.call(self.model.on_change.remove, listen)
+        return found
+
+    def _units(self) -> str:
+        return '; '.join(
+            f'{unit.name} {unit.workload.current} ({unit.workload.message}) {unit.agent.current}'
+            for unit in self.model.units.values()
+        )
+
+    def settle(self, seconds: float = 60.0) -> None:
+        """Wait until every unit is active and idle."""
+        self.until(lambda: not site.unsettled(self.model), seconds)
+
+    def run_action(
+        self, unit: str, action: str, seconds: float = 60.0, **parameters: Any
+    ) -> model.Task:
+        """Run an action as `juju run` does, and wait for its end.
+
+        Args:
+            unit: `app/0`, or `app/leader`.
+            action: its name.
+            seconds: how long to wait.
+            parameters: with underscores for hyphens.
+        """
+        given = {key.replace('_', '-'): value for key, value in parameters.items()}
+
+        def enqueue() -> model.Task:
+            name = unit
+            if unit.endswith('/leader'):
+                name = self.model.application(unit.removesuffix('/leader')).leader or ''
+            spec = self.model.unit(name).application.charm.actions[action]
+            defaults = {k: p['default'] for k, p in spec.params.items() if 'default' in p}
+            call = (name, action, defaults | given, spec.parallel, spec.execution_group)
+            return self.model.enqueue([call]).tasks[0]
+
+        task = self.call(enqueue)
+        self.until(lambda: task.ended, seconds)
+        return task
+
+    def operation(self) -> dict[str, Any]:
+        """Return the coordinator's record as it stands in the peer databag; {} without one."""
+
+        def look() -> str:
+            relation = next(
+                r for r in self.model.relations.values() if r.peer and APP in r.endpoints
+            )
+            return relation.app_data[APP].get('operation', '{}')
+
+        return json.loads(self.call(look))
+
+    # --- Outside doors -------------------------------------------------------------------------
+
+    def store_for(self, fields: Mapping[str, str]) -> ports.ObjectStore:
+        """Return the store that the fields of an s3 relation lead to."""
+        key = json.dumps(fields, sort_keys=True)
+        if key not in self._stores:
+            self._stores[key] = s3.S3Store(s3.Connection.from_relation('rehearsal', fields))
+        return self._stores[key]
+
+    @property
+    def maas_store(self) -> ports.ObjectStore:
+        """The repository."""
+        return self.store_for(self.s3.connection(BUCKETS['maas'], 'maas'))
+
+    def endpoint(self, user: str = _OPERATOR) -> connection.Endpoint:
+        """Return how a client reaches the controller as a user."""
+        return connection.Endpoint(
+            addresses=tuple(self.controller.addresses),
+            ca_cert=self.authority.ca_pem,
+            model_uuid=self.model.uuid,
+            username=user,
+            password=self.passwords[user],
+        )
+
+    def operator(self) -> juju_model.JujuApi:
+        """Return a client of the controller, logged in as the operator."""
+        return juju_model.JujuApi(self.endpoint())
+
+    def write_connection_file(self, path: pathlib.Path) -> None:
+        """Write what any client needs to connect, for its owner's eyes only."""
+        content = {
+            'pid': os.getpid(),
+            'juju': self.layout.version,
+            'endpoint': self.controller.addresses[0],
+            'ca-cert': self.authority.ca_pem,
+            'model': self.model.name,
+            'model-uuid': self.model.uuid,
+            'user': _OPERATOR,
+            'password': self.passwords[_OPERATOR],
+            's3': {name: self.s3.connection(bucket, name) for name, bucket in BUCKETS.items()},
+            'age-identity': str(self.identity),
+            'logs': str(self.root / 'logs'),
+            'control': str(self.root / 'control.sock'),
+        }
+        path.unlink(missing_ok=True)
+        path.touch(0o600)
+        path.write_text(json.dumps(content, indent=2) + '\n')

@@ -1,0 +1,50 @@
+"""Action parameters: checked against what the charm declares, and defaults filled in.
+
+Juju 3.6 does this in the controller when the action is enqueued, 4.0 only in the unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+
+if TYPE_CHECKING:
+    from rehearsal import model
+
+
+class BadParameters(ValueError):
+    """The parameters do not fit the action's schema."""
+
+
+def schema(spec: model.ActionSpec) -> dict[str, Any]:
+    """Return the JSON schema of an action's parameters, as Juju shows it."""
+    return {
+        'title': spec.name,
+        'description': spec.description,
+        'type': 'object',
+        'properties': {name: dict(prop) for name, prop in spec.params.items()},
+        'required': list(spec.required),
+        'additionalProperties': spec.additional_properties,
+    }
+
+
+def checked(spec: model.ActionSpec, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters with defaults filled in; raise BadParameters if they do not fit."""
+    errors = jsonschema.Draft4Validator(schema(spec)).iter_errors(dict(parameters))
+    wrong = [f'(root){error.json_path[1:]} : {error.message}' for error in errors]
+    if wrong:
+        raise BadParameters('validation failed: ' + ', '.join(wrong))
+    defaults = {name: prop['default'] for name, prop in spec.params.items() if 'default' in prop}
+    return defaults | dict(parameters)
+
+
+def stringified(value: Any) -> Any:
+    """Return a parameter as Juju 4.0 stores it: lists and maps as Go prints them."""
+    if isinstance(value, Mapping):
+        inner = ' '.join(f'{key}:{stringified(value[key])}' for key in sorted(value))
+        return f'map[{inner}]'
+    if isinstance(value, list):
+        return '[' + ' '.join(str(stringified(item)) for item in value) + ']'
+    return value

@@ -1,0 +1,180 @@
+"""An S3 server in a process of its own: moto's, behind a gate that can refuse and break off.
+
+`python -m rehearsal.s3_server` serves until it is told to end; `S3Server` is the handle for
+those who start one. Objects live in the process's memory: they outlast everything else of a
+rehearsal, but not the server. To take S3 away and keep the objects, use a fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import os
+import pathlib
+import select
+import subprocess
+import sys
+import threading
+import urllib.request
+from typing import Any, Self
+
+from rehearsal import s3_gate
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
+REGION = 'us-east-1'
+START_LIMIT = 30.0
+
+
+class S3Server:
+    """A server on a free loopback port. As a context manager it runs within."""
+
+    def __init__(self) -> None:
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    @property
+    def endpoint(self) -> str:
+        return f'http://127.0.0.1:{self._port}'
+
+    def connection(
+        self, bucket: str, path: str = '', keys: tuple[str, str] = s3_gate.WRITER
+    ) -> dict[str, str]:
+        """Return the fields of an s3 relation that lead to a bucket of this server."""
+        return {
+            'endpoint': self.endpoint,
+            'bucket': bucket,
+            'region': REGION,
+            'path': path,
+            's3-uri-style': 'path',
+            'access-key': keys[0],
+            'secret-key': keys[1],
+        }
+
+    def start(self) -> None:
+        """Start the process and wait until it answers; a second start takes the same port.
+
+        Raises:
+            TimeoutError: it does not answer.
+        """
+        self._process = process = subprocess.Popen(
+            [sys.executable, '-m', 'rehearsal.s3_server', '--port', str(self._port), '--guarded'],
+            # The process ends when this pipe closes: also when whoever started it was killed.
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {'PYTHONPATH': f'{_ROOT / "src"}{os.pathsep}{_ROOT}'},
+        )
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], START_LIMIT)
+        line = process.stdout.readline() if ready else b''
+        if not line:
+            self.stop()
+            raise TimeoutError(f'the S3 server did not start within {START_LIMIT} s')
+        self._port = int(line)
+
+    def stop(self) -> None:
+        """End the process; its objects are gone."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.communicate()
+        self._process = None
+
+    def restart(self) -> None:
+        """Stop, and start on the same port with no objects and no buckets."""
+        self.stop()
+        self.start()
+
+    def create_bucket(self, name: str) -> None:
+        """Make a bucket; one that is there already is no error."""
+        self._request('PUT', f'/{name}')
+
+    def fault(self, kind: str, count: int = 1, method: str = '', prefix: str = '/') -> None:
+        """Make the next `count` requests of a method, to paths that begin so, go wrong.
+
+        A path is `/<bucket>/<key>`; kinds are those of `s3_gate.KINDS`.
+        """
+        if kind not in s3_gate.KINDS:
+            raise ValueError(f'no fault {kind!r}; there are {", ".join(s3_gate.KINDS)}')
+        rules = [
+            *self._state()['rules'],
+            dataclasses.asdict(s3_gate.Rule(kind, count, method, prefix)),
+        ]
+        self._request('PUT', s3_gate.CONTROL, json.dumps(rules).encode())
+
+    def clear_faults(self) -> None:
+        """Let everything go well again."""
+        self._request('PUT', s3_gate.CONTROL, b'[]')
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """How many requests have come so far, by method."""
+        return self._state()['requests']
+
+    def _state(self) -> dict[str, Any]:
+        return json.loads(self._request('GET', s3_gate.CONTROL))
+
+    def _request(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        credential = f'Credential={s3_gate.WRITER[0]}/20260101/{REGION}/s3/aws4_request'
+        request = urllib.request.Request(
+            self.endpoint + path,
+            data=body,
+            method=method,
+            headers={'Authorization': f'AWS4-HMAC-SHA256 {credential}, Signature=0'},
+        )
+        # Whatever proxy the environment names does not lead to this machine.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=START_LIMIT) as answer:
+            return answer.read()
+
+
+def serve(port: int, guarded: bool) -> None:
+    """Serve until the process is ended; print the port when requests are answered.
+
+    Guarded: end when standard input closes.
+    """
+    # moto takes a second to import: only this process needs it.
+    import moto.moto_server.werkzeug_app as moto_app
+    import werkzeug.serving
+
+    class Quiet(werkzeug.serving.WSGIRequestHandler):
+        protocol_version = 'HTTP/1.1'
+
+        def log(self, type: str, message: str, *args: Any) -> None:
+            """Say nothing of requests."""
+
+    logging.basicConfig(level=logging.ERROR)
+    gate = s3_gate.Gate(moto_app.create_backend_app('s3'))
+    server = werkzeug.serving.make_server(
+        '127.0.0.1', port, gate, threaded=True, request_handler=Quiet
+    )
+    if guarded:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+def _end_with_stdin() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def main() -> None:
+    """Run the server from the command line."""
+    parser = argparse.ArgumentParser(prog='python -m rehearsal.s3_server', description=__doc__)
+    parser.add_argument('--port', type=int, default=0, help='port to serve on; 0 takes a free one')
+    parser.add_argument('--guarded', action='store_true', help='end when standard input closes')
+    arguments = parser.parse_args()
+    serve(arguments.port, arguments.guarded)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,59 @@
+"""The files of a small PostgreSQL cluster, as a backup finds them in the data directory.
+
+The site's database is one JSON document in a table's file: enough for a restore to bring it
+back, and for a test to see whether it is the right one.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+PAGE = 8192
+DATABASE_FILE = 'base/16388/2619'
+
+
+def files(system_id: int, database: Mapping[str, Any], label: str) -> dict[str, bytes]:
+    """Return the content of each file of the data directory."""
+    return {
+        'PG_VERSION': b'16\n',
+        'backup_label': f'START WAL LOCATION: {label}\n'.encode(),
+        'base/1/112': _pages('pg_authid', 1),
+        'base/1/1247': _pages('pg_type', 4),
+        'base/16388/1418': b'',
+        DATABASE_FILE: _padded(json.dumps(database, sort_keys=True).encode()),
+        'global/1262': _pages('pg_database', 1),
+        'global/pg_control': _padded(f'system identifier {system_id}\n'.encode()),
+    }
+
+
+def is_relation(name: str) -> bool:
+    """Whether a file has pages with checksums."""
+    return name.startswith(('base/', 'global/')) and not name.endswith('pg_control')
+
+
+def wal(segment: str) -> bytes:
+    """Return a WAL segment. A real one has 16 MiB; nobody replays these."""
+    return _noise(segment, PAGE)
+
+
+def database(content: bytes) -> dict[str, Any]:
+    """Return the site's database out of its file."""
+    return json.loads(content.rstrip(b'\0'))
+
+
+def _padded(content: bytes) -> bytes:
+    return content + bytes(-len(content) % PAGE)
+
+
+@functools.cache
+def _pages(name: str, count: int) -> bytes:
+    return _noise(name, count * PAGE // 16) + bytes(count * PAGE * 15 // 16)
+
+
+def _noise(seed: str, size: int) -> bytes:
+    """Return bytes that look random and are always the same."""
+    return hashlib.shake_128(seed.encode()).digest(size)

@@ -1,0 +1,186 @@
+"""What maas-region does with S3: the files that MAAS keeps outside its database."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import io
+import json
+import math
+import tarfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coordinator import errors, ports
+from rehearsal import clock
+from rehearsal.standins import behaviour, host, s3_parameters
+
+METADATA = 'backup_metadata.json'
+CONTROLLERS = 'controllers.txt'
+IMAGES = 'image-storage.tar.gz'
+PRESEEDS = 'preseeds.tar.gz'
+CHANNEL = '3.6/stable'
+_ID_FORMAT = '%Y-%m-%dT%H:%M:%SZ'
+_SEE_LOG = ' Please check the juju debug-log for more details.'
+
+
+class Backups:
+    """The backup half of maas-region."""
+
+    def __init__(self, switches: behaviour.MaasBehaviour):
+        self._switches = switches
+
+    def create(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
+        """Run create-backup."""
+        if not here.is_leader():
+            raise host.ActionError('Unit is not the leader')
+        if here.status[0] == 'blocked':
+            raise host.ActionError('Unit is in a blocking state')
+        fields = s3_parameters.check(here)
+        store = here.store(fields)
+        probe = s3_parameters.probe(here, here.now().strftime(_ID_FORMAT))
+        try:
+            yield lambda: store.put('backup/latest', probe)
+        except errors.CoordinatorError as error:
+            raise host.ActionError(
+                f'Failed to upload metadata to provided S3.{_SEE_LOG}'
+            ) from error
+        here.set_status('maintenance', 'creating backup')
+        backup_id = here.now().strftime(_ID_FORMAT)
+        if fault.kind == 'nothing':
+            yield self._switches.backup
+        else:
+            yield from self._archive(here, store, backup_id, fault)
+        here.log(f'Backup succeeded with backup-id {backup_id}')
+        here.results['backups'] = f'backup created with id {backup_id}'
+
+    def _archive(
+        self, here: host.Host, store: ports.ObjectStore, backup_id: str, fault: behaviour.Fault
+    ) -> clock.Work:
+        """Upload the archives, then the metadata that says whether they are good."""
+        folder = f'backup/{backup_id}'
+        success = True
+        try:
+            yield from self._upload(here, store, folder, fault)
+        except (host.ActionError, errors.CoordinatorError):
+            success = False
+        here.log('Uploading backup metadata to S3...')
+        metadata = json.dumps(self._metadata(here, success)).encode()
+        try:
+            yield lambda: store.put(f'{folder}/{METADATA}', metadata)
+        except errors.CoordinatorError as error:
+            raise host.ActionError(
+                f'Failed to upload backup metadata to S3 for backup-id {backup_id}.{_SEE_LOG}'
+            ) from error
+        if not success:
+            raise host.ActionError(f'Failed to archive and upload MAAS files to S3.{_SEE_LOG}')
+
+    def _upload(
+        self, here: host.Host, store: ports.ObjectStore, folder: str, fault: behaviour.Fault
+    ) -> clock.Work:
+        here.log('Retrieving region ids from MAAS...')
+        if not here.own.get('endpoints'):
+            raise host.ActionError('Failed to retrieve region ids from the MAAS API')
+        ids = '\n'.join(sorted(controllers(here))).encode()
+        here.log('Uploading region ids to S3...')
+        yield lambda: store.put(f'{folder}/{CONTROLLERS}', ids)
+        here.log('Creating image archive for S3 backup...')
+        yield self._switches.backup / 2
+        yield from fault.strike('middle')
+        here.log('Uploading image archive to S3, see debug-log for progress...')
+        images = archive(tuple(here.own['images']))
+        yield lambda: store.put(f'{folder}/{IMAGES}', images)
+        here.log('Creating preseed archive for S3 backup...')
+        yield self._switches.backup / 2
+        here.log('Uploading preseed archive to S3...')
+        preseeds = archive(tuple(here.own['preseeds']))
+        yield lambda: store.put(f'{folder}/{PRESEEDS}', preseeds)
+
+    def _metadata(self, here: host.Host, success: bool) -> dict[str, Any]:
+        return {
+            'maas_snap_version': self._switches.version,
+            'maas_snap_channel': CHANNEL,
+            'unit_name': here.unit,
+            'juju_version': here.juju_version,
+            'success': success,
+        }
+
+    def list(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
+        """Run list-backups."""
+        fields = s3_parameters.check(here)
+        store = here.store(fields)
+        try:
+            lines = yield functools.partial(_lines, store, fields)
+        except errors.CoordinatorError as error:
+            raise host.ActionError(f'Failed to list MAAS backups with error: {error}') from error
+        here.results['backups'] = _table(fields, lines)
+
+
+def controllers(here: host.Host) -> list[str]:
+    """Return the system ids of the region controllers."""
+    return [state['system-id'] for state in here.states().values() if 'system-id' in state]
+
+
+@functools.lru_cache(maxsize=64)
+def archive(names: Sequence[str]) -> bytes:
+    """Return a tar.gz of these files, whose contents follow from their names."""
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=packed, mode='wb', mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode='w') as tar,
+    ):
+        for name in sorted(names):
+            content = hashlib.shake_128(name.encode()).digest(1024)
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def _lines(store: ports.ObjectStore, fields: Mapping[str, str]) -> list[tuple[str, ...]]:
+    return [_line(store, fields, name) for name in store.folders('backup/')]
+
+
+def _line(store: ports.ObjectStore, fields: Mapping[str, str], name: str) -> tuple[str, ...]:
+    prefix = f'backup/{name}/'
+    found = {
+        item.key.removeprefix(prefix): item.size
+        for item in store.list(prefix)
+        if '/' not in item.key.removeprefix(prefix)
+    }
+    metadata = json.loads(store.get(prefix + METADATA)) if METADATA in found else {}
+    ids = store.get(prefix + CONTROLLERS).decode().split() if CONTROLLERS in found else []
+    whole = set(found) == {METADATA, CONTROLLERS, IMAGES, PRESEEDS}
+    return (
+        name,
+        'full backup',
+        'finished' if whole and metadata.get('success') else 'failed',
+        str(metadata.get('maas_snap_version', '')),
+        _as_size(sum(found.values())),
+        ', '.join(ids),
+        f'{fields["path"]}/backup/{name}',
+    )
+
+
+def _table(fields: Mapping[str, str], lines: Sequence[tuple[str, ...]]) -> str:
+    header = ('backup-id', 'action', 'status', 'maas', 'size', 'controllers', 'backup-path')
+    widths = (20, 11, 8, 8, 10, 22, 0)
+    first, *rows = (
+        ' | '.join(f'{cell:<{width}s}' for cell, width in zip(line, widths, strict=True))
+        for line in [header, *lines]
+    )
+    return '\n'.join(
+        [
+            f'Storage bucket name: {fields["bucket"]}',
+            f'Backups base path: {fields["path"]}/backup/\n',
+            first,
+            '-' * len(first),
+            *rows,
+        ]
+    )
+
+
+def _as_size(size: int) -> str:
+    power = int(math.log(size, 1024)) if size else 0
+    return f'{size / 1024**power:.1f}{("", "Ki", "Mi", "Gi", "Ti")[power]}B'

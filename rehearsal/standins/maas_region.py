@@ -1,0 +1,225 @@
+"""maas-region: region controllers that live off one database and restart when it moves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from coordinator import errors
+from rehearsal import clock, model
+from rehearsal.standins import behaviour, host, maas_backups, s3_parameters, stand_in
+
+DATABASE = 'maas-db'
+DATABASE_NAME = 'maas_region_db'
+PEERS = 'maas-cluster'
+ADMIN = 'maas-admin'
+IMAGES = ('bootloaders/uefi/amd64', 'ubuntu/noble/amd64', 'custom/rocky-9/amd64')
+PRESEEDS = ('curtin', 'curtin_userdata', 'enlist')
+_SERVICES = ('apiserver', 'bind9', 'http', 'ntp', 'proxy', 'rackd', 'regiond', 'temporal')
+
+
+class MaasRegion:
+    """One application of region controllers.
+
+    A unit's state holds its `system-id`, `images`, `preseeds`, the database `endpoints` that it
+    was initialised with, and `restarts`: how often MAAS was (re-)initialised.
+    """
+
+    peers = PEERS
+
+    def __init__(
+        self,
+        switches: behaviour.MaasBehaviour | None = None,
+        images: Sequence[str] = IMAGES,
+        preseeds: Sequence[str] = PRESEEDS,
+    ):
+        self.behaviour = switches or behaviour.MaasBehaviour()
+        self._images = images
+        self._preseeds = preseeds
+        backups = maas_backups.Backups(self.behaviour)
+        self._actions: dict[str, stand_in.Action] = {
+            'create-backup': backups.create,
+            'list-backups': backups.list,
+            'get-api-endpoint': self._get_api_endpoint,
+            'get-maas-status': self._get_maas_status,
+        }
+        self._hooks: dict[str, stand_in.Hook] = {
+            'install': self._install,
+            'start': self._start,
+            'maas-db-relation-created': self._request_database,
+            'maas-db-relation-changed': self._follow_database,
+            'maas-db-relation-broken': self._lose_database,
+            's3-parameters-relation-created': self._request_s3,
+            's3-parameters-relation-changed': self._check_bucket,
+            's3-parameters-relation-broken': self._forget_s3,
+        }
+        self.charm = _charm()
+
+    def hook(self, here: host.Host, name: str) -> clock.Work:
+        yield self.behaviour.hook
+        if name in ('stop', 'remove'):
+            return
+        if name in self._hooks:
+            yield from self._hooks[name](here)
+        if here.own.get('system-id'):
+            yield from self._take_turns(here)
+            self._show_status(here)
+
+    def action(self, here: host.Host, name: str) -> clock.Work:
+        try:
+            yield from stand_in.run_action(self._actions, here, name, self.behaviour)
+        except Exception:
+            self._show_status(here)
+            raise
+        self._show_status(here)
+
+    def _install(self, here: host.Host) -> clock.Work:
+        here.set_status('maintenance', 'installing...')
+        yield self.behaviour.install
+
+    def _start(self, here: host.Host) -> clock.Work:
+        here.set_status('maintenance', 'starting...')
+        here.set_workload_version(self.behaviour.version)
+        here.own.update(
+            {
+                'system-id': system_id(here.model_uuid, here.unit),
+                'images': list(self._images),
+                'preseeds': list(self._preseeds),
+                'restarts': 0,
+            }
+        )
+        yield from ()
+
+    def _request_database(self, here: host.Host) -> clock.Work:
+        if here.is_leader():
+            for relation in here.relations(DATABASE):
+                relation.update(
+                    {'database': DATABASE_NAME, 'requested-secrets': '["username", "password"]'}
+                )
+        yield from ()
+
+    def _follow_database(self, here: host.Host) -> clock.Work:
+        """Initialise in turn when there is a database; at once when it has only moved."""
+        endpoints = _endpoints(here)
+        known = here.own.get('endpoints')
+        if not endpoints or endpoints == known:
+            return
+        if known is None:
+            here.own['waits-for-turn'] = True
+            return
+        here.set_status('maintenance', 'Updating database connection')
+        yield from self._initialise(here)
+
+    def _lose_database(self, here: host.Host) -> clock.Work:
+        """Stop MAAS: it is down until the relation is back."""
+        here.own.pop('endpoints', None)
+        here.own.pop('waits-for-turn', None)
+        yield from ()
+
+    def _take_turns(self, here: host.Host) -> clock.Work:
+        """Initialise one region at a time: the leader says whose turn it is."""
+        if here.shared.get('turn') == here.unit and here.own.get('waits-for-turn'):
+            here.set_status('maintenance', 'Initializing the MAAS database')
+            yield from self._initialise(here)
+            del here.own['waits-for-turn']
+        if here.is_leader():
+            states = here.states()
+            waiting = [name for name in here.units() if states.get(name, {}).get('waits-for-turn')]
+            if here.shared.get('turn') not in waiting:
+                here.shared['turn'] = next(iter(waiting), '')
+
+    def _initialise(self, here: host.Host) -> clock.Work:
+        yield self.behaviour.initialise
+        endpoints = _endpoints(here)
+        if not endpoints:
+            return
+        here.own['endpoints'] = endpoints
+        here.own['restarts'] += 1
+        if here.is_leader() and here.secret(ADMIN) is None:
+            here.set_secret(
+                ADMIN,
+                {
+                    'username': 'maas-admin-internal',
+                    'password': system_id(here.model_uuid, here.unit),
+                },
+            )
+
+    def _request_s3(self, here: host.Host) -> clock.Work:
+        s3_parameters.request(here)
+        yield from ()
+
+    def _check_bucket(self, here: host.Host) -> clock.Work:
+        """As leader, see whether the bucket is there; if not, the leader is blocked."""
+        fields = s3_parameters.connection(here)
+        if not here.is_leader() or not fields or s3_parameters.missing(fields):
+            return
+        store = here.store(fields)
+        try:
+            yield lambda: store.folders('backup/')
+        except errors.StoreRefused:
+            here.shared['s3-block'] = s3_parameters.NO_BUCKET
+        else:
+            here.shared.pop('s3-block', None)
+
+    def _forget_s3(self, here: host.Host) -> clock.Work:
+        if here.is_leader():
+            here.shared.pop('s3-block', None)
+        yield from ()
+
+    def _show_status(self, here: host.Host) -> None:
+        blocked = self.behaviour.blocked
+        if here.is_leader():
+            blocked = blocked or here.shared.get('s3-block', '')
+        if blocked:
+            here.set_status('blocked', blocked)
+        elif not _endpoints(here):
+            here.set_status('waiting', 'Waiting for database DSN')
+        else:
+            here.set_status('active')
+
+    def _get_api_endpoint(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
+        here.results['api-url'] = f'http://{here.address}:5240/MAAS'
+        yield from ()
+
+    def _get_maas_status(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
+        if not here.own.get('endpoints'):
+            raise host.ActionError('MAAS is not initialized yet or failed to retrieve status')
+        here.results['services'] = {
+            name: {'startup': 'enabled', 'current': 'active'} for name in _SERVICES
+        }
+        yield from ()
+
+
+def _endpoints(here: host.Host) -> str:
+    """Return where the database is; '' when that, or the way to log in, is not known."""
+    for relation in here.relations(DATABASE):
+        if 'secret-user' in relation.remote:
+            return relation.remote.get('endpoints', '')
+    return ''
+
+
+def system_id(model_uuid: str, unit: str) -> str:
+    """Return a region's system id, six characters as MAAS makes them."""
+    return hashlib.sha256(f'{model_uuid} {unit}'.encode()).hexdigest()[:6]
+
+
+def _charm() -> model.CharmSpec:
+    return model.CharmSpec(
+        'maas-region',
+        endpoints=(
+            model.Endpoint(PEERS, 'peer', 'maas_peers'),
+            model.Endpoint(DATABASE, 'requirer', 'postgresql_client', limit=1),
+            model.Endpoint(s3_parameters.ENDPOINT, 'requirer', 's3', limit=1),
+        ),
+        options={'maas_url': model.Option('string', '')},
+        actions={
+            'create-backup': model.ActionSpec(
+                'create-backup', 'Create a backup of MAAS data not stored in the database.'
+            ),
+            'list-backups': model.ActionSpec('list-backups', 'List available MAAS backups.'),
+            'get-api-endpoint': model.ActionSpec('get-api-endpoint', 'Get MAAS API URL.'),
+            'get-maas-status': model.ActionSpec('get-maas-status', 'Get MAAS status.'),
+        },
+        channel='latest/edge',
+        revision=185,
+    )

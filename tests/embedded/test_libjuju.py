@@ -1,0 +1,117 @@
+"""A client that nobody here wrote, python-libjuju, at the controller of Juju 3.6."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from tests import served_model
+
+# python-libjuju uses names that websockets and others have deprecated.
+pytestmark = pytest.mark.filterwarnings('ignore')
+
+with warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    from juju import errors
+    from juju import model as libjuju
+
+Served = served_model.ServedModel
+WithModel = Callable[[libjuju.Model], Coroutine[Any, Any, Any]]
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    yield from served_model.serve('3.6.26')
+
+
+def connected(served: Served, what: WithModel, *, user: str = 'boss', password: str = '') -> Any:
+    """Connect python-libjuju, in an event loop of its own, and do something with its model."""
+
+    async def run() -> Any:
+        model = libjuju.Model()
+        await model.connect(
+            endpoint=served.controller.addresses[0],
+            uuid=served.juju.uuid,
+            username=user,
+            password=password or f'{user}-password',
+            cacert=served.authority.ca_pem,
+        )
+        try:
+            return await what(model)
+        finally:
+            await model.disconnect()
+
+    return asyncio.run(asyncio.wait_for(run(), 3 * served_model.TIMEOUT))
+
+
+def test_libjuju_sees_the_model(served: Served):
+    async def look(model: libjuju.Model) -> None:
+        assert model.name == 'prod'
+        assert set(model.applications) == {'pg', 'app'}
+        assert set(model.units) == {'pg/0', 'pg/1', 'pg/2', 'app/0'}
+        unit = model.units['pg/1']
+        assert (unit.workload_status, unit.workload_status_message) == ('active', 'ready')
+        assert unit.agent_status == 'idle'
+        assert unit.machine is not None
+        assert unit.machine.status == 'running'
+        assert model.applications['pg'].status == 'active'
+        assert {relation.key for relation in model.relations} >= {'app:db pg:database'}
+
+    connected(served, look)
+
+
+def test_libjuju_reads_the_status_and_finds_the_leader(served: Served):
+    async def look(model: libjuju.Model) -> tuple[Any, list[str]]:
+        status = await model.get_status()
+        units = model.applications['pg'].units
+        return status, [unit.name for unit in units if await unit.is_leader_from_status()]
+
+    status, leaders = connected(served, look)
+    assert status.applications['pg'].charm_channel == '16/stable'
+    assert status.applications['pg'].units['pg/0'].workload_status.info == 'ready'
+    assert leaders == ['pg/0']
+
+
+def test_libjuju_runs_an_action_to_its_end(served: Served):
+    async def run(model: libjuju.Model) -> tuple[str, Any]:
+        action = await model.units['pg/1'].run_action('echo', text='ahoy')
+        action = await action.wait()
+        return action.status, action.results
+
+    assert connected(served, run) == ('completed', {'said': {'text': 'ahoy'}, 'return-code': 0})
+
+
+def test_libjuju_hears_of_changes(served: Served):
+    async def change(model: libjuju.Model) -> None:
+        await model.applications['pg'].add_unit()
+        await model.block_until(lambda: 'pg/3' in model.units, timeout=served_model.TIMEOUT)
+        await model.units['pg/3'].destroy()
+        await model.block_until(lambda: 'pg/3' not in model.units, timeout=served_model.TIMEOUT)
+        await model.applications['pg'].set_config({'profile': 'testing'})
+        config = await model.applications['pg'].get_config()
+        assert config['profile']['value'] == 'testing'
+
+    connected(served, change)
+
+
+def test_libjuju_keeps_user_secrets(served: Served):
+    async def keep(model: libjuju.Model) -> list[Any]:
+        await model.add_secret('passwords', ['operator=s3cret'])
+        await model.grant_secret('passwords', 'pg')
+        return list(await model.list_secrets(show_secrets=True))
+
+    (secret,) = connected(served, keep)
+    assert secret.label == 'passwords'
+    assert secret.value.data == {'operator': 'czNjcmV0'}
+
+
+def test_libjuju_is_turned_away_with_a_wrong_password(served: Served):
+    async def nothing(model: libjuju.Model) -> None:
+        pass
+
+    with pytest.raises(errors.JujuAPIError, match='invalid entity name or password'):
+        connected(served, nothing, password='guess')

@@ -1,0 +1,59 @@
+"""Stand-ins for the programs that the charm starts: they note how they were called."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+_SCRIPT = """\
+#!/bin/sh
+here=${0%/*} name=${0##*/}
+{ printf '%s' "$name"; printf '\\t%s' "$@"; echo; } >> "$here/calls"
+[ ! -e "$here/$name.hangs" ] || exec sleep 60
+cat "$here/$name.stdout"
+cat "$here/$name.stderr" >&2
+exit "$(cat "$here/$name.code")"
+"""
+
+
+class Programs:
+    """`systemd-run` and `systemctl` first on PATH."""
+
+    def __init__(self, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
+        self._folder = folder
+        folder.mkdir()
+        for name in ('systemd-run', 'systemctl'):
+            program = folder / name
+            program.write_text(_SCRIPT)
+            program.chmod(0o755)
+            self.answer(name)
+        self.answer('systemctl', stdout='inactive\n', code=3)
+        monkeypatch.setenv('PATH', f'{folder}{os.pathsep}{os.environ["PATH"]}')
+
+    def answer(self, name: str, stdout: str = '', stderr: str = '', code: int = 0) -> None:
+        """Let a program answer like this from now on."""
+        (self._folder / f'{name}.stdout').write_text(stdout)
+        (self._folder / f'{name}.stderr').write_text(stderr)
+        (self._folder / f'{name}.code').write_text(str(code))
+
+    def hang(self, name: str) -> None:
+        """Let a program not come back any more."""
+        (self._folder / f'{name}.hangs').touch()
+
+    @property
+    def calls(self) -> list[list[str]]:
+        """Every call so far: name and arguments."""
+        log = self._folder / 'calls'
+        return [line.split('\t') for line in log.read_text().splitlines()] if log.exists() else []
+
+    @property
+    def started(self) -> int:
+        """How often a service was started."""
+        return sum(call[0] == 'systemd-run' for call in self.calls)
+
+    @property
+    def stopped(self) -> int:
+        """How often a service was stopped."""
+        return sum(call[:2] == ['systemctl', 'stop'] for call in self.calls)

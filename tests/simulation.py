@@ -1,0 +1,140 @@
+"""The real plans and steps on the model in memory, in virtual time: one process, no wire.
+
+`Simulation` stands for the unit that dispatches: it advances the operation, keeps the record as
+text, as the databag does, and lets time pass when nothing moved.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Callable
+
+from coordinator import advance, operation, plans, ports, settings
+from rehearsal import clock, direct, memory_store, model, site
+from rehearsal.standins import behaviour
+
+IDENTITY = 'AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX'
+BEAT_SECONDS = 2
+
+
+@dataclasses.dataclass
+class World:
+    """The world as the coordinator's leader would reach it."""
+
+    juju: ports.JujuModel
+    maas_store: ports.ObjectStore
+    postgresql_store: ports.ObjectStore
+    model_name: str
+    model_uuid: str
+    clock: clock.VirtualClock
+
+    def now(self) -> datetime.datetime:
+        return self.clock.now()
+
+
+class Simulation:
+    """A settled site, and one operation on it."""
+
+    def __init__(
+        self,
+        *,
+        regions: int = 3,
+        postgresql_units: int = 3,
+        strategy: str = 'scale-down',
+        version: str = '3.6.26',
+        recipient: str,
+    ):
+        self.clock = clock.VirtualClock()
+        self.model = model.Model('maas', self.clock, version)
+        self.s3 = memory_store.MemoryS3(self.clock.now)
+        self.database = behaviour.PostgresqlBehaviour()
+        self.maas = behaviour.MaasBehaviour()
+        self.site = site.deploy_site(
+            self.model,
+            regions=regions,
+            postgresql_units=postgresql_units,
+            store_for=self.s3.store_for,
+            maas_switches=self.maas,
+            postgresql_switches=self.database,
+        )
+        site.settle(self.model)
+        self.restarts = self.site.maas_restarts
+        self.user = model.User('backup-bot', 'hunter2', 'admin')
+        self.model.users[self.user.name] = self.user
+        self.world = World(
+            juju=direct.DirectModel(self.model, self.user),
+            maas_store=self.s3.store_for(site.connection('maas')),
+            postgresql_store=self.s3.store_for(site.connection('postgresql')),
+            model_name=self.model.name,
+            model_uuid=self.model.uuid,
+            clock=self.clock,
+        )
+        config = settings.Settings(site.MAAS, site.POSTGRESQL, (recipient,), strategy)
+        started = self.clock.now()
+        self.op = operation.Operation.new(
+            operation.stamp(started), 'backup-all', plans.BACKUP_ALL.names, config, started
+        )
+        self.dispatches = 0
+        self.saved: list[str] = []
+        """Every record that was ever stored."""
+
+    def dispatch(self) -> bool:
+        """Take the operation one checkpoint further; return whether the record changed."""
+        self.dispatches += 1
+        moved = advance.advance(self.op, plans.PLANS[self.op.kind], self.world)
+        text = moved.to_json()
+        changed = text != self.op.to_json()
+        self.op = operation.Operation.from_json(text)
+        if changed:
+            self.saved.append(text)
+        return changed
+
+    def until(self, reached: Callable[[], object], hours: float = 48) -> None:
+        """Dispatch as the pacemaker and the databag would, until something is so."""
+        end = self.clock.now() + datetime.timedelta(hours=hours)
+        while not reached():
+            if not self.op.open or self.clock.now() > end:
+                raise AssertionError(f'it never came to that: {self.op.to_json()}')
+            # A change brings the next dispatch at once, all else the pacemaker.
+            self.clock.advance(0.1 if self.dispatch() else BEAT_SECONDS)
+
+    def run(self) -> operation.Operation:
+        """Dispatch until the operation is over, or held."""
+        self.until(lambda: not self.op.open)
+        return self.op
+
+    def at_step(self, name: str, state: str = operation.DOING) -> None:
+        """Dispatch until a step is current in a state."""
+        self.until(lambda: self.op.step == name and self.op.current.state == state)
+
+    def tasks(self, action: str, application: str = '') -> list[model.Task]:
+        """Return all tasks of an action that there ever were."""
+        return [
+            task
+            for task in self.model.tasks.values()
+            if task.name == action and task.unit.startswith(application)
+        ]
+
+    def manifests(self) -> list[str]:
+        """Return the keys of all published manifests."""
+        keys = self.world.maas_store.list('coordinator/backup-sets/')
+        return [item.key for item in keys if item.key.endswith('manifest.json')]
+
+    def postgresql_units(self) -> list[str]:
+        """Return PostgreSQL's units that are there and stay."""
+        units = self.model.application(site.POSTGRESQL).units.values()
+        return [unit.name for unit in units if unit.life == 'alive']
+
+    def fact(self, name: str) -> str:
+        return self.op.facts[name]
+
+    def all_text(self) -> str:
+        """Return every record, and every object in S3, as one text: to look for secrets in."""
+        bodies = [
+            item.content.decode('latin-1')
+            for bucket in self.s3.buckets.values()
+            for item in bucket.objects.values()
+        ]
+        return '\n'.join([*self.saved, *bodies, json.dumps(self.op.problems)])

@@ -1,0 +1,128 @@
+"""The Secrets facade."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests import served_model
+
+Served = served_model.ServedModel
+Refused = served_model.Refused
+
+
+@pytest.fixture(params=served_model.VERSIONS)
+def served(request: pytest.FixtureRequest) -> Iterator[Served]:
+    yield from served_model.serve(request.param)
+
+
+def encoded(**content: str) -> served_model.Json:
+    return {'data': {key: base64.b64encode(v.encode()).decode() for key, v in content.items()}}
+
+
+def create(client: served_model.Client, label: str, **content: str) -> served_model.Json:
+    arg = {'label': label, 'description': 'd', 'content': encoded(**content), 'owner-tag': ''}
+    return client.call('Secrets', 'CreateSecrets', {'args': [arg]})['results'][0]
+
+
+def listed(client: served_model.Client, show: bool = False, **wanted: Any) -> list[Any]:
+    wanted = {key.replace('_', '-'): value for key, value in wanted.items()}
+    return client.call('Secrets', 'ListSecrets', {'show-secrets': show, 'filter': wanted})[
+        'results'
+    ]
+
+
+def test_a_secret_is_made_granted_updated_and_removed(served: Served):
+    with served.connect() as client:
+        uri = create(client, 'passwords', operator='s3cret')['result']
+        client.call('Secrets', 'GrantSecret', {'uri': uri, 'label': '', 'applications': ['pg']})
+        (secret,) = listed(client, show=True, label='passwords')
+
+        assert secret['uri'] == uri
+        assert secret['owner-tag'] == f'model-{served.juju.uuid}'
+        assert secret['value'] == encoded(operator='s3cret')
+        assert [access['target-tag'] for access in secret['access']] == ['application-pg']
+        assert served.juju.secret(uri).content == {'operator': 's3cret'}
+
+        update = {'uri': uri, 'existing-label': '', 'content': encoded(operator='new')}
+        client.call('Secrets', 'UpdateSecrets', {'args': [update]})
+        client.call('Secrets', 'UpdateSecrets', {'args': [update]})
+        client.call('Secrets', 'RevokeSecret', {'uri': uri, 'label': '', 'applications': ['pg']})
+        (secret,) = listed(client, uri=uri)
+        assert secret['latest-revision'] == 2, 'the same content made a revision of its own'
+        assert secret['access'] == []
+        assert 'value' not in secret
+
+        arg = {'uri': uri, 'label': '', 'revisions': []}
+        assert client.call('Secrets', 'RemoveSecrets', {'args': [arg]})['results'] == [{}]
+        assert listed(client) == []
+
+
+def test_a_missing_secret_has_the_code_of_its_juju(served: Served):
+    with served.connect() as client:
+        arg = {'uri': 'secret:' + 20 * '0', 'label': ''}
+        (answer,) = client.call('Secrets', 'RemoveSecrets', {'args': [arg]})['results']
+
+    code = 'secret not found' if served.juju.juju4 else 'not found'
+    assert answer['error']['code'] == code
+
+
+def test_a_label_is_taken_once(served: Served):
+    with served.connect() as client:
+        create(client, 'passwords', operator='s3cret')
+        answer = create(client, 'passwords', operator='other')
+
+    assert answer['error']['code'] == 'already exists'
+
+
+@pytest.mark.parametrize(
+    'content', [{}, {'data': {'ab': 'eA=='}}, {'data': {'Key': 'eA=='}}, {'data': {'key': 'x'}}]
+)
+def test_content_that_juju_would_not_keep_is_refused(served: Served, content: Any):
+    with served.connect() as client:
+        arg = {'label': 'x', 'content': content, 'owner-tag': ''}
+        (answer,) = client.call('Secrets', 'CreateSecrets', {'args': [arg]})['results']
+
+    assert answer['error']['code'] == 'not valid'
+
+
+def test_secrets_of_charms_are_listed_and_cannot_be_changed(served: Served):
+    label = 'database-peers.pg.app'
+    secret = served.thread.call(
+        served.juju.add_secret, 'application-pg', {'operator-password': 'x'}, label
+    )
+    with served.connect() as client:
+        (shown,) = listed(client, label=label, show=True)
+        arg = {'uri': secret.uri, 'label': ''}
+        (answer,) = client.call('Secrets', 'RemoveSecrets', {'args': [arg]})['results']
+
+    assert shown['owner-tag'] == 'application-pg'
+    assert shown['value'] == encoded(**{'operator-password': 'x'})
+    assert answer['error']['code'] == 'unauthorized access'
+
+
+def test_user_secrets_are_filtered_by_owner_in_3_6_only(served: Served):
+    owner = f'model-{served.juju.uuid}'
+    served.thread.call(served.juju.add_secret, 'application-pg', {'key': 'x'})
+    with served.connect() as client:
+        create(client, 'passwords', operator='s3cret')
+        assert len(listed(client, owner_tag='application-pg')) == 1
+        if served.juju.juju4:
+            with pytest.raises(Refused) as refused:
+                listed(client, owner_tag=owner)
+            assert refused.value.code == 'not valid'
+        else:
+            assert [secret['owner-tag'] for secret in listed(client, owner_tag=owner)] == [owner]
+
+
+def test_granting_to_an_application_that_is_not_there_is_that_items_error(served: Served):
+    with served.connect() as client:
+        uri = create(client, 'passwords', operator='s3cret')['result']
+        params = {'uri': uri, 'label': '', 'applications': ['x', 'pg']}
+        bad, good = client.call('Secrets', 'GrantSecret', params)['results']
+
+    assert bad['error']['code'] == 'not found'
+    assert good == {}

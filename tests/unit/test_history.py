@@ -1,0 +1,56 @@
+"""The history in S3 is the record, for people, and never in the way of the operation."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from coordinator import history, operation, ports
+from rehearsal import memory_store
+from tests import worlds
+
+KEY = 'coordinator/operations/2026-08-22T10:15:00Z.json'
+
+
+class StoredWorld(worlds.EmptyWorld):
+    """A world with a repository."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bucket = memory_store.MemoryBucket()
+
+    @property
+    def maas_store(self) -> ports.ObjectStore:
+        return memory_store.MemoryStore(self.bucket)
+
+
+@pytest.fixture
+def world() -> StoredWorld:
+    return StoredWorld()
+
+
+def test_it_is_the_record_in_readable_json(world: StoredWorld):
+    op = worlds.new_operation('a', 'b')
+    history.write(op, world)
+    content = world.maas_store.get(KEY).decode()
+    assert operation.Operation.from_json(content) == op
+    assert len(content.splitlines()) > 20
+    assert json.loads(content)['status'] == 'open'
+
+
+def test_the_newest_state_replaces_the_one_before(world: StoredWorld):
+    op = worlds.new_operation('a', 'b')
+    history.write(op, world)
+    history.write(op.ending(operation.COMPLETE, worlds.START), world)
+    assert list(world.bucket.objects) == [KEY]
+    assert json.loads(world.maas_store.get(KEY))['status'] == 'complete'
+
+
+@pytest.mark.parametrize('fault', ['unavailable', 'refuses_writes', 'refuses_keys'])
+def test_s3_that_does_not_take_it_stops_nothing(
+    world: StoredWorld, caplog: pytest.LogCaptureFixture, fault: str
+):
+    setattr(world.bucket, fault, True)
+    history.write(worlds.new_operation('a'), world)
+    assert '2026-08-22T10:15:00Z: its history was not stored: ' in caplog.text

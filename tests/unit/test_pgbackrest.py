@@ -1,0 +1,472 @@
+"""What a pgBackRest repository lists, and whether a backup in it is whole."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from coordinator import errors, pgbackrest
+from rehearsal import memory_store
+
+STANZA = 'maas.postgresql'
+LABEL = '20260822-102000F'
+FOLDER = f'backup/{STANZA}/{LABEL}'
+SAMPLES = pathlib.Path(__file__).parents[2].parent / 'shared' / 'samples' / 'pgbackrest'
+needs_samples = pytest.mark.skipif(
+    not SAMPLES.is_dir(), reason='the sampled repository is not beside this one'
+)
+
+
+class Repository:
+    """A repository of one stanza in memory, written as pgBackRest 2.5x writes it."""
+
+    def __init__(self) -> None:
+        self.store = memory_store.MemoryStore(memory_store.MemoryBucket(), 'postgresql')
+
+    def list_backups(self, *entries: Mapping[str, Any]) -> None:
+        """Write backup.info and its twin."""
+        lines = ['[backrest]', 'backrest-format=5', '', '[backup:current]']
+        lines += [f'{entry["label"]}={json.dumps(entry)}' for entry in entries]
+        lines += ['', '[db:history]', '1={"db-version":"14"}', '2={"db-version":"16"}', '']
+        for twin in ('', '.copy'):
+            self.store.put(f'backup/{STANZA}/backup.info{twin}', '\n'.join(lines).encode())
+
+    def write_manifest(
+        self,
+        files: Mapping[str, Mapping[str, Any]],
+        compression: str = 'gz',
+        bundles: bool = False,
+    ) -> None:
+        """Write the manifest of the backup."""
+        lines = ['[backup]', *(['backup-bundle=true'] if bundles else [])]
+        lines += [f'backup-label="{LABEL}"', '', '[backup:option]']
+        lines += [f'option-compress-type="{compression}"', '', '[target:file]']
+        lines += [f'{name}={json.dumps(file)}' for name, file in files.items()]
+        self.store.put(f'{FOLDER}/backup.manifest', '\n'.join(lines).encode())
+
+    def store_objects(self, **sizes: int) -> None:
+        """Store objects of the backup by name below its folder."""
+        for name, size in sizes.items():
+            self.store.put(f'{FOLDER}/{name}', bytes(size))
+
+    def archive(self, segment: str, archive: str = '16-2') -> None:
+        """Archive a WAL segment."""
+        folder = f'archive/{STANZA}/{archive}/{segment[:16]}'
+        self.store.put(f'{folder}/{segment}-{"c0ffee" * 7}.gz', b'wal')
+
+
+def entry(label: str = LABEL, type: str = 'full', **changes: Any) -> dict[str, Any]:
+    """Return what backup.info says of a backup; `label` is the key of its line."""
+    found: dict[str, Any] = {
+        'label': label,
+        'backup-type': type,
+        'backup-error': False,
+        'backup-timestamp-start': 1787394000,
+        'backup-timestamp-stop': 1787394060,
+        'backup-archive-start': '000000010000000000000003',
+        'backup-archive-stop': '000000010000000000000003',
+        'backup-lsn-start': '0/3000028',
+        'backup-lsn-stop': '0/3000440',
+        'backup-info-repo-size': 4_000,
+        'backup-info-size': 30_000,
+        'db-id': 2,
+    }
+    return found | {name.replace('_', '-'): value for name, value in changes.items()}
+
+
+@pytest.fixture
+def repository() -> Repository:
+    return Repository()
+
+
+def listed(repository: Repository) -> list[pgbackrest.Backup]:
+    return pgbackrest.backups(repository.store, STANZA)
+
+
+def verify(repository: Repository) -> pgbackrest.Contents:
+    """Verify the backup, its WAL archived."""
+    repository.list_backups(entry())
+    repository.archive('000000010000000000000003')
+    (backup,) = listed(repository)
+    return pgbackrest.verify(repository.store, STANZA, backup)
+
+
+# --- Names ---------------------------------------------------------------------------------------
+
+
+def test_a_stanza_is_named_after_model_and_application():
+    assert pgbackrest.stanza('maas', 'postgresql') == STANZA
+
+
+def test_a_label_becomes_the_charms_id():
+    assert pgbackrest.label_to_id('20250814-103336F') == '2025-08-14T10:33:36Z'
+
+
+@pytest.mark.parametrize('label', ['', 'latest', '2025-08-14T10:33:36Z', '20250814-103336D'])
+def test_what_is_no_full_label_has_no_id(label: str):
+    with pytest.raises(errors.UnexpectedAnswer, match='no label of a full'):
+        pgbackrest.label_to_id(label)
+
+
+# --- The form of the files -----------------------------------------------------------------------
+
+
+def test_values_are_json_below_their_section():
+    found = pgbackrest.parse(b'[a]\nb="x"\nc=5\nd=true\n\n[e:f]\ng={"h":[1]}\n')
+    assert found == {'a': {'b': 'x', 'c': 5, 'd': True}, 'e:f': {'g': {'h': [1]}}}
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['pg_data/a=b', 'pg_data/a={b', 'pg_data/a="b"', 'pg_data/x=1', 'pg_data/=', 'pg_data/a=[1]b'],
+)
+def test_names_of_files_may_hold_equal_signs(name: str):
+    found = pgbackrest.parse(f'[target:file]\n{name}={{"size":5}}\n'.encode())
+    assert found == {'target:file': {name: {'size': 5}}}
+
+
+@pytest.mark.parametrize('name', ['pg_data/größe', 'pg_data/表', 'a\u2028b', 'a\x85b', 'a\x0cb'])
+def test_names_of_files_may_hold_any_character_but_a_newline(name: str):
+    found = pgbackrest.parse(f'[target:file]\n{name}={{"size":5}}\n'.encode())
+    assert found == {'target:file': {name: {'size': 5}}}
+
+
+def test_values_may_hold_what_separates_keys():
+    found = pgbackrest.parse(b'[a]\nb="x={y"\nc={"path":"/srv/a={b"}\n')
+    assert found == {'a': {'b': 'x={y', 'c': {'path': '/srv/a={b'}}}
+
+
+@pytest.mark.parametrize(
+    'content',
+    [b'[a]\nb=', b'[a]\nb={"c":', b'[a]\nno separator', b'\x00\x01', b'[a]\n\xff="b"\n'],
+)
+def test_a_damaged_file_is_named_as_such(content: bytes):
+    with pytest.raises(errors.UnexpectedAnswer, match='a pgBackRest file is damaged near'):
+        pgbackrest.parse(content)
+
+
+def test_the_damage_is_shown_without_its_bulk():
+    with pytest.raises(errors.UnexpectedAnswer) as caught:
+        pgbackrest.parse(b'[a]\nb={"c":' + b'x' * 9999)
+    assert 'near \'b={"c":xxx' in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+# --- backup.info ---------------------------------------------------------------------------------
+
+
+def test_backups_are_listed_oldest_first(repository: Repository):
+    labels = ['20260823-000000F', '20260822-102000F', '20260822-102000F_20260822-230000I']
+    repository.list_backups(*(entry(label) for label in labels))
+    assert [backup.label for backup in listed(repository)] == sorted(labels)
+
+
+def test_a_backup_carries_what_a_manifest_needs(repository: Repository):
+    repository.list_backups(entry())
+    assert listed(repository) == [
+        pgbackrest.Backup(
+            label=LABEL,
+            type='full',
+            error=False,
+            start=1787394000,
+            stop=1787394060,
+            wal_start='000000010000000000000003',
+            wal_stop='000000010000000000000003',
+            lsn_start='0/3000028',
+            lsn_stop='0/3000440',
+            repository_bytes=4_000,
+            database_bytes=30_000,
+            archive='16-2',
+        )
+    ]
+    assert listed(repository)[0].id == '2026-08-22T10:20:00Z'
+
+
+def test_a_new_stanza_lists_nothing(repository: Repository):
+    repository.list_backups()
+    assert listed(repository) == []
+
+
+def test_there_is_no_repository_for_another_stanza(repository: Repository):
+    repository.list_backups(entry())
+    with pytest.raises(errors.NotFound):
+        pgbackrest.backups(repository.store, 'maas.other')
+
+
+@pytest.mark.parametrize('content', [b'[backup:current]\nhalf a li', b'\xff\xfe\x00', None])
+def test_the_twin_is_read_when_the_first_is_damaged_or_missing(
+    repository: Repository, content: bytes | None
+):
+    repository.list_backups(entry())
+    if content is None:
+        repository.store.delete(f'backup/{STANZA}/backup.info')
+    else:
+        repository.store.put(f'backup/{STANZA}/backup.info', content)
+    assert [backup.label for backup in listed(repository)] == [LABEL]
+
+
+@pytest.mark.parametrize('content', [b'[backup:current]\nhalf a li', b'\xff\xfe\x00'])
+def test_two_damaged_twins_are_an_error_that_says_so(repository: Repository, content: bytes):
+    for twin in ('', '.copy'):
+        repository.store.put(f'backup/{STANZA}/backup.info{twin}', content)
+    with pytest.raises(errors.UnexpectedAnswer, match='damaged'):
+        listed(repository)
+
+
+def test_a_listed_backup_without_its_sizes_is_an_error_that_names_both(repository: Repository):
+    incomplete = entry()
+    del incomplete['backup-info-size']
+    repository.list_backups(incomplete)
+    with pytest.raises(errors.UnexpectedAnswer, match=f"{LABEL} without 'backup-info-size'"):
+        listed(repository)
+
+
+def test_s3_that_is_away_is_no_missing_repository(repository: Repository):
+    repository.list_backups(entry())
+    repository.store.bucket.unavailable = 1
+    with pytest.raises(errors.StoreUnavailable):
+        listed(repository)
+
+
+def test_only_full_backups_without_error_are_taken(repository: Repository):
+    repository.list_backups(
+        entry('20260822-100000F'),
+        entry('20260822-110000F', backup_error=True),
+        entry('20260822-100000F_20260822-120000I', 'incr'),
+        entry('20260822-100000F_20260822-130000D', 'diff'),
+    )
+    assert pgbackrest.newest_full(repository.store, STANZA, after='20260822-100000F') is None
+    first = pgbackrest.newest_full(repository.store, STANZA, after='')
+    assert first is not None
+    assert first.label == '20260822-100000F'
+
+
+def test_the_first_one_after_the_mark_is_taken(repository: Repository):
+    repository.list_backups(*(entry(f'20260822-1{hour}0000F') for hour in '0123'))
+    found = pgbackrest.newest_full(repository.store, STANZA, after='20260822-110000F')
+    assert found is not None
+    assert found.label == '20260822-120000F'
+
+
+# --- Whole or not --------------------------------------------------------------------------------
+
+
+def test_a_whole_backup_is_measured(repository: Repository):
+    repository.write_manifest({'pg_data/PG_VERSION': {'size': 3, 'repo-size': 23}})
+    repository.store_objects(**{'pg_data/PG_VERSION.gz': 23})
+    contents = verify(repository)
+    manifest = repository.store.head(f'{FOLDER}/backup.manifest')
+    assert (contents.objects, contents.bytes) == (2, 23 + manifest.size)
+    assert contents.manifest_bytes == manifest.size
+    assert len(contents.manifest_sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ('compression', 'suffix'), [('none', ''), ('gz', '.gz'), ('lz4', '.lz4'), ('zst', '.zst')]
+)
+def test_objects_are_named_after_their_compression(
+    repository: Repository, compression: str, suffix: str
+):
+    repository.write_manifest({'pg_data/base/1/112': {'size': 8, 'repo-size': 5}}, compression)
+    repository.store_objects(**{f'pg_data/base/1/112{suffix}': 5})
+    assert verify(repository).objects == 2
+
+
+def test_a_file_without_a_size_of_its_own_in_the_repository_is_stored_as_it_is(
+    repository: Repository,
+):
+    repository.write_manifest({'pg_data/PG_VERSION': {'size': 3}}, 'none')
+    repository.store_objects(**{'pg_data/PG_VERSION': 3})
+    assert verify(repository).objects == 2
+
+
+def test_bundles_hold_many_files_and_empty_ones_are_nowhere(repository: Repository):
+    repository.write_manifest(
+        {
+            'pg_data/a': {'size': 30, 'repo-size': 10, 'bni': 1},
+            'pg_data/b': {'size': 30, 'repo-size': 7, 'bni': 1, 'bno': 10},
+            'pg_data/c': {'size': 9, 'repo-size': 4, 'bni': 2},
+            'pg_data/empty': {'size': 0},
+            'pg_data/large': {'size': 900, 'repo-size': 500},
+        },
+        bundles=True,
+    )
+    repository.store_objects(**{'bundle/1': 17, 'bundle/2': 4, 'pg_data/large.gz': 500})
+    assert verify(repository).objects == 4
+
+
+def test_without_bundles_an_empty_file_is_an_object(repository: Repository):
+    repository.write_manifest({'pg_data/empty': {'size': 0, 'repo-size': 20}})
+    with pytest.raises(errors.StepError, match=r'pg_data/empty\.gz \(missing instead of 20 bytes'):
+        verify(repository)
+
+
+def test_a_bundle_that_ends_before_its_last_file_is_named(repository: Repository):
+    repository.write_manifest(
+        {'pg_data/a': {'size': 30, 'repo-size': 7, 'bni': 1, 'bno': 10}}, bundles=True
+    )
+    repository.store_objects(**{'bundle/1': 16})
+    with pytest.raises(errors.StepError, match=r'bundle/1 \(16 instead of 17 bytes\)'):
+        verify(repository)
+
+
+def test_missing_objects_and_wrong_sizes_are_counted_and_the_first_is_named(
+    repository: Repository,
+):
+    files = {f'pg_data/{name}': {'size': 30, 'repo-size': 10} for name in 'abc'}
+    repository.write_manifest(files)
+    repository.store_objects(**{'pg_data/a.gz': 10, 'pg_data/b.gz': 11})
+    with pytest.raises(errors.StepError) as caught:
+        verify(repository)
+    assert str(caught.value) == (
+        f'2 object(s) of PostgreSQL backup {LABEL} are missing or of the wrong size, first '
+        f'{FOLDER}/pg_data/b.gz (11 instead of 10 bytes)'
+    )
+
+
+def test_the_manifest_must_be_this_backups_own(repository: Repository):
+    repository.write_manifest({})
+    repository.list_backups(entry('20260823-102000F'))
+    content = repository.store.get(f'{FOLDER}/backup.manifest')
+    repository.store.put(f'backup/{STANZA}/20260823-102000F/backup.manifest', content)
+    (backup,) = listed(repository)
+    with pytest.raises(errors.StepError, match='is not the manifest of 20260823-102000F'):
+        pgbackrest.verify(repository.store, STANZA, backup)
+
+
+@pytest.mark.parametrize('content', [b'[backup]\nhalf a li', b'\xff\xfe\x00'])
+def test_a_damaged_manifest_is_named_as_such(repository: Repository, content: bytes):
+    repository.store.put(f'{FOLDER}/backup.manifest', content)
+    with pytest.raises(errors.UnexpectedAnswer, match='damaged'):
+        verify(repository)
+
+
+def test_a_missing_manifest_is_named(repository: Repository):
+    with pytest.raises(errors.NotFound, match=r'backup\.manifest'):
+        verify(repository)
+
+
+def test_wal_that_is_not_archived_makes_a_backup_useless(repository: Repository):
+    repository.write_manifest({})
+    repository.list_backups(entry(backup_archive_stop='000000010000000000000005'))
+    repository.archive('000000010000000000000003')
+    repository.archive('000000010000000000000005')
+    repository.archive('000000010000000000000004', archive='14-1')
+    (backup,) = listed(repository)
+    with pytest.raises(errors.StepError, match=r'1 object.*0{7}100000000/0{7}10{15}4-\*'):
+        pgbackrest.verify(repository.store, STANZA, backup)
+
+
+# --- WAL -----------------------------------------------------------------------------------------
+
+
+def segments(start: str, stop: str) -> list[str]:
+    return list(pgbackrest.wal_range(start, stop))
+
+
+def test_one_segment_is_a_range():
+    one = '000000010000000000000003'
+    assert segments(one, one) == [one]
+
+
+def test_a_log_has_256_segments():
+    assert segments('0000000100000002000000FE', '000000010000000300000001') == [
+        '0000000100000002000000FE',
+        '0000000100000002000000FF',
+        '000000010000000300000000',
+        '000000010000000300000001',
+    ]
+
+
+def test_segments_are_of_the_timeline_on_which_the_backup_ended():
+    assert segments('00000002000000000000000A', '00000002000000000000000B') == [
+        '00000002000000000000000A',
+        '00000002000000000000000B',
+    ]
+
+
+def test_a_backup_without_wal_needs_none():
+    assert segments('', '') == []
+
+
+# --- A real repository ---------------------------------------------------------------------------
+
+
+def sampled() -> memory_store.MemoryStore:
+    """Return the sampled repository as far as it was sampled: objects are zeros of their size."""
+    store = memory_store.MemoryStore(memory_store.MemoryBucket())
+    for line in (SAMPLES / 'keys.txt').read_text().splitlines():
+        if not line.startswith('#'):
+            size, key = line.split()
+            store.put(key, bytes(int(size)))
+    store = memory_store.MemoryStore(store.bucket, 'postgresql')
+    store.put(f'backup/{STANZA}/backup.info', (SAMPLES / 'backup.info').read_bytes())
+    return store
+
+
+@needs_samples
+def test_the_sampled_backup_info_is_read():
+    found = pgbackrest.backups(sampled(), STANZA)
+    assert [(backup.label, backup.type, backup.archive) for backup in found] == [
+        ('20261122-082704F', 'full', '15-1'),
+        ('20261122-082704F_20261122-082741I', 'incr', '15-1'),
+        ('20261122-082744F', 'full', '15-1'),
+    ]
+    assert [(backup.wal_start[-2:], backup.wal_stop[-2:]) for backup in found] == [
+        ('03', '03'),
+        ('05', '05'),
+        ('06', '07'),
+    ]
+
+
+@needs_samples
+def test_the_sampled_list_agrees_with_pgbackrests_own():
+    own = json.loads((SAMPLES / 'info.json').read_text())[0]['backup']
+    found = pgbackrest.backups(sampled(), STANZA)
+    assert [(b.label, b.type, b.start, b.stop, b.lsn_stop, b.database_bytes) for b in found] == [
+        (
+            b['label'],
+            b['type'],
+            b['timestamp']['start'],
+            b['timestamp']['stop'],
+            b['lsn']['stop'],
+            b['info']['size'],
+        )
+        for b in own
+    ]
+
+
+@needs_samples
+def test_the_sampled_incremental_backup_is_never_taken():
+    found = pgbackrest.newest_full(sampled(), STANZA, after='20261122-082704F')
+    assert found is not None
+    assert found.id == '2026-11-22T08:27:44Z'
+
+
+def sampled_manifest(store: memory_store.MemoryStore, folder: str) -> str:
+    """Return the sampled manifest, less the lines of files whose objects were not sampled."""
+    present = {item.key for item in store.list(folder)}
+    return '\n'.join(
+        line
+        for line in (SAMPLES / 'backup.manifest.head').read_text().splitlines()
+        if line != '...'
+        and not ('"checksum"' in line and f'{folder}/{line.partition("=")[0]}.gz' not in present)
+    )
+
+
+@needs_samples
+def test_the_sampled_backup_is_whole_until_an_object_goes():
+    store = sampled()
+    first, *_ = pgbackrest.backups(store, STANZA)
+    folder = f'backup/{STANZA}/{first.label}'
+    manifest = sampled_manifest(store, folder)
+    store.put(f'{folder}/backup.manifest', manifest.encode())
+    assert manifest.count('"checksum"') == 6
+    assert pgbackrest.verify(store, STANZA, first).manifest_bytes == len(manifest)
+    store.delete(f'{folder}/pg_data/PG_VERSION.gz')
+    with pytest.raises(errors.StepError, match=r'PG_VERSION\.gz \(missing instead of 23 bytes\)'):
+        pgbackrest.verify(store, STANZA, first)

@@ -1,0 +1,94 @@
+"""The record lives in the peer databag, and is written only when something differs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+
+import ops
+import pytest
+from ops import testing
+
+from coordinator import errors, operation, record
+from tests import worlds
+
+META = {'name': 'keeper', 'peers': {record.RELATION: {'interface': 'any'}}}
+
+
+class Keeper(ops.CharmBase):
+    """A charm that does nothing but keep a record."""
+
+    def __init__(self, framework: ops.Framework):
+        super().__init__(framework)
+        self.record = record.Record(self.model)
+
+
+@contextlib.contextmanager
+def dispatch(content: dict[str, str], *, leader: bool = True) -> Generator[record.Record]:
+    """Lend the record of one dispatch; what it writes is in `content` afterwards."""
+    context = testing.Context(Keeper, meta=META)
+    peers = testing.PeerRelation(record.RELATION, local_app_data=dict(content))
+    state = testing.State(leader=leader, relations={peers})
+    with context(context.on.update_status(), state) as manager:
+        yield manager.charm.record
+        out = manager.run()
+    content.clear()
+    content.update(out.get_relation(peers.id).local_app_data)
+
+
+def test_there_is_no_operation_at_first():
+    with dispatch({}) as kept:
+        assert kept.ready
+        assert kept.load() is None
+        assert kept.last_complete == ''
+
+
+def test_what_one_dispatch_saves_the_next_one_loads():
+    content: dict[str, str] = {}
+    op = worlds.new_operation('a', 'b')
+    with dispatch(content) as kept:
+        assert kept.save(op)
+    with dispatch(content) as kept:
+        assert kept.load() == op
+
+
+def test_an_equal_operation_is_not_written_again():
+    content: dict[str, str] = {}
+    with dispatch(content) as kept:
+        assert kept.save(worlds.new_operation('a', 'b'))
+        assert not kept.save(worlds.new_operation('a', 'b'))
+    with dispatch(content) as kept:
+        assert not kept.save(worlds.new_operation('a', 'b'))
+        assert kept.save(worlds.new_operation('a', 'b').ending(operation.FAILED, worlds.START))
+
+
+def test_units_that_do_not_lead_read_it_too():
+    op = worlds.new_operation('a')
+    with dispatch({'operation': op.to_json()}, leader=False) as kept:
+        assert kept.load() == op
+
+
+def test_a_newer_record_is_an_error_and_stays_as_it_is():
+    content = {'operation': '{"format": 2}'}
+    with dispatch(content) as kept, pytest.raises(errors.ForeignRecordError, match='format 2'):
+        kept.load()
+    assert content == {'operation': '{"format": 2}'}
+
+
+def test_the_newest_complete_set_outlives_the_operation_that_made_it():
+    content: dict[str, str] = {}
+    with dispatch(content) as kept:
+        kept.set_last_complete('2026-08-22T10:15:00Z')
+    with dispatch(content) as kept:
+        kept.save(worlds.new_operation('a'))
+        assert kept.last_complete == '2026-08-22T10:15:00Z'
+
+
+def test_before_the_peer_relation_is_there_nothing_is_kept_and_nothing_fails():
+    context = testing.Context(Keeper, meta=META)
+    with context(context.on.install(), testing.State(leader=True)) as manager:
+        kept = manager.charm.record
+        assert not kept.ready
+        assert kept.load() is None
+        assert not kept.save(worlds.new_operation('a'))
+        assert kept.last_complete == ''

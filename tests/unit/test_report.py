@@ -1,0 +1,230 @@
+"""What the actions print: a table for people that lines up, JSON for programs that parses."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+
+import pytest
+
+from coordinator import catalogue, operation, plans, ports, report
+from coordinator.steps import checks
+from tests import examples, worlds
+
+NOW = worlds.START
+LATER = NOW + datetime.timedelta(minutes=5)
+
+
+def op() -> operation.Operation:
+    begun = worlds.new_operation('check', 'back-up', 'publish').beginning(0, {}, NOW)
+    return begun.step_ended(operation.DONE, NOW + datetime.timedelta(seconds=90)).moving_to(
+        'back-up'
+    )
+
+
+def text(record: operation.Operation) -> str:
+    return report.operation_text(record, 'backups', LATER)
+
+
+def row(printed: str, first_cell: str) -> list[str]:
+    """Return the cells of the row that begins with a cell."""
+    (line,) = [line for line in printed.splitlines() if line.startswith(f'{first_cell} ')]
+    return [cell.strip() for cell in line.split('|')]
+
+
+# --- Tables --------------------------------------------------------------------------------------
+
+
+def test_a_table_lines_up_below_a_rule():
+    assert report.table(('id', 'state'), [('1', 'done'), ('22', '')]).splitlines() == [
+        'id | state',
+        '----------',
+        '1  | done',
+        '22 |',
+    ]
+
+
+def test_a_table_without_rows_is_its_head():
+    assert report.table(('id', 'state'), []) == 'id | state\n----------'
+
+
+# --- show-operation ------------------------------------------------------------------------------
+
+
+def test_a_running_operation_shows_each_step_since_when_how_long_and_why():
+    waiting = op().beginning(7, {}, NOW).waiting('postgresql/0 is backing up', NOW, 12)
+    printed = text(waiting)
+    assert printed.startswith('backup-all 2026-08-22T10:15:00Z: running, step 2 of 3, 5 min\n')
+    assert row(printed, 'check') == ['check', 'done', '2026-08-22T10:15:00Z', '1 min 30 s', '', '']
+    assert row(printed, 'back-up') == [
+        'back-up',
+        'doing',
+        '2026-08-22T10:15:00Z',
+        '5 min',
+        '12',
+        'postgresql/0 is backing up',
+    ]
+    assert row(printed, 'publish') == ['publish', 'to-do', '', '', '', '']
+
+
+def test_undoing_shows_in_the_headline_and_the_error_below():
+    printed = text(op().beginning(7, {}, NOW).turning_back('back-up: refused').undo_begins(NOW))
+    assert printed.startswith('backup-all 2026-08-22T10:15:00Z: undoing, step 2 of 3, 5 min\n')
+    assert row(printed, 'back-up')[1] == 'undoing'
+    assert printed.endswith('\nerror: back-up: refused')
+
+
+def test_a_held_operation_ends_with_the_command_that_resumes_it():
+    printed = text(op().held('S3 refuses'))
+    assert 'held, step 2 of 3' in printed
+    assert 'error: S3 refuses' in printed
+    assert printed.endswith('next: mend this, then juju run backups/leader resume-operation')
+
+
+def test_a_failed_operation_shows_all_problems_once_and_the_command_that_tries_again():
+    failed = op().with_problem('a unit is missing').with_problem('storage is left')
+    printed = text(failed.ending(operation.FAILED, LATER))
+    assert printed.splitlines()[0] == 'backup-all 2026-08-22T10:15:00Z: failed, 5 min'
+    assert printed.count('a unit is missing') == 1
+    assert 'problem: storage is left' in printed
+    assert printed.endswith('next: mend this, then juju run backups/leader backup-all')
+
+
+def test_a_complete_operation_took_as_long_as_it_took():
+    complete = op().ending(operation.COMPLETE, NOW + datetime.timedelta(hours=2))
+    printed = report.operation_text(complete, 'backups', NOW + datetime.timedelta(days=9))
+    assert printed.splitlines()[0] == 'backup-all 2026-08-22T10:15:00Z: complete, 2 h'
+    assert printed.endswith('next: juju run backups/leader list-backups')
+
+
+def test_for_programs_it_is_the_record():
+    assert json.loads(report.operation_json(op()))['steps'][0]['name'] == 'check'
+
+
+# --- list-backups --------------------------------------------------------------------------------
+
+
+def test_sets_are_listed_in_a_table():
+    entries = [catalogue.Entry(examples.BACKUP_ID, examples.backup_set())]
+    printed = report.backups_text(entries, 'backups/maas')
+    assert printed.startswith('Backup sets in backups/maas:\n\nbackup-id')
+    assert row(printed, examples.BACKUP_ID) == [
+        examples.BACKUP_ID,
+        'complete',
+        '3.6.1',
+        '16.9',
+        '4.0 GiB',
+        '3',
+        'maas',
+        '20260822-102000F',
+    ]
+
+
+def test_a_set_that_cannot_be_read_is_listed_with_the_reason():
+    entries = [catalogue.Entry(examples.BACKUP_ID, None, 'its manifest\nis \x1b[31mdamaged')]
+    printed = report.backups_text(entries, 'backups')
+    assert row(printed, examples.BACKUP_ID)[1] == 'unreadable: its manifest is [31mdamaged'
+    (listed,) = json.loads(report.backups_json(entries))
+    assert listed['status'] == 'unreadable'
+    assert listed['problem'] == entries[0].problem
+
+
+def test_text_out_of_a_manifest_breaks_no_table():
+    found = examples.backup_set()
+    charmed = found.model_copy(
+        update={'model': found.model.model_copy(update={'name': 'm\x1b[2J\n' + 'x' * 99})}
+    )
+    printed = report.backups_text([catalogue.Entry(examples.BACKUP_ID, charmed)], 'backups')
+    assert '\x1b' not in printed
+    assert len(row(printed, examples.BACKUP_ID)) == 8
+
+
+def test_for_programs_sets_have_their_ids_sizes_and_versions():
+    entries = [catalogue.Entry(examples.BACKUP_ID, examples.backup_set())]
+    (listed,) = json.loads(report.backups_json(entries))
+    assert listed['maas-backup-id'] == '2026-08-22T10:25:00Z'
+    assert listed['postgresql-label'] == '20260822-102000F'
+    assert listed['maas-bytes'] + listed['postgresql-bytes'] == 200 + (4 << 30)
+    assert listed['controllers'] == ['4y3h7n', '8kpx6c', 'aqd3bw']
+
+
+@pytest.mark.parametrize(
+    ('count', 'expected'),
+    [
+        (0, '0 B'),
+        (1023, '1023 B'),
+        (1024, '1.0 KiB'),
+        (1536, '1.5 KiB'),
+        (5 << 30, '5.0 GiB'),
+        (3 << 50, '3072.0 TiB'),
+    ],
+)
+def test_sizes_are_binary_with_one_decimal(count: int, expected: str):
+    assert report.size(count) == expected
+
+
+# --- Dry run -------------------------------------------------------------------------------------
+
+
+def model(*messages: str) -> ports.ModelStatus:
+    """Return a model whose PostgreSQL has a unit for each status message."""
+    units = {
+        f'postgresql/{number}': ports.Unit(
+            name=f'postgresql/{number}',
+            machine=str(number),
+            alive=True,
+            leader=number == 0,
+            workload='active',
+            message=message,
+            agent='idle',
+            workload_version='16.9',
+        )
+        for number, message in enumerate(messages)
+    }
+    app = ports.Application(
+        'postgresql', 'postgresql', '16/stable', 843, 'active', '', '16.9', units
+    )
+    return ports.ModelStatus('maas', '3.6.26', {'postgresql': app}, {}, ())
+
+
+def plan(status: ports.ModelStatus, strategy: str = 'scale-down') -> str:
+    config = dataclasses.replace(worlds.CONFIG, strategy=strategy)
+    return report.backup_plan(plans.BACKUP_ALL, config, status)
+
+
+def test_the_plan_names_the_units_that_go_and_the_one_that_stays():
+    printed = plan(model('', 'Primary', ''))
+    assert 'take away postgresql/0, postgresql/2, one at a time; postgresql/1 stays' in printed
+    assert 'have postgresql/1 make a full backup' in printed
+    assert 'request 2 unit(s) of postgresql again' in printed
+    assert 'wait until postgresql has its 3 unit(s)' in printed
+
+
+def test_the_plan_takes_nothing_away_from_a_single_unit():
+    printed = plan(model('Primary'))
+    assert 'nothing: all 1 unit(s) stay' in printed
+    assert 'nothing: no unit was taken away' in printed
+    assert 'have postgresql/0 make a full backup' in printed
+
+
+def test_the_plan_for_replicas_names_those_that_may_back_up():
+    printed = plan(model('', 'Primary', ''), 'replica')
+    assert 'nothing: all 3 unit(s) stay' in printed
+    assert 'have a replica (postgresql/0 or postgresql/2) make a full backup' in printed
+
+
+def test_the_plan_of_a_model_without_postgresql_is_still_a_plan():
+    printed = plan(ports.ModelStatus('maas', '3.6.26', {}, {}, ()))
+    assert len(printed.splitlines()) == 2 + len(plans.BACKUP_ALL.steps)
+    assert '{' not in printed
+
+
+def test_checks_are_a_table_whatever_the_charms_say():
+    outcomes = [checks.Check('maas-region', checks.BAD, 'maas-region/0 is blocked (a\nb\x1b[2J)')]
+    printed = report.checks_text(outcomes)
+    assert row(printed, 'maas-region') == [
+        'maas-region',
+        'fail',
+        'maas-region/0 is blocked (a b [2J)',
+    ]

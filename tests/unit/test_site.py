@@ -1,0 +1,142 @@
+"""The site is deployed as charmed MAAS is, on either clock and with either S3."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from coordinator import maas_backup, pgbackrest, s3
+from rehearsal import clock, model, s3_server, site
+from rehearsal.standins import behaviour
+from tests.unit import site_bench
+
+
+def test_status_is_as_the_runbook_shows_it():
+    juju = site_bench.deploy().juju
+
+    shown = {
+        app.name: (app.workload_version, app.charm.name, app.charm.channel, app.charm.revision)
+        for app in juju.applications.values()
+    }
+    assert shown == {
+        'maas-region': ('3.6.1', 'maas-region', 'latest/edge', 185),
+        'postgresql': ('16.9', 'postgresql', '16/stable', 843),
+        's3-integrator-maas': ('', 's3-integrator', '1/stable', 145),
+        's3-integrator-postgresql': ('', 's3-integrator', '1/stable', 145),
+    }
+    machines = {unit.name: unit.machine.id for unit in juju.units.values()}
+    assert machines == {
+        'maas-region/0': '0',
+        'maas-region/1': '3',
+        'maas-region/2': '4',
+        'postgresql/0': '1',
+        'postgresql/1': '5',
+        'postgresql/2': '6',
+        's3-integrator-maas/0': '2',
+        's3-integrator-postgresql/0': '2',
+    }
+
+
+@pytest.mark.parametrize('track', [1, 2])
+@pytest.mark.parametrize('version', ['3.6.26', '4.0.15'])
+def test_it_settles_and_can_be_backed_up(track: int, version: str):
+    juju = model.Model('maas', clock.VirtualClock(), version)
+    site.deploy_site(juju, regions=1, postgresql_units=1, s3_track=track)
+    site.settle(juju)
+
+    assert site.run_action(juju, 'postgresql/0', 'create-backup').status == 'completed'
+    assert site.run_action(juju, 'maas-region/0', 'create-backup').status == 'completed'
+
+
+def test_two_runs_are_alike():
+    def history() -> list[object]:
+        virtual = clock.VirtualClock()
+        juju = model.Model('maas', virtual, model_uuid='3f1c0000-0000-4000-8000-000000000001')
+        site.deploy_site(juju)
+        site.settle(juju)
+        task = site.run_action(juju, 'postgresql/1', 'create-backup')
+        return [
+            juju.revision,
+            virtual.now(),
+            task.output,
+            [u.workload for u in juju.units.values()],
+        ]
+
+    assert history() == history()
+
+
+def test_what_does_not_settle_is_named():
+    bench = site_bench.deploy(units=1)
+    bench.site.maas.block('out of luck')
+
+    with pytest.raises(TimeoutError, match='maas-region/0: blocked out of luck'):
+        site.settle(bench.juju, limit=60)
+
+
+def test_data_that_maas_gains_is_in_the_next_database_backup():
+    bench = site_bench.deploy(units=1)
+
+    bench.site.add_machine('daring-dog')
+    bench.site.add_image('custom/alpine')
+    site.settle(bench.juju)
+
+    assert bench.site.database['machines'][-1] == 'daring-dog'
+    assert 'custom/alpine' in bench.site.database['images']
+    assert all('custom/alpine' in state['images'] for state in bench.site.maas.states.values())
+
+
+def test_in_real_time_the_stand_ins_write_to_an_s3_server():
+    """The coordinator's own readers find both backups whole."""
+    with s3_server.S3Server() as server:
+        connections = {name: server.connection('site-backups', name) for name in ('maas', 'pg')}
+        server.create_bucket('site-backups')
+        stores = {
+            name: s3.S3Store(s3.Connection.from_relation(name, fields))
+            for name, fields in connections.items()
+        }
+
+        asyncio.run(back_up_in_real_time(connections))
+
+        (taken,) = pgbackrest.backups(stores['pg'], 'maas.postgresql')
+        assert pgbackrest.verify(stores['pg'], 'maas.postgresql', taken).objects == 10
+        (backup_id,) = maas_backup.ids(stores['maas'])
+        assert len(maas_backup.read(stores['maas'], backup_id).controllers) == 1
+
+
+async def back_up_in_real_time(connections: dict[str, dict[str, str]]) -> None:
+    juju = model.Model('maas', clock.LoopClock(asyncio.get_running_loop()))
+    juju.idle_after = 0.01
+    maas_switches = behaviour.MaasBehaviour(hook=0, action=0, install=0, initialise=0, backup=0)
+    postgresql_switches = behaviour.PostgresqlBehaviour(
+        hook=0, action=0, install=0, stanza=0, backup=0
+    )
+    site.deploy_site(
+        juju,
+        regions=1,
+        postgresql_units=1,
+        store_for=lambda fields: s3.S3Store(s3.Connection.from_relation('s3', fields)),
+        maas_connection=connections['maas'],
+        postgresql_connection=connections['pg'],
+        maas_switches=maas_switches,
+        postgresql_switches=postgresql_switches,
+    )
+    await until(juju, lambda: not site.unsettled(juju))
+    calls = [
+        (f'{name}/0', 'create-backup', {}, False, '') for name in (site.MAAS, site.POSTGRESQL)
+    ]
+    tasks = [juju.enqueue([call]).tasks[0] for call in calls]
+    await until(juju, lambda: all(task.ended for task in tasks))
+    assert [task.status for task in tasks] == ['completed', 'completed']
+
+
+async def until(juju: model.Model, claim: Callable[[], bool]) -> None:
+    """Wait for a change of the model that makes the claim true."""
+    changed = asyncio.Event()
+    juju.on_change.append(changed.set)
+    async with asyncio.timeout(30):
+        while not claim():
+            changed.clear()
+            await changed.wait()
+    juju.on_change.remove(changed.set)

@@ -1,0 +1,112 @@
+"""One line for `juju status` that says what goes on, or what to do next."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from coordinator import operation, status
+from tests import worlds
+
+NOW = worlds.START
+APP = 'backups'
+
+
+def op() -> operation.Operation:
+    return worlds.new_operation('check', 'scale-down', 'publish').beginning(0, {}, NOW)
+
+
+def describe(record: operation.Operation | None, last_complete: str = '') -> tuple[str, str]:
+    return status.describe(record, last_complete, APP, NOW)
+
+
+def test_without_any_backup_it_says_how_to_make_one():
+    assert describe(None) == (
+        'active',
+        'ready, no backup set yet: juju run backups/leader backup-all',
+    )
+
+
+def test_the_age_of_the_last_complete_set_is_shown():
+    expected = ('active', 'last complete backup set 2026-08-21T09:15:00Z (1 d 1 h ago)')
+    assert describe(op().ending(operation.COMPLETE, NOW), '2026-08-21T09:15:00Z') == expected
+    assert describe(None, '2026-08-21T09:15:00Z') == expected
+
+
+def test_a_set_that_the_clock_puts_into_the_future_is_no_age_below_zero():
+    assert describe(None, '2030-01-01T00:00:00Z')[1].endswith('(0 s ago)')
+
+
+def test_a_running_operation_shows_its_step_and_what_it_waits_for():
+    running = op().moving_to('scale-down').waiting('postgresql/2 is being removed', NOW)
+    assert describe(running, '2026-08-21T09:15:00Z') == (
+        'maintenance',
+        'backup-all 2026-08-22T10:15:00Z: step 2 of 3, scale-down: postgresql/2 is being removed',
+    )
+
+
+def test_a_running_operation_that_waits_for_nothing_shows_its_step():
+    assert describe(op())[1] == 'backup-all 2026-08-22T10:15:00Z: step 1 of 3, check'
+
+
+def test_undoing_is_shown_as_such():
+    undoing = op().moving_to('scale-down').turning_back('refused').undo_begins(NOW)
+    assert describe(undoing.waiting('units were requested', NOW)) == (
+        'maintenance',
+        'backup-all 2026-08-22T10:15:00Z: step 2 of 3, undoing scale-down: units were requested',
+    )
+
+
+def test_a_held_operation_says_where_and_how_to_resume():
+    assert describe(op().held('no step check')) == (
+        'blocked',
+        'backup-all 2026-08-22T10:15:00Z is held at check: run juju run backups/leader '
+        'resume-operation once this is mended: no step check',
+    )
+
+
+def test_a_failed_operation_shows_until_the_next_one_succeeds():
+    failed = op().turning_back('check: MAAS is blocked').ending(operation.FAILED, NOW)
+    assert describe(failed, '2026-08-21T09:15:00Z') == (
+        'blocked',
+        'backup-all 2026-08-22T10:15:00Z failed, see juju run backups/leader show-operation: '
+        'check: MAAS is blocked',
+    )
+
+
+def test_an_aborted_operation_is_no_failure():
+    assert describe(op().ending(operation.ABORTED, NOW), '2026-08-21T09:15:00Z')[0] == 'active'
+
+
+@pytest.mark.parametrize('shown', ['waiting', 'held', 'failed'])
+def test_a_line_stays_one_line_of_bounded_length(shown: str):
+    reason = 'two\nlines of ' + 'x' * 900
+    record = {
+        'waiting': op().waiting(reason, NOW),
+        'held': op().held(reason),
+        'failed': op().turning_back(reason).ending(operation.FAILED, NOW),
+    }[shown]
+    line = describe(record)[1]
+    assert len(line) <= 240
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'text'),
+    [
+        (-5, '0 s'),
+        (0, '0 s'),
+        (59.9, '59 s'),
+        (60, '1 min'),
+        (61, '1 min 1 s'),
+        (3600, '1 h'),
+        (3661, '1 h 1 min'),
+        (3605, '1 h'),
+        (86400 + 7200 + 180, '1 d 2 h'),
+        (86400 + 5, '1 d'),
+        (400 * 86400, '400 d'),
+    ],
+)
+def test_a_length_of_time_is_told_in_two_neighbouring_units(seconds: float, text: str):
+    assert status.span(datetime.timedelta(seconds=seconds)) == text
