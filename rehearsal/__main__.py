@@ -19,7 +19,6 @@ from rehearsal import control, embedded, juju_cli, story  # noqa: E402  (src com
 
 HOME = _SOURCE / '.rehearsal'
 CONNECTION = HOME / 'connection.json'
-VERSIONS = {'3.6': '3.6.26', '4.0': '4.0.15'}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_layout(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--juju', choices=list(VERSIONS), default='3.6')
+    parser.add_argument('--juju', choices=list(embedded.VERSIONS), default='3.6')
     parser.add_argument('--regions', type=int, default=3)
     parser.add_argument('--postgresql-units', type=int, default=3)
     parser.add_argument('--coordinators', type=int, default=1)
@@ -73,7 +72,7 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
 
 def _layout(given: argparse.Namespace) -> embedded.Layout:
     return embedded.Layout(
-        version=VERSIONS[given.juju],
+        version=embedded.VERSIONS[given.juju],
         regions=given.regions,
         postgresql_units=given.postgresql_units,
         coordinators=given.coordinators,

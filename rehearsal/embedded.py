@@ -30,6 +30,7 @@ from rehearsal.standins import behaviour
 APP = 'maas-backup-coordinator'
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
 BUCKETS = {'maas': 'maas-backups', 'postgresql': 'postgresql-backups'}
+VERSIONS = {'3.6': '3.6.26', '4.0': '4.0.15'}
 _OPERATOR = 'admin'
 _ROBOT = 'backup-bot'
 _T = TypeVar('_T')
@@ -228,14 +229,12 @@ class Embedded:
 
     def operation(self) -> dict[str, Any]:
         """Return the coordinator's record as it stands in the peer databag; {} without one."""
+        return json.loads(self.call(lambda: self.peers.app_data[APP].get('operation', '{}')))
 
-        def look() -> str:
-            relation = next(
-                r for r in self.model.relations.values() if r.peer and APP in r.endpoints
-            )
-            return relation.app_data[APP].get('operation', '{}')
-
-        return json.loads(self.call(look))
+    @property
+    def peers(self) -> model.Relation:
+        """The coordinator's peer relation."""
+        return next(r for r in self.model.relations.values() if r.peer and APP in r.endpoints)
 
     # --- Outside doors -------------------------------------------------------------------------
 

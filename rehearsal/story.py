@@ -97,10 +97,10 @@ def _claims(running: embedded.Embedded, restarts: int) -> Iterator[tuple[str, Ca
     """Yield what must be so at the end, each with what says why it is not."""
     units = running.layout.postgresql_units
     yield 'one complete backup set is listed', lambda: _one_set(running)
-    yield f'PostgreSQL has its {units} unit(s) back', lambda: _units_back(running)
-    yield 'no storage is left behind', lambda: _no_storage_left(running)
-    yield 'MAAS was not restarted', lambda: _no_restart(running, restarts)
-    yield 'no password is readable in S3, logs, databags or results', lambda: _no_secret(running)
+    yield f'PostgreSQL has its {units} unit(s) back', lambda: units_back(running)
+    yield 'no storage is left behind', lambda: no_storage_left(running)
+    yield 'MAAS was not restarted', lambda: no_restart(running, restarts)
+    yield 'no password is readable in S3, logs, databags or results', lambda: no_secret(running)
 
 
 def _one_set(running: embedded.Embedded) -> str:
@@ -110,7 +110,8 @@ def _one_set(running: embedded.Embedded) -> str:
     return '' if states == ['complete'] else f'there are {states}'
 
 
-def _units_back(running: embedded.Embedded) -> str:
+def units_back(running: embedded.Embedded) -> str:
+    """Return which of PostgreSQL's units are well when some are not, or ''."""
     with running.operator() as juju:
         units = juju.status().applications[site.POSTGRESQL].units.values()
     good = [unit.name for unit in units if unit.alive and unit.workload == 'active']
@@ -118,18 +119,20 @@ def _units_back(running: embedded.Embedded) -> str:
     return '' if len(good) == wanted else f'{len(good)} of {wanted}: {good}'
 
 
-def _no_storage_left(running: embedded.Embedded) -> str:
+def no_storage_left(running: embedded.Embedded) -> str:
+    """Return the storage that no unit has, or ''."""
     with running.operator() as juju:
         left = [item.id for item in juju.storage() if not item.owner]
     return ', '.join(left)
 
 
-def _no_restart(running: embedded.Embedded, before: int) -> str:
+def no_restart(running: embedded.Embedded, before: int) -> str:
+    """Return how often MAAS was restarted since there were so many restarts, or ''."""
     count = running.call(lambda: running.site.maas_restarts) - before
     return f'{count} restart(s)' if count else ''
 
 
-def _no_secret(running: embedded.Embedded) -> str:
+def no_secret(running: embedded.Embedded) -> str:
     """Return where a password can be read, or ''. Archives are opened to look inside."""
     passwords = [
         value.encode()

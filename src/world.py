@@ -6,6 +6,8 @@ import datetime
 import os
 import typing
 
+import ops
+
 from coordinator import access, errors, ports, s3
 from coordinator.juju_api import model
 
@@ -66,11 +68,25 @@ class LiveWorld:
                 raise errors.TransientError(
                     f'no relation {name}: juju integrate {app}:{name} <s3-integrator>'
                 )
-            requirer: typing.Any = self._charm.stores[name]
-            info = requirer.get_storage_connection_info(relation)
-            connection = s3.Connection.from_relation(relation.app.name, info)
+            fields = self._fields(name, relation)
+            connection = s3.Connection.from_relation(relation.app.name, fields)
             self._stores[name] = s3.S3Store(connection)
         return self._stores[name]
+
+    def _fields(self, name: str, relation: ops.Relation) -> dict[str, typing.Any]:
+        """Return what the integrator gives, of either track."""
+        requirer: typing.Any = self._charm.stores[name]
+        try:
+            texts = requirer.fetch_relation_data([relation.id])[relation.id]
+            chain = requirer.get_storage_connection_info(relation).get('tls-ca-chain')
+        except (ops.SecretNotFoundError, ops.ModelError):
+            # No `from`: whatever the cause says, it is about a secret.
+            integrator = relation.app.name
+            raise errors.TransientError(
+                f'the keys that {integrator} gives cannot be read: see juju status {integrator}'
+            ) from None
+        # The library reads every value as JSON, and so a path `3.10` as 3.1: the texts count.
+        return {**texts, 'tls-ca-chain': chain}
 
     def _fence(self) -> None:
         """Let no effect out of a unit that was slow, and leads no more.

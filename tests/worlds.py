@@ -1,10 +1,11 @@
-"""Worlds for tests of the engine: a clock that tests set, and nothing else to look at."""
+"""Worlds for tests of the engine: a clock that tests set, and little else to look at."""
 
 from __future__ import annotations
 
 import datetime
 
 from coordinator import operation, ports, settings
+from rehearsal import memory_store
 
 START = datetime.datetime(2026, 8, 22, 10, 15, tzinfo=datetime.UTC)
 CONFIG = settings.Settings(
@@ -39,6 +40,22 @@ class EmptyWorld:
     def pass_time(self, **length: int) -> None:
         """Set the clock on."""
         self.time += datetime.timedelta(**length)
+
+
+class StoredWorld(EmptyWorld):
+    """A world with a bucket for both repositories, and still without a model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bucket = memory_store.MemoryBucket()
+
+    @property
+    def maas_store(self) -> ports.ObjectStore:
+        return memory_store.MemoryStore(self.bucket, 'maas')
+
+    @property
+    def postgresql_store(self) -> ports.ObjectStore:
+        return memory_store.MemoryStore(self.bucket, 'postgresql')
 
 
 def new_operation(*step_names: str) -> operation.Operation:

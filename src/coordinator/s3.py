@@ -132,12 +132,15 @@ class S3Store:
 
     def _read(self, key: str, limit: int) -> bytes:
         with self._errors(key):
-            body = self._client.get_object(**self._at(key))['Body']
-            with contextlib.closing(body):
-                content: bytes = body.read(limit + 1)
-                if len(content) > limit:
+            answer = self._client.get_object(**self._at(key))
+            with contextlib.closing(answer['Body']) as body:
+                if answer['ContentLength'] > limit:
                     raise errors.UnexpectedAnswer(f'{key} is larger than {limit} bytes')
-                return content
+                content: bytes = body.read(limit)
+        if len(content) < answer['ContentLength']:
+            # Read with a bound, the library does not notice an answer that breaks off.
+            raise errors.StoreUnavailable(f'the answer of S3 with {key} broke off')
+        return content
 
     def head(self, key: str) -> ports.StoredObject:
         """Return what is known of an object."""

@@ -6,31 +6,18 @@ import json
 
 import pytest
 
-from coordinator import history, operation, ports
-from rehearsal import memory_store
+from coordinator import history, operation
 from tests import worlds
 
 KEY = 'coordinator/operations/2026-08-22T10:15:00Z.json'
 
 
-class StoredWorld(worlds.EmptyWorld):
-    """A world with a repository."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bucket = memory_store.MemoryBucket()
-
-    @property
-    def maas_store(self) -> ports.ObjectStore:
-        return memory_store.MemoryStore(self.bucket)
-
-
 @pytest.fixture
-def world() -> StoredWorld:
-    return StoredWorld()
+def world() -> worlds.StoredWorld:
+    return worlds.StoredWorld()
 
 
-def test_it_is_the_record_in_readable_json(world: StoredWorld):
+def test_it_is_the_record_in_readable_json(world: worlds.StoredWorld):
     op = worlds.new_operation('a', 'b')
     history.write(op, world)
     content = world.maas_store.get(KEY).decode()
@@ -39,17 +26,17 @@ def test_it_is_the_record_in_readable_json(world: StoredWorld):
     assert json.loads(content)['status'] == 'open'
 
 
-def test_the_newest_state_replaces_the_one_before(world: StoredWorld):
+def test_the_newest_state_replaces_the_one_before(world: worlds.StoredWorld):
     op = worlds.new_operation('a', 'b')
     history.write(op, world)
     history.write(op.ending(operation.COMPLETE, worlds.START), world)
-    assert list(world.bucket.objects) == [KEY]
+    assert list(world.bucket.objects) == [f'maas/{KEY}']
     assert json.loads(world.maas_store.get(KEY))['status'] == 'complete'
 
 
 @pytest.mark.parametrize('fault', ['unavailable', 'refuses_writes', 'refuses_keys'])
 def test_s3_that_does_not_take_it_stops_nothing(
-    world: StoredWorld, caplog: pytest.LogCaptureFixture, fault: str
+    world: worlds.StoredWorld, caplog: pytest.LogCaptureFixture, fault: str
 ):
     setattr(world.bucket, fault, True)
     history.write(worlds.new_operation('a'), world)

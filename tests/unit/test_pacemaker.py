@@ -31,7 +31,7 @@ def test_it_dispatches_the_advance_event_by_way_of_the_unit_agent(
         'juju-exec',
         '-u',
         'coordinator/3',
-        'JUJU_DISPATCH_PATH=hooks/advance /var/lib/juju/agents/unit-coordinator-3/charm/dispatch',
+        'JUJU_DISPATCH_PATH=hooks/advance exec /var/lib/juju/agents/unit-coordinator-3/charm/dispatch',
     ]
     assert f'--unit={SERVICE}' in command
 

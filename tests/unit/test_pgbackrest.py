@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,10 +14,6 @@ from rehearsal import memory_store
 STANZA = 'maas.postgresql'
 LABEL = '20260822-102000F'
 FOLDER = f'backup/{STANZA}/{LABEL}'
-SAMPLES = pathlib.Path(__file__).parents[2].parent / 'shared' / 'samples' / 'pgbackrest'
-needs_samples = pytest.mark.skipif(
-    not SAMPLES.is_dir(), reason='the sampled repository is not beside this one'
-)
 
 
 class Repository:
@@ -391,82 +386,3 @@ def test_segments_are_of_the_timeline_on_which_the_backup_ended():
 
 def test_a_backup_without_wal_needs_none():
     assert segments('', '') == []
-
-
-# --- A real repository ---------------------------------------------------------------------------
-
-
-def sampled() -> memory_store.MemoryStore:
-    """Return the sampled repository as far as it was sampled: objects are zeros of their size."""
-    store = memory_store.MemoryStore(memory_store.MemoryBucket())
-    for line in (SAMPLES / 'keys.txt').read_text().splitlines():
-        if not line.startswith('#'):
-            size, key = line.split()
-            store.put(key, bytes(int(size)))
-    store = memory_store.MemoryStore(store.bucket, 'postgresql')
-    store.put(f'backup/{STANZA}/backup.info', (SAMPLES / 'backup.info').read_bytes())
-    return store
-
-
-@needs_samples
-def test_the_sampled_backup_info_is_read():
-    found = pgbackrest.backups(sampled(), STANZA)
-    assert [(backup.label, backup.type, backup.archive) for backup in found] == [
-        ('20261122-082704F', 'full', '15-1'),
-        ('20261122-082704F_20261122-082741I', 'incr', '15-1'),
-        ('20261122-082744F', 'full', '15-1'),
-    ]
-    assert [(backup.wal_start[-2:], backup.wal_stop[-2:]) for backup in found] == [
-        ('03', '03'),
-        ('05', '05'),
-        ('06', '07'),
-    ]
-
-
-@needs_samples
-def test_the_sampled_list_agrees_with_pgbackrests_own():
-    own = json.loads((SAMPLES / 'info.json').read_text())[0]['backup']
-    found = pgbackrest.backups(sampled(), STANZA)
-    assert [(b.label, b.type, b.start, b.stop, b.lsn_stop, b.database_bytes) for b in found] == [
-        (
-            b['label'],
-            b['type'],
-            b['timestamp']['start'],
-            b['timestamp']['stop'],
-            b['lsn']['stop'],
-            b['info']['size'],
-        )
-        for b in own
-    ]
-
-
-@needs_samples
-def test_the_sampled_incremental_backup_is_never_taken():
-    found = pgbackrest.newest_full(sampled(), STANZA, after='20261122-082704F')
-    assert found is not None
-    assert found.id == '2026-11-22T08:27:44Z'
-
-
-def sampled_manifest(store: memory_store.MemoryStore, folder: str) -> str:
-    """Return the sampled manifest, less the lines of files whose objects were not sampled."""
-    present = {item.key for item in store.list(folder)}
-    return '\n'.join(
-        line
-        for line in (SAMPLES / 'backup.manifest.head').read_text().splitlines()
-        if line != '...'
-        and not ('"checksum"' in line and f'{folder}/{line.partition("=")[0]}.gz' not in present)
-    )
-
-
-@needs_samples
-def test_the_sampled_backup_is_whole_until_an_object_goes():
-    store = sampled()
-    first, *_ = pgbackrest.backups(store, STANZA)
-    folder = f'backup/{STANZA}/{first.label}'
-    manifest = sampled_manifest(store, folder)
-    store.put(f'{folder}/backup.manifest', manifest.encode())
-    assert manifest.count('"checksum"') == 6
-    assert pgbackrest.verify(store, STANZA, first).manifest_bytes == len(manifest)
-    store.delete(f'{folder}/pg_data/PG_VERSION.gz')
-    with pytest.raises(errors.StepError, match=r'PG_VERSION\.gz \(missing instead of 23 bytes\)'):
-        pgbackrest.verify(store, STANZA, first)

@@ -1,0 +1,204 @@
+"""Relations and their databags: who sees what, and who hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from rehearsal.model.declared import Endpoint
+from rehearsal.model.entities import Event, Kind, Relation, Unit
+from rehearsal.model.execution import Executing
+from rehearsal.model.refusals import ModelError
+
+
+class Relating(Executing):
+    """Relations."""
+
+    def _new_relation(self, endpoints: dict[str, Endpoint]) -> Relation:
+        relation = Relation(self._next_relation, endpoints, {app: {} for app in endpoints})
+        self._next_relation += 1
+        self.relations[relation.id] = relation
+        return relation
+
+    def integrate(self, endpoint: str, other: str) -> Relation:
+        """Relate two endpoints given as `app:endpoint`."""
+        ends: dict[str, Endpoint] = {}
+        for end in (endpoint, other):
+            app, _, name = end.partition(':')
+            ends[app] = self.application(app).charm.endpoint(name)
+        self._check_may_relate(ends)
+        relation = self._new_relation(ends)
+        units = [unit for app in ends for unit in self.applications[app].units.values()]
+        for unit in units:
+            self._created(relation, unit)
+        for unit in units:
+            if unit.installed:
+                self._enter(relation, unit)
+        self.changed()
+        return relation
+
+    def _check_may_relate(self, ends: Mapping[str, Endpoint]) -> None:
+        wanted = {(app, e.name) for app, e in ends.items()}
+        for relation in self.relations.values():
+            if {(app, e.name) for app, e in relation.endpoints.items()} == wanted:
+                raise ModelError(
+                    f'relation {relation.key} already exists',
+                    '' if self.juju4 else 'already exists',
+                )
+        roles = {end.role for end in ends.values()}
+        if len({end.interface for end in ends.values()}) != 1 or roles != {'provider', 'requirer'}:
+            raise ModelError('no relations found', 'not found')
+        for app, end in ends.items():
+            joined = [r for r in self.relations.values() if r.endpoints.get(app) == end]
+            if end.limit and len(joined) >= end.limit:
+                raise ModelError(
+                    f'establishing a new relation for {app}:{end.name} would exceed its maximum '
+                    f'relation limit of {end.limit}',
+                    'quota limit exceeded',
+                )
+
+    def remove_relation(self, endpoint: str, other: str) -> None:
+        """Begin a relation's removal: departed and broken on every unit, then it is gone."""
+        wanted = {tuple(endpoint.split(':')), tuple(other.split(':'))}
+        for relation in self.relations.values():
+            if {(app, e.name) for app, e in relation.endpoints.items()} == wanted:
+                break
+        else:
+            raise ModelError(f'relation "{endpoint} {other}" not found', 'not found')
+        if relation.life != 'alive':
+            return
+        relation.life = 'dying'
+        units = [u for app in relation.endpoints for u in self.applications[app].units.values()]
+        waiting = {unit.name for unit in units}
+
+        def left(unit: Unit) -> None:
+            relation.scope.discard(unit.name)
+            waiting.discard(unit.name)
+            if not waiting:
+                self.relations.pop(relation.id, None)
+                self.changed()
+
+        for unit in units:
+            self._leave(
+                relation,
+                unit,
+                then=lambda error, unit=unit: left(unit) if error is None else None,
+            )
+        if not units:
+            del self.relations[relation.id]
+        self.changed()
+
+    def _created(self, relation: Relation, unit: Unit) -> None:
+        name = relation.endpoints[unit.application.name].name
+        self.queue(
+            unit,
+            Event(
+                Kind.RELATION_CREATED,
+                f'{name}-relation-created',
+                relation=relation,
+                remote_app=relation.other(unit.application.name),
+            ),
+        )
+
+    def _enter(self, relation: Relation, unit: Unit) -> None:
+        """A unit joins: its bag appears, and both sides see joined and changed."""
+        if unit.name in relation.scope:
+            return
+        relation.scope.add(unit.name)
+        bag = {
+            'ingress-address': unit.machine.address,
+            'egress-subnets': f'{unit.machine.address}/32',
+        }
+        if not self.juju4:
+            bag['private-address'] = unit.machine.address
+        relation.unit_data[unit.name] = bag | relation.unit_data.get(unit.name, {})
+        for other in self._counterparts(relation, unit.application.name, unit.name):
+            if other.name in relation.scope:
+                for seer, seen in ((other, unit), (unit, other)):
+                    self._relation_event(relation, seer, 'joined', seen.name)
+                    self._relation_event(relation, seer, 'changed', seen.name)
+        if relation.app_data[relation.other(unit.application.name)]:
+            self._relation_event(relation, unit, 'changed')
+
+    def _leave(
+        self,
+        relation: Relation,
+        unit: Unit,
+        then: Callable[[BaseException | None], object] = lambda error: None,
+    ) -> None:
+        """A unit goes: others see it depart; it sees them depart, then the relation broken."""
+        others = self._counterparts(relation, unit.application.name, unit.name)
+        unit_was_in = unit.name in relation.scope
+        for other in others:
+            if unit_was_in and other.name in relation.scope:
+                self._relation_event(relation, other, 'departed', unit.name, departing=unit.name)
+                self._relation_event(relation, unit, 'departed', other.name, departing=unit.name)
+        if relation.peer:
+            then(None)
+            return
+        name = relation.endpoints[unit.application.name].name
+        self.queue(
+            unit,
+            Event(
+                Kind.HOOK,
+                f'{name}-relation-broken',
+                relation=relation,
+                remote_app=relation.other(unit.application.name),
+                done=then,
+            ),
+        )
+
+    def _counterparts(
+        self, relation: Relation, application: str, except_unit: str = ''
+    ) -> Iterator[Unit]:
+        other = self.applications.get(relation.other(application))
+        for unit in list(other.units.values()) if other else []:
+            if unit.name != except_unit:
+                yield unit
+
+    def _relation_event(
+        self, relation: Relation, unit: Unit, what: str, remote_unit: str = '', departing: str = ''
+    ) -> None:
+        name = relation.endpoints[unit.application.name].name
+        self.queue(
+            unit,
+            Event(
+                Kind.HOOK,
+                f'{name}-relation-{what}',
+                relation=relation,
+                remote_app=relation.other(unit.application.name),
+                remote_unit=remote_unit,
+                departing_unit=departing,
+            ),
+        )
+
+    def set_unit_data(self, relation: Relation, unit: Unit, values: Mapping[str, str]) -> None:
+        """Change a unit's own bag ('' deletes); counterparts hear of a difference."""
+        if _update(relation.unit_data.setdefault(unit.name, {}), values):
+            for other in self._counterparts(relation, unit.application.name, unit.name):
+                if other.name in relation.scope:
+                    self._relation_event(relation, other, 'changed', unit.name)
+            self.changed()
+
+    def set_app_data(
+        self, relation: Relation, application: str, values: Mapping[str, str]
+    ) -> None:
+        """Change an application's bag ('' deletes).
+
+        A peer relation tells all its units of a difference, the writing leader included.
+        """
+        if _update(relation.app_data[application], values):
+            for other in self._counterparts(relation, application):
+                if other.name in relation.scope:
+                    self._relation_event(relation, other, 'changed')
+            self.changed()
+
+
+def _update(bag: dict[str, str], values: Mapping[str, str]) -> bool:
+    """Apply a relation-set; return whether anything differs."""
+    before = dict(bag)
+    for key, value in values.items():
+        if value == '':
+            bag.pop(key, None)
+        else:
+            bag[key] = value
+    return bag != before

@@ -1,0 +1,195 @@
+"""The ports joined to their adapters out of what Juju tells the unit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Generator
+
+import pytest
+from ops import testing
+
+import world
+from coordinator import errors, s3
+from tests import charm_states, worlds
+
+pytestmark = pytest.mark.filterwarnings('ignore:JujuVersion.from_environ:DeprecationWarning')
+
+PLAIN = {
+    'bucket': 'backups',
+    'endpoint': 'https://s3.example:9000',
+    'region': 'eu-north-1',
+    'path': '/maas/prod/',
+    's3-uri-style': 'path',
+}
+KEYS = {'access-key': 'AKIA0123', 'secret-key': 's3cret'}
+S3_SECRET = 'secret:d0q1k2v3m4n5o6p7q8s3'
+GRANTED = [testing.Secret(KEYS, id=S3_SECRET)]
+CHAIN = ['-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----']
+TRACK_1 = {**PLAIN, **KEYS, 'data': '{"bucket": "relation-5"}'}
+TRACK_2 = {**PLAIN, 'version': '1', 'secret-extra': S3_SECRET}
+CONNECTION = s3.Connection(
+    integrator='s3-integrator-maas',
+    bucket='backups',
+    access_key='AKIA0123',
+    secret_key='s3cret',
+    endpoint='https://s3.example:9000',
+    region='eu-north-1',
+    path='maas/prod',
+    uri_style='path',
+    ca_chain=[],
+)
+
+
+@contextlib.contextmanager
+def reached(state: testing.State) -> Generator[world.LiveWorld]:
+    """Lend the world as one dispatch reaches it."""
+    context = charm_states.context()
+    with context(context.on.update_status(), state) as manager:
+        live = world.LiveWorld(manager.charm)
+        yield live
+        live.close()
+
+
+def connection(state: testing.State) -> s3.Connection:
+    with reached(state) as live:
+        store = live.maas_store
+        assert isinstance(store, s3.S3Store)
+        return store._connection
+
+
+def test_the_first_track_of_the_integrator_gives_plain_fields():
+    assert connection(charm_states.state(s3=TRACK_1)) == CONNECTION
+
+
+def test_the_second_track_gives_keys_in_a_secret():
+    state = charm_states.state(s3=TRACK_2, secrets=GRANTED)
+    assert connection(state) == CONNECTION
+
+
+@pytest.mark.parametrize('fields', [TRACK_1, TRACK_2], ids=['track-1', 'track-2'])
+def test_a_ca_chain_is_a_list_of_certificates(fields: dict[str, str]):
+    state = charm_states.state(s3={**fields, 'tls-ca-chain': json.dumps(CHAIN)}, secrets=GRANTED)
+    assert connection(state).ca_chain == CHAIN
+
+
+def test_units_that_do_not_lead_reach_s3_too():
+    assert connection(charm_states.state(s3=TRACK_1, leader=False)) == CONNECTION
+    state = charm_states.state(s3=TRACK_2, leader=False, secrets=GRANTED)
+    assert connection(state) == CONNECTION
+
+
+@pytest.mark.parametrize('text', ['1234567890', '0123', '3.10', '12e4', 'null', '[1]', '"x"'])
+def test_what_looks_like_json_stays_what_it_is(text: str):
+    found = connection(charm_states.state(s3={**TRACK_1, 'secret-key': text, 'path': text}))
+    assert found.secret_key == found.path == text
+
+
+def test_a_connection_never_shows_its_keys():
+    assert 's3cret' not in repr(connection(charm_states.state(s3=TRACK_1)))
+    assert 'AKIA0123' not in repr(CONNECTION)
+
+
+def test_without_the_relation_the_command_that_makes_it_is_named():
+    state = charm_states.state(without=['s3-maas'])
+    with (
+        reached(state) as live,
+        pytest.raises(errors.TransientError, match=r'juju integrate .*:s3-maas <s3-integrator>'),
+    ):
+        _ = live.maas_store
+
+
+@pytest.mark.parametrize(
+    ('fields', 'missing'),
+    [
+        ({}, 'bucket, access-key, secret-key'),
+        ({'version': '1'}, 'bucket, access-key, secret-key'),
+        (PLAIN, 'access-key, secret-key'),
+        (KEYS, 'bucket'),
+        ({**TRACK_1, 'secret-key': ''}, 'secret-key'),
+    ],
+    ids=['nothing', 'a-version-only', 'no-keys', 'no-bucket', 'an-empty-key'],
+)
+def test_what_the_integrator_does_not_give_is_named(fields: dict[str, str], missing: str):
+    with (
+        reached(charm_states.state(s3=fields)) as live,
+        pytest.raises(errors.TransientError) as caught,
+    ):
+        _ = live.maas_store
+    assert str(caught.value) == (
+        f's3-integrator-maas gives no {missing}: see juju status s3-integrator-maas and juju '
+        'config s3-integrator-maas'
+    )
+
+
+def test_keys_whose_secret_cannot_be_read_yet_are_waited_for():
+    with (
+        reached(charm_states.state(s3=TRACK_2)) as live,
+        pytest.raises(errors.TransientError, match='keys that s3-integrator-maas gives cannot be'),
+    ):
+        _ = live.maas_store
+
+
+def test_each_store_is_opened_once():
+    with reached(charm_states.state(s3=TRACK_1)) as live:
+        assert live.maas_store is live.maas_store
+
+
+def test_the_postgresql_store_is_the_other_relation():
+    with (
+        reached(charm_states.state(s3=TRACK_1)) as live,
+        pytest.raises(errors.TransientError, match='s3-integrator-postgresql gives no'),
+    ):
+        _ = live.postgresql_store
+
+
+# --- The controller ------------------------------------------------------------------------------
+
+
+def test_without_credentials_the_controller_waits_for_the_operator():
+    state = charm_states.state(unset=['juju-credentials'])
+    with (
+        reached(state) as live,
+        pytest.raises(errors.TransientError, match='missing credentials: juju config'),
+    ):
+        _ = live.juju
+
+
+def test_a_secret_that_is_no_longer_granted_is_waited_for():
+    with (
+        reached(charm_states.state(credentials=None)) as live,
+        pytest.raises(errors.TransientError, match='juju grant-secret'),
+    ):
+        _ = live.juju
+
+
+def test_a_malformed_secret_is_named():
+    state = charm_states.state(credentials={'username': 'not a name', 'password': 'hunter2'})
+    with (
+        reached(state) as live,
+        pytest.raises(errors.PreconditionError, match='is wrong in: username') as caught,
+    ):
+        _ = live.juju
+    assert 'hunter2' not in str(caught.value)
+
+
+def test_the_controller_is_not_dialled_before_it_is_asked():
+    state = charm_states.state(credentials={**charm_states.CREDENTIALS, 'ca-cert': 'PEM'})
+    with reached(state) as live:
+        assert live.juju is live.juju
+
+
+def test_no_effect_leaves_a_unit_that_does_not_lead():
+    with (
+        reached(charm_states.state(leader=False)) as live,
+        pytest.raises(errors.TransientError, match='does not lead any more'),
+    ):
+        live._fence()
+    with reached(charm_states.state()) as live:
+        live._fence()
+
+
+def test_the_model_is_the_units_own():
+    with reached(charm_states.state()) as live:
+        assert (live.model_name, live.model_uuid) == ('maas', worlds.EmptyWorld.model_uuid)
+        assert live.now().utcoffset() is not None
