@@ -196,6 +196,10 @@ class DirectModel:
         with self._changing('Application.SetConfigs', 'change'):
             self._juju.set_config(application, values)
 
+    def reset_config(self, application: str, options: Sequence[str]) -> None:
+        with self._changing('Application.UnsetApplicationsConfig', 'change'):
+            self._juju.reset_config(application, options)
+
     def create_secret(self, label: str, content: Mapping[str, str], description: str = '') -> str:
         with self._changing('Secrets.CreateSecrets'):
             owner = f'model-{self._juju.uuid}'

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rehearsal import clock, memory_store, model
+from rehearsal.deployed import S3, Deployed, Site
 from rehearsal.standins import (
     agent,
     behaviour,
@@ -37,102 +36,6 @@ def connection(name: str) -> dict[str, str]:
         'access-key': 'rehearsal-access-key',
         'secret-key': 'rehearsal-secret-key',
     }
-
-
-@dataclasses.dataclass
-class Deployed:
-    """One application of the site. `state` and `states` are copies; `update` changes them."""
-
-    juju: model.Model
-    name: str
-    peers: str
-    switches: behaviour.Behaviour
-
-    @property
-    def application(self) -> model.Application:
-        return self.juju.application(self.name)
-
-    @property
-    def leader(self) -> str:
-        """Name of the leading unit."""
-        return self.application.leader or ''
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What the application's stand-ins share."""
-        return agent.decoded(self._peer.app_data[self.name])
-
-    @property
-    def states(self) -> dict[str, dict[str, Any]]:
-        """What each unit keeps of itself."""
-        return {name: agent.decoded(bag) for name, bag in self._peer.unit_data.items()}
-
-    @property
-    def _peer(self) -> model.Relation:
-        return agent.peer_relation(self.juju, self.name, self.peers)
-
-    def update(self, **values: Any) -> None:
-        """Change what the stand-ins share."""
-        written = {key: json.dumps(value) for key, value in values.items()}
-        self.juju.set_app_data(self._peer, self.name, written)
-
-    def update_unit(self, unit: str, **values: Any) -> None:
-        """Change what one unit keeps of itself."""
-        written = {key: json.dumps(value) for key, value in values.items()}
-        self.juju.set_unit_data(self._peer, self.juju.unit(unit), written)
-
-    def poke(self) -> None:
-        """Have every unit run update-status soon: a switch shows at a unit's next hook."""
-        for unit in self.application.units.values():
-            self.juju.queue(unit, model.Event(model.Kind.UPDATE_STATUS, 'update-status'))
-
-    def block(self, message: str) -> None:
-        """Block every unit with this message; an empty one ends that."""
-        self.switches.blocked = message
-        self.poke()
-
-
-@dataclasses.dataclass
-class Site:
-    """A deployed charmed MAAS."""
-
-    juju: model.Model
-    maas: Deployed
-    postgresql: Deployed
-    s3_maas: Deployed
-    s3_postgresql: Deployed
-    maas_switches: behaviour.MaasBehaviour
-    postgresql_switches: behaviour.PostgresqlBehaviour
-
-    @property
-    def maas_restarts(self) -> int:
-        """How often regions were (re-)initialised so far: once each in a deployment."""
-        return sum(state.get('restarts', 0) for state in self.maas.states.values())
-
-    @property
-    def passwords(self) -> Mapping[str, str]:
-        """PostgreSQL's passwords, for those who look for them where they must not be."""
-        label = f'{postgresql.PEERS}.{POSTGRESQL}.app'
-        return next(s.content for s in self.juju.secrets.values() if s.label == label)
-
-    @property
-    def database(self) -> dict[str, Any]:
-        """What MAAS's database holds."""
-        return self.postgresql.state.get('database', {})
-
-    def add_machine(self, name: str) -> None:
-        """Let MAAS commission one more machine."""
-        self.postgresql.update(
-            database={**self.database, 'machines': [*self.database['machines'], name]}
-        )
-
-    def add_image(self, name: str) -> None:
-        """Upload an image: into the database, and to the files of every region."""
-        self.postgresql.update(
-            database={**self.database, 'images': [*self.database['images'], name]}
-        )
-        for unit, state in self.maas.states.items():
-            self.maas.update_unit(unit, images=[*state['images'], name])
 
 
 def deploy_site(
@@ -169,9 +72,15 @@ def deploy_site(
         deploy(S3_POSTGRESQL, s3_integrator.S3Integrator(s3_track), 1),
         maas.behaviour,
         database.behaviour,
+        S3(
+            stores,
+            s3_track,
+            maas_connection or connection('maas'),
+            postgresql_connection or connection('postgresql'),
+        ),
     )
-    _connect(site.s3_maas, s3_track, maas_connection or connection('maas'))
-    _connect(site.s3_postgresql, s3_track, postgresql_connection or connection('postgresql'))
+    _connect(site.s3_maas, s3_track, site.s3.maas)
+    _connect(site.s3_postgresql, s3_track, site.s3.postgresql)
     juju.integrate(f'{MAAS}:{maas_region.DATABASE}', f'{POSTGRESQL}:{postgresql.DATABASE}')
     for name, integrator in ((MAAS, S3_MAAS), (POSTGRESQL, S3_POSTGRESQL)):
         juju.integrate(
@@ -187,6 +96,38 @@ def deploy_site(
         }
     )
     return site
+
+
+def deploy_afresh(
+    juju: model.Model, lost: Site, *, regions: int = 0, postgresql_units: int = 0
+) -> Site:
+    """Deploy in a new model what another one had: with its S3, its switches, and as many units.
+
+    Args:
+        juju: the new model.
+        lost: what was in the other one.
+        regions: another number of units of maas-region.
+        postgresql_units: another number of units of postgresql.
+    """
+    return deploy_site(
+        juju,
+        regions=regions or len(lost.maas.application.units),
+        postgresql_units=postgresql_units or len(lost.postgresql.application.units),
+        s3_track=lost.s3.track,
+        store_for=lost.s3.stores,
+        maas_connection=lost.s3.maas,
+        postgresql_connection=lost.s3.postgresql,
+        maas_switches=lost.maas_switches,
+        postgresql_switches=lost.postgresql_switches,
+    )
+
+
+def lose(juju: model.Model) -> None:
+    """Let all machines of a model go at once: nothing in it runs any more. S3 stays."""
+    for unit in juju.units.values():
+        if unit.work is not None:
+            unit.work.stop()
+        juju.set_agent_status(unit, 'lost')
 
 
 def _machines(juju: model.Model, regions: int, databases: int) -> dict[str, list[str]]:

@@ -17,6 +17,7 @@ import typing
 import object_storage
 import ops
 
+import actions
 from coordinator import errors, operation, pacemaker, record, settings, status
 
 if typing.TYPE_CHECKING:
@@ -64,12 +65,11 @@ class CoordinatorCharm(ops.CharmBase):
         self.stores = {name: object_storage.S3Requirer(self, name) for name in S3}
         self._record = record.Record(self.model)
         self._pacemaker = pacemaker.Pacemaker(self.unit.name, str(self.charm_dir))
+        for name in S3:
+            framework.observe(self.on[name].relation_changed, self._on_s3_changed)
         for event in self._waking_events():
             framework.observe(event, self._on_wake)
-        framework.observe(self.on.backup_all_action, self._on_backup_all)
-        framework.observe(self.on.show_operation_action, self._on_show_operation)
-        framework.observe(self.on.list_backups_action, self._on_list_backups)
-        framework.observe(self.on.resume_operation_action, self._on_resume_operation)
+        self._actions = actions.Actions(self, self._record)
         framework.observe(self.on.collect_unit_status, self._on_collect_status)
         framework.observe(self.on.collect_app_status, self._on_collect_status)
 
@@ -90,6 +90,13 @@ class CoordinatorCharm(ops.CharmBase):
             of_relation = self.on[name]
             events += [of_relation.relation_joined, of_relation.relation_departed]
         return [*events, *(self.on[name].relation_changed for name in S3)]
+
+    def _on_s3_changed(self, event: ops.RelationChangedEvent) -> None:
+        """Take out of our databag what the library has noted there of the integrator's.
+
+        With track 1 of the s3-integrator that is the access key and the secret key.
+        """
+        event.relation.data[self.unit].pop('data', None)
 
     # --- The engine's dispatch ---------------------------------------------------------------
 
@@ -123,7 +130,7 @@ class CoordinatorCharm(ops.CharmBase):
         plan = plans.PLANS.get(op.kind)
         if plan is None:
             return op.held(f'this revision of the charm knows no operation {op.kind}')
-        with self._connected() as reachable:
+        with self.connected() as reachable:
             moved = advance.advance(op, plan, reachable)
             if moved != op:
                 history.write(moved, reachable)
@@ -132,7 +139,8 @@ class CoordinatorCharm(ops.CharmBase):
         return moved
 
     @contextlib.contextmanager
-    def _connected(self) -> typing.Generator[ports.World]:
+    def connected(self) -> typing.Generator[ports.World]:
+        """Reach the world for a while."""
         reachable = connect(self)
         try:
             yield reachable
@@ -141,130 +149,12 @@ class CoordinatorCharm(ops.CharmBase):
             if close is not None:
                 close()
 
-    # --- Actions -------------------------------------------------------------------------------
-
-    def _on_backup_all(self, event: ops.ActionEvent) -> None:
-        """Begin a backup, or show what it would do."""
-        try:
-            config = self._settings()
-            if event.params.get('dry-run'):
-                event.set_results(self._dry_run(config))
-                return
-            op = self._begin('backup-all', config)
-        except errors.CoordinatorError as error:
-            event.fail(str(error))
-            return
-        event.set_results(
-            {
-                'backup-id': op.id,
-                'status': 'started',
-                'follow': f'juju run {self.app.name}/leader show-operation',
-            }
-        )
-
-    def _begin(self, kind: str, config: settings.Settings) -> operation.Operation:
-        """Store a new operation; it starts when this action has ended.
-
-        Raises:
-            PreconditionError: this unit does not lead, or another operation is not over.
-        """
-        from coordinator import plans
-
-        self._must_lead(kind)
-        last = self._record.load()
-        if last is not None and not last.terminal:
-            next_command = 'show-operation' if last.open else 'resume-operation'
-            raise errors.PreconditionError(
-                f'{last.kind} {last.id} is {"running" if last.open else "held"}, one operation at '
-                f'a time: juju run {self.app.name}/leader {next_command}'
-            )
-        now = datetime.datetime.now(datetime.UTC)
-        latest = max(last.id if last else '', self._record.last_complete)
-        if latest >= operation.stamp(now):
-            # Ids only ever rise, whatever the clock does.
-            now = operation.parse_stamp(latest) + datetime.timedelta(seconds=1)
-        plan = plans.PLANS[kind]
-        op = operation.Operation.new(operation.stamp(now), kind, plan.names, config, now)
-        self._record.save(op)
-        logger.info('%s %s begins', kind, op.id)
-        return op
-
-    def _dry_run(self, config: settings.Settings) -> dict[str, str]:
-        from coordinator import plans, report
-        from coordinator.steps import checks
-
-        with self._connected() as reachable:
-            outcomes = list(checks.backup_checks(config, reachable))
-            bad = [check.name for check in outcomes if check.outcome != checks.OK]
-            results = {'checks': report.checks_text(outcomes)}
-            with contextlib.suppress(errors.CoordinatorError):
-                model = reachable.juju.status()
-                results['plan'] = report.backup_plan(plans.BACKUP_ALL, config, model)
-        results['verdict'] = (
-            f'not ready: {", ".join(bad)}' if bad else 'ready: nothing was changed so far'
-        )
-        return results
-
-    def _on_show_operation(self, event: ops.ActionEvent) -> None:
-        """Show the running or last operation."""
-        from coordinator import report
-
-        try:
-            op = self._record.load()
-        except errors.ForeignRecordError as error:
-            event.fail(str(error))
-            return
-        if op is None:
-            event.fail(f'no operation yet: juju run {self.app.name}/leader backup-all')
-        elif event.params.get('format') == 'json':
-            event.set_results({'operation': report.operation_json(op)})
-        else:
-            now = datetime.datetime.now(datetime.UTC)
-            event.set_results({'operation': report.operation_text(op, self.app.name, now)})
-
-    def _on_list_backups(self, event: ops.ActionEvent) -> None:
-        """List the backup sets in the repository."""
-        from coordinator import catalogue, report
-
-        try:
-            with self._connected() as reachable:
-                store = reachable.maas_store
-                entries = catalogue.entries(store)
-        except errors.CoordinatorError as error:
-            event.fail(str(error))
-            return
-        if event.params.get('format') == 'json':
-            event.set_results({'backups': report.backups_json(entries)})
-        else:
-            place = '/'.join(filter(None, (store.place['bucket'], store.place['path'])))
-            event.set_results({'backups': report.backups_text(entries, place)})
-
-    def _on_resume_operation(self, event: ops.ActionEvent) -> None:
-        """Go on with a held operation."""
-        try:
-            self._must_lead('resume-operation')
-            op = self._record.load()
-            if op is None or op.status != operation.HELD:
-                state = 'there is none' if op is None else f'{op.kind} {op.id} is {op.status}'
-                raise errors.PreconditionError(f'no operation is held: {state}')
-        except errors.CoordinatorError as error:
-            event.fail(str(error))
-            return
-        self._record.save(op.resumed(datetime.datetime.now(datetime.UTC)))
-        event.set_results({'operation-id': op.id, 'status': 'resumed', 'step': op.step})
-
-    def _must_lead(self, action: str) -> None:
-        if not self.unit.is_leader():
-            raise errors.PreconditionError(
-                f'{self.unit.name} is not the leader: juju run {self.app.name}/leader {action}'
-            )
-        if not self._record.ready:
-            raise errors.PreconditionError('the charm is still being installed: try again')
-
     # --- Config and status ---------------------------------------------------------------------
 
-    def _settings(self) -> settings.Settings:
+    def settings(self, for_restore: bool = False) -> settings.Settings:
         """Return the settings for a new operation.
+
+        A restore seals nothing, so it needs no recipients.
 
         Raises:
             PreconditionError: something is missing; says the command that gives it.
@@ -284,8 +174,13 @@ class CoordinatorCharm(ops.CharmBase):
                 f'the secret of juju-credentials has no {" and no ".join(missing)}: '
                 'juju update-secret <name> username=<user> password=<password>'
             )
+        related = {name: self._related(name) or '' for name in RELATIONS}
         return settings.from_config(
-            self.config, self._related(MAAS) or '', self._related(POSTGRESQL) or ''
+            self.config,
+            settings.Applications(
+                related[MAAS], related[POSTGRESQL], related[S3[0]], related[S3[1]]
+            ),
+            needs_recipients=not for_restore,
         )
 
     def credentials(self) -> dict[str, str]:
@@ -300,6 +195,15 @@ class CoordinatorCharm(ops.CharmBase):
             raise errors.TransientError(
                 f'missing credentials: juju config {self.app.name} juju-credentials=secret:<id>'
             )
+        return self.secret(reference)
+
+    def secret(self, reference: str) -> dict[str, str]:
+        """Return the newest content of a user secret.
+
+        Raises:
+            TransientError: it is not there, or not granted to this application. Granting it
+                raises no event, so the next dispatch must look again.
+        """
         try:
             return self.model.get_secret(id=reference).get_content(refresh=True)
         except (ops.SecretNotFoundError, ops.ModelError):
@@ -325,7 +229,7 @@ class CoordinatorCharm(ops.CharmBase):
             return ops.BlockedStatus(str(error))
         if op is None or op.terminal:
             try:
-                self._settings()
+                self.settings()
             except errors.PreconditionError as error:
                 return ops.BlockedStatus(str(error))
         now = datetime.datetime.now(datetime.UTC)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import typing
 
 import ops
 
-from coordinator import access, errors, ports, s3
+from coordinator import access, errors, ports
 from coordinator.juju_api import model
 
 if typing.TYPE_CHECKING:
     import charm
+    from coordinator import s3
 
 
 class LiveWorld:
@@ -21,7 +23,7 @@ class LiveWorld:
     def __init__(self, coordinator_charm: charm.CoordinatorCharm):
         self._charm = coordinator_charm
         self._juju: model.JujuApi | None = None
-        self._stores: dict[str, s3.S3Store] = {}
+        self._stores: dict[tuple[str, str | None, str | None], s3.S3Store] = {}
 
     @property
     def juju(self) -> ports.JujuModel:
@@ -41,6 +43,18 @@ class LiveWorld:
         """PostgreSQL's bucket and path."""
         return self._store('s3-postgresql')
 
+    def maas_store_at(self, bucket: str, path: str) -> ports.ObjectStore:
+        """Another bucket and path of the same S3."""
+        return self._store('s3-maas', bucket, path)
+
+    def postgresql_store_at(self, bucket: str, path: str) -> ports.ObjectStore:
+        """Another bucket and path of the same S3."""
+        return self._store('s3-postgresql', bucket, path)
+
+    def secret(self, reference: str) -> dict[str, str]:
+        """Return the newest content of a user secret."""
+        return self._charm.secret(reference)
+
     @property
     def model_name(self) -> str:
         """Name of this model."""
@@ -59,19 +73,31 @@ class LiveWorld:
         """Close what was opened."""
         if self._juju is not None:
             self._juju.close()
+        for store in self._stores.values():
+            store.close()
 
-    def _store(self, name: str) -> s3.S3Store:
-        if name not in self._stores:
-            relation = self._charm.model.get_relation(name)
-            if relation is None:
-                app = self._charm.app.name
-                raise errors.TransientError(
-                    f'no relation {name}: juju integrate {app}:{name} <s3-integrator>'
-                )
-            fields = self._fields(name, relation)
-            connection = s3.Connection.from_relation(relation.app.name, fields)
-            self._stores[name] = s3.S3Store(connection)
-        return self._stores[name]
+    def _store(self, name: str, bucket: str | None = None, path: str | None = None) -> s3.S3Store:
+        # Not above: boto3 is dear to import, and a dispatch that waits seldom needs S3.
+        from coordinator import s3
+
+        key = (name, bucket, path)
+        if key not in self._stores:
+            connection = self._connection(name)
+            if bucket is not None and path is not None:
+                connection = dataclasses.replace(connection, bucket=bucket, path=path.strip('/'))
+            self._stores[key] = s3.S3Store(connection)
+        return self._stores[key]
+
+    def _connection(self, name: str) -> s3.Connection:
+        from coordinator import s3
+
+        relation = self._charm.model.get_relation(name)
+        if relation is None:
+            app = self._charm.app.name
+            raise errors.TransientError(
+                f'no relation {name}: juju integrate {app}:{name} <s3-integrator>'
+            )
+        return s3.Connection.from_relation(relation.app.name, self._fields(name, relation))
 
     def _fields(self, name: str, relation: ops.Relation) -> dict[str, typing.Any]:
         """Return what the integrator gives, of either track."""

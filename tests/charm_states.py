@@ -20,7 +20,13 @@ CONFIG: dict[str, str | int] = {
     'juju-credentials': SECRET,
     'recipients': examples.RECIPIENT,
 }
-SETTINGS = settings.Settings('maas-region', 'postgresql', (examples.RECIPIENT,))
+SETTINGS = settings.Settings(
+    maas='maas-region',
+    postgresql='postgresql',
+    recipients=(examples.RECIPIENT,),
+    s3_maas='s3-integrator-maas',
+    s3_postgresql='s3-integrator-postgresql',
+)
 CREDENTIALS = {'username': 'backup-bot', 'password': 'hunter2'}
 OTHERS = {
     'maas-region': 'maas-region',

@@ -24,11 +24,34 @@ class World:
     """The world as the coordinator's leader would reach it."""
 
     juju: ports.JujuModel
-    maas_store: ports.ObjectStore
-    postgresql_store: ports.ObjectStore
     model_name: str
     model_uuid: str
     clock: clock.VirtualClock
+    s3: memory_store.MemoryS3
+    user_secrets: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def maas_store(self) -> ports.ObjectStore:
+        return self._where(site.S3_MAAS, 'maas')
+
+    @property
+    def postgresql_store(self) -> ports.ObjectStore:
+        return self._where(site.S3_POSTGRESQL, 'postgresql')
+
+    def _where(self, integrator: str, name: str) -> ports.ObjectStore:
+        """Return the store that an integrator leads to now."""
+        config = self.juju.config(integrator)
+        place = {key: str(config[key]) for key in ('bucket', 'path')}
+        return self.s3.store_for({**site.connection(name), **place})
+
+    def maas_store_at(self, bucket: str, path: str) -> ports.ObjectStore:
+        return self.s3.store_for({**site.connection('maas'), 'bucket': bucket, 'path': path})
+
+    def postgresql_store_at(self, bucket: str, path: str) -> ports.ObjectStore:
+        return self.s3.store_for({**site.connection('postgresql'), 'bucket': bucket, 'path': path})
+
+    def secret(self, reference: str) -> dict[str, str]:
+        return self.user_secrets[reference]
 
     def now(self) -> datetime.datetime:
         return self.clock.now()
@@ -44,11 +67,14 @@ class Simulation:
         postgresql_units: int = 3,
         strategy: str = 'scale-down',
         version: str = '3.6.26',
+        s3_track: int = 1,
         recipient: str,
+        after: Simulation | None = None,
     ):
-        self.clock = clock.VirtualClock()
+        """Deploy a site; `after` another one, it finds that one's buckets and time."""
+        self.clock = after.clock if after else clock.VirtualClock()
         self.model = model.Model('maas', self.clock, version)
-        self.s3 = memory_store.MemoryS3(self.clock.now)
+        self.s3 = after.s3 if after else memory_store.MemoryS3(self.clock.now)
         self.database = behaviour.PostgresqlBehaviour()
         self.maas = behaviour.MaasBehaviour()
         self.site = site.deploy_site(
@@ -58,27 +84,40 @@ class Simulation:
             store_for=self.s3.store_for,
             maas_switches=self.maas,
             postgresql_switches=self.database,
+            s3_track=s3_track,
         )
-        site.settle(self.model)
+        site.settle(self.model, ('active', 'blocked') if after else ('active',))
         self.restarts = self.site.maas_restarts
         self.user = model.User('backup-bot', 'hunter2', 'admin')
         self.model.users[self.user.name] = self.user
         self.world = World(
             juju=direct.DirectModel(self.model, self.user),
-            maas_store=self.s3.store_for(site.connection('maas')),
-            postgresql_store=self.s3.store_for(site.connection('postgresql')),
             model_name=self.model.name,
             model_uuid=self.model.uuid,
             clock=self.clock,
+            s3=self.s3,
         )
-        config = settings.Settings(site.MAAS, site.POSTGRESQL, (recipient,), strategy)
-        started = self.clock.now()
-        self.op = operation.Operation.new(
-            operation.stamp(started), 'backup-all', plans.BACKUP_ALL.names, config, started
+        self.config = settings.Settings(
+            site.MAAS,
+            site.POSTGRESQL,
+            (recipient,),
+            site.S3_MAAS,
+            site.S3_POSTGRESQL,
+            strategy,
         )
+        self.op = self.begin('backup-all')
         self.dispatches = 0
         self.saved: list[str] = []
         """Every record that was ever stored."""
+
+    def begin(self, kind: str, **parameters: str) -> operation.Operation:
+        """Make a new operation the current one."""
+        now = self.clock.now()
+        given = {key.replace('_', '-'): value for key, value in parameters.items()}
+        self.op = operation.Operation.new(
+            operation.stamp(now), kind, plans.PLANS[kind].names, self.config, now, given
+        )
+        return self.op
 
     def dispatch(self) -> bool:
         """Take the operation one checkpoint further; return whether the record changed."""

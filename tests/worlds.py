@@ -34,6 +34,15 @@ class EmptyWorld:
     def postgresql_store(self) -> ports.ObjectStore:
         raise AssertionError('this test has no PostgreSQL repository')
 
+    def maas_store_at(self, bucket: str, path: str) -> ports.ObjectStore:
+        raise AssertionError('this test has no repository')
+
+    def postgresql_store_at(self, bucket: str, path: str) -> ports.ObjectStore:
+        raise AssertionError('this test has no PostgreSQL repository')
+
+    def secret(self, reference: str) -> dict[str, str]:
+        raise AssertionError('this test has no secrets')
+
     def now(self) -> datetime.datetime:
         return self.time
 

@@ -184,12 +184,16 @@ class ModelHost:
     def store(self, connection: Mapping[str, str]) -> ports.ObjectStore:
         return self._store_for(connection)
 
-    def commit(self) -> None:
-        """Let the others see what was written."""
-        shared = _difference(self._shared_before, self.shared)
+    def save(self) -> None:
         own = _difference(self._own_before, self.own)
         if own:
             self._juju.set_unit_data(self._peer, self._unit, own)
+            self._own_before = dict(self._peer.unit_data[self.unit])
+
+    def commit(self) -> None:
+        """Let the others see what was written."""
+        shared = _difference(self._shared_before, self.shared)
+        self.save()
         if shared or any(relation.written for relation in self._relations.values()):
             if not self.is_leader():
                 raise model.HookFailed(f'{self.unit} is not the leader, but wrote {shared}')

@@ -94,6 +94,9 @@ class PostgresqlBehaviour(Behaviour):
     stanza: float = 1.0
     """Initialising the stanza after S3 was related, or has changed."""
     backup: float = 4.0
+    restore: float = 4.0
+    """A restore, which goes on after its action and ends unnoticed until the charm looks."""
+    version: str = '16.9'
     stuck_replica: bool = False
     """New replicas never catch up, until this is false again."""
     no_primary: bool = False
@@ -112,4 +115,6 @@ class MaasBehaviour(Behaviour):
     initialise: float = 1.0
     """A region's (re-)initialisation, in which MAAS restarts."""
     backup: float = 4.0
+    restore: float = 4.0
+    """One region's restore."""
     version: str = '3.6.1'

@@ -1,7 +1,7 @@
 """The files of a small PostgreSQL cluster, as a backup finds them in the data directory.
 
-The site's database is one JSON document in a table's file: enough for a restore to bring it
-back, and for a test to see whether it is the right one.
+The site's database is one JSON document in a table's file, the roles' passwords, digested, are
+another: enough for a restore to bring them back, and for a test to see whether they are right.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from typing import Any
 
 PAGE = 8192
 DATABASE_FILE = 'base/16388/2619'
+ROLES_FILE = 'global/1260'
 
 
-def files(system_id: int, database: Mapping[str, Any], label: str) -> dict[str, bytes]:
+def files(
+    system_id: int, database: Mapping[str, Any], roles: Mapping[str, str], label: str
+) -> dict[str, bytes]:
     """Return the content of each file of the data directory."""
     return {
         'PG_VERSION': b'16\n',
         'backup_label': f'START WAL LOCATION: {label}\n'.encode(),
-        'base/1/112': _pages('pg_authid', 1),
         'base/1/1247': _pages('pg_type', 4),
         'base/16388/1418': b'',
-        DATABASE_FILE: _padded(json.dumps(database, sort_keys=True).encode()),
+        DATABASE_FILE: _document(database),
+        ROLES_FILE: _document(roles),
         'global/1262': _pages('pg_database', 1),
         'global/pg_control': _padded(f'system identifier {system_id}\n'.encode()),
     }
@@ -40,9 +43,13 @@ def wal(segment: str) -> bytes:
     return _noise(segment, PAGE)
 
 
-def database(content: bytes) -> dict[str, Any]:
-    """Return the site's database out of its file."""
+def document(content: bytes) -> dict[str, Any]:
+    """Return what is in the database's or the roles' file."""
     return json.loads(content.rstrip(b'\0'))
+
+
+def _document(content: Mapping[str, Any]) -> bytes:
+    return _padded(json.dumps(content, sort_keys=True).encode())
 
 
 def _padded(content: bytes) -> bytes:

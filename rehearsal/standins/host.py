@@ -47,7 +47,7 @@ class Host(Protocol):
     """One unit in the course of one hook or action.
 
     What is written to `shared`, `own` and relations reaches the others when the hook or action
-    has ended well; status and action log at once.
+    has ended well; status and action log at once, and `own` when it is saved.
     """
 
     unit: str
@@ -88,6 +88,10 @@ class Host(Protocol):
     def set_status(self, current: str, message: str = '') -> None: ...
 
     def set_workload_version(self, version: str) -> None: ...
+
+    def save(self) -> None:
+        """Keep `own` as it is now: what lies on the machine outlives a hook that is killed."""
+        ...
 
     def relations(self, endpoint: str) -> Sequence[Relation]:
         """Return the relations of an endpoint, without one that is broken in this hook."""

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
+import json
 from collections.abc import Sequence
 
 from coordinator import errors
 from rehearsal import clock, model
-from rehearsal.standins import behaviour, host, maas_backups, s3_parameters, stand_in
+from rehearsal.standins import (
+    behaviour,
+    host,
+    maas_backups,
+    maas_restore,
+    postgresql,
+    s3_parameters,
+    stand_in,
+)
 
-DATABASE = 'maas-db'
+DATABASE = maas_restore.DATABASE
 DATABASE_NAME = 'maas_region_db'
 PEERS = 'maas-cluster'
 ADMIN = 'maas-admin'
-IMAGES = ('bootloaders/uefi/amd64', 'ubuntu/noble/amd64', 'custom/rocky-9/amd64')
+INITIALISING = 'Initializing the MAAS database'
+CUSTOM = 'custom/'
+IMAGES = ('bootloaders/uefi/amd64', 'ubuntu/noble/amd64', f'{CUSTOM}rocky-9/amd64')
 PRESEEDS = ('curtin', 'curtin_userdata', 'enlist')
 _SERVICES = ('apiserver', 'bind9', 'http', 'ntp', 'proxy', 'rackd', 'regiond', 'temporal')
 
@@ -22,7 +34,8 @@ class MaasRegion:
     """One application of region controllers.
 
     A unit's state holds its `system-id`, `images`, `preseeds`, the database `endpoints` that it
-    was initialised with, and `restarts`: how often MAAS was (re-)initialised.
+    was initialised with, `restarts`: how often MAAS was (re-)initialised, `down-since` while MAAS
+    is down after it was up, and `downtime`: how many seconds that was in sum.
     """
 
     peers = PEERS
@@ -37,9 +50,11 @@ class MaasRegion:
         self._images = images
         self._preseeds = preseeds
         backups = maas_backups.Backups(self.behaviour)
+        restores = maas_restore.Restores(self.behaviour)
         self._actions: dict[str, stand_in.Action] = {
             'create-backup': backups.create,
             'list-backups': backups.list,
+            'restore-backup': restores.restore,
             'get-api-endpoint': self._get_api_endpoint,
             'get-maas-status': self._get_maas_status,
         }
@@ -86,6 +101,7 @@ class MaasRegion:
                 'images': list(self._images),
                 'preseeds': list(self._preseeds),
                 'restarts': 0,
+                'downtime': 0.0,
             }
         )
         yield from ()
@@ -112,16 +128,16 @@ class MaasRegion:
 
     def _lose_database(self, here: host.Host) -> clock.Work:
         """Stop MAAS: it is down until the relation is back."""
-        here.own.pop('endpoints', None)
-        here.own.pop('waits-for-turn', None)
+        _go_down(here)
+        for key in ('endpoints', 'waits-for-turn', 'lacks'):
+            here.own.pop(key, None)
         yield from ()
 
     def _take_turns(self, here: host.Host) -> clock.Work:
         """Initialise one region at a time: the leader says whose turn it is."""
         if here.shared.get('turn') == here.unit and here.own.get('waits-for-turn'):
-            here.set_status('maintenance', 'Initializing the MAAS database')
+            here.set_status('maintenance', INITIALISING)
             yield from self._initialise(here)
-            del here.own['waits-for-turn']
         if here.is_leader():
             states = here.states()
             waiting = [name for name in here.units() if states.get(name, {}).get('waits-for-turn')]
@@ -129,12 +145,21 @@ class MaasRegion:
                 here.shared['turn'] = next(iter(waiting), '')
 
     def _initialise(self, here: host.Host) -> clock.Work:
+        """(Re-)start MAAS on its database; without a custom image's file it never gets there."""
+        _go_down(here)
         yield self.behaviour.initialise
         endpoints = _endpoints(here)
         if not endpoints:
             return
+        here.own['lacks'] = _images_without_file(here)
+        if here.own['lacks']:
+            here.own.pop('endpoints', None)
+            here.own['waits-for-turn'] = True
+            return
+        here.own.pop('waits-for-turn', None)
         here.own['endpoints'] = endpoints
         here.own['restarts'] += 1
+        _come_up(here)
         if here.is_leader() and here.secret(ADMIN) is None:
             here.set_secret(
                 ADMIN,
@@ -174,6 +199,8 @@ class MaasRegion:
             here.set_status('blocked', blocked)
         elif not _endpoints(here):
             here.set_status('waiting', 'Waiting for database DSN')
+        elif here.own.get('lacks'):
+            here.set_status('maintenance', INITIALISING)
         else:
             here.set_status('active')
 
@@ -198,12 +225,41 @@ def _endpoints(here: host.Host) -> str:
     return ''
 
 
+def _images_without_file(here: host.Host) -> list[str]:
+    """Return the custom images that the database knows and this region has no file of.
+
+    Others MAAS downloads again.
+    """
+    for relation in here.relations(DATABASE):
+        known: list[str] = json.loads(relation.remote.get(postgresql.IMAGES, '[]'))
+        return [
+            image
+            for image in known
+            if image.startswith(CUSTOM) and image not in here.own['images']
+        ]
+    return []
+
+
+def _go_down(here: host.Host) -> None:
+    """Note that MAAS is down from now on, if it was up."""
+    if here.own.get('endpoints'):
+        here.own.setdefault('down-since', here.now().isoformat())
+
+
+def _come_up(here: host.Host) -> None:
+    since = here.own.pop('down-since', None)
+    if since is not None:
+        down = here.now() - datetime.datetime.fromisoformat(since)
+        here.own['downtime'] += down.total_seconds()
+
+
 def system_id(model_uuid: str, unit: str) -> str:
     """Return a region's system id, six characters as MAAS makes them."""
     return hashlib.sha256(f'{model_uuid} {unit}'.encode()).hexdigest()[:6]
 
 
 def _charm() -> model.CharmSpec:
+    ids = {'backup-id': {'type': 'string'}, 'controller-id': {'type': 'string'}}
     return model.CharmSpec(
         'maas-region',
         endpoints=(
@@ -217,6 +273,9 @@ def _charm() -> model.CharmSpec:
                 'create-backup', 'Create a backup of MAAS data not stored in the database.'
             ),
             'list-backups': model.ActionSpec('list-backups', 'List available MAAS backups.'),
+            'restore-backup': model.ActionSpec(
+                'restore-backup', 'Restore from a MAAS backup', ids, tuple(ids)
+            ),
             'get-api-endpoint': model.ActionSpec('get-api-endpoint', 'Get MAAS API URL.'),
             'get-maas-status': model.ActionSpec('get-maas-status', 'Get MAAS status.'),
         },

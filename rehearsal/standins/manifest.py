@@ -39,6 +39,8 @@ class Taken:
     database: Mapping[str, Any]
     on_standby: bool
     bundle: bool
+    roles: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    """The passwords' digests."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +198,7 @@ def db_section(cluster: Cluster) -> dict[str, Any]:
 def stored(content: bytes) -> Stored:
     """Compress a file as the repository keeps it."""
     packed = gzipped(content)
-    return Stored(len(content), _sha1(content), packed, _sha1(packed))
+    return Stored(len(content), sha1(content), packed, sha1(packed))
 
 
 def gzipped(content: bytes) -> bytes:
@@ -204,5 +206,6 @@ def gzipped(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
 
 
-def _sha1(content: bytes) -> str:
+def sha1(content: bytes) -> str:
+    """Return the checksum that pgBackRest keeps of a file."""
     return hashlib.sha1(content, usedforsecurity=False).hexdigest()

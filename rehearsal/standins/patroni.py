@@ -14,7 +14,7 @@ RUNNING = 'running'
 
 def primary(here: host.Host, switches: behaviour.PostgresqlBehaviour) -> str:
     """Return the primary's unit name; '' when Patroni does not answer or there is none."""
-    if switches.no_primary or here.shared.get('quorum-lost'):
+    if switches.no_primary or here.shared.get('quorum-lost') or 'restore' in here.shared:
         return ''
     return here.shared.get('primary', '')
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 
 from rehearsal import clock, model
 from rehearsal.standins import (
@@ -10,17 +10,17 @@ from rehearsal.standins import (
     host,
     patroni,
     postgresql_backups,
+    postgresql_restore,
     s3_parameters,
     stand_in,
+    system_users,
 )
 
-VERSION = '16.9'
-PEERS = 'database-peers'
+PEERS = system_users.PEERS
 DATABASE = 'database'
+IMAGES = 'rehearsal-images'
+"""Field of the relation `database` in which a client sees what it would read in the database."""
 PORT = 5432
-SYSTEM_USERS = ('operator', 'replication', 'rewind', 'monitoring')
-UNREACHABLE_PASSWORDS = 'Password update for system users failed.'
-_OTHER_PASSWORDS = ('patroni', 'raft')
 _LAST_HOOKS = ('stop', 'remove')
 
 
@@ -32,10 +32,13 @@ class Postgresql:
     def __init__(self, switches: behaviour.PostgresqlBehaviour | None = None):
         self.behaviour = switches or behaviour.PostgresqlBehaviour()
         self.backups = postgresql_backups.Backups(self.behaviour)
+        self.users = system_users.SystemUsers(self.behaviour)
+        self.restores = postgresql_restore.Restores(self.behaviour, self.users, self.backups)
         self._actions: dict[str, stand_in.Action] = {
             'get-primary': self._get_primary,
             'create-backup': self.backups.create,
             'list-backups': self.backups.list,
+            'restore': self.restores.start,
         }
         self._hooks: dict[str, stand_in.Hook] = {
             'install': self._install,
@@ -54,7 +57,7 @@ class Postgresql:
         if name in self._hooks:
             yield from self._hooks[name](here)
         if here.own.get('started'):
-            yield from self._settle(here)
+            yield from self._settle(here, name)
 
     def action(self, here: host.Host, name: str) -> clock.Work:
         yield from stand_in.run_action(self._actions, here, name, self.behaviour)
@@ -65,20 +68,27 @@ class Postgresql:
         here.set_status('waiting', 'waiting to start PostgreSQL')
 
     def _start(self, here: host.Host) -> clock.Work:
-        here.set_workload_version(VERSION)
+        here.set_workload_version(self.behaviour.version)
         here.set_unit_secret(f'{PEERS}.{here.application}.unit', {'internal-cert': 'certificate'})
-        here.own.update({'started': True, 'address': here.address})
+        here.own.update(
+            {'started': True, 'address': here.address, 'version': self.behaviour.version}
+        )
         yield from ()
 
     def _request_s3(self, here: host.Host) -> clock.Work:
         s3_parameters.request(here)
         yield from ()
 
-    def _settle(self, here: host.Host) -> clock.Work:
+    def _settle(self, here: host.Host, hook: str) -> clock.Work:
         """Do whatever the world asks of this unit now; each hook of the charm comes by here."""
         if here.is_leader():
-            self._generate_passwords(here)
-        yield from patroni.join(here, self.behaviour)
+            self.users.generate(here)
+        yield from self.restores.follow(here, hook)
+        if 'restoring-backup' in here.shared:
+            self.users.follow(here, hook)
+            self.restores.show(here)
+            return
+        yield from self._join(here)
         timeline = here.shared.get('timeline')
         yield from patroni.follow(here, self.behaviour)
         if here.shared.get('timeline') != timeline and timeline is not None:
@@ -86,36 +96,17 @@ class Postgresql:
         if here.is_leader() and patroni.primary(here, self.behaviour):
             self._publish_database(here)
             yield from self.backups.initialise(here)
-        problem = self._apply_passwords(here)
-        self._show_status(here, problem)
+        self.users.follow(here, hook)
+        self._show_status(here)
 
-    def _generate_passwords(self, here: host.Host) -> None:
-        label = f'{PEERS}.{here.application}.app'
-        if here.secret(label) is None:
-            users = (*self._system_users(), *_OTHER_PASSWORDS)
-            here.set_secret(label, {f'{user}-password': _password(here, user) for user in users})
-
-    def _system_users(self) -> tuple[str, ...]:
-        return (*SYSTEM_USERS, 'backup') if self.behaviour.backup_user else SYSTEM_USERS
-
-    def _apply_passwords(self, here: host.Host) -> str:
-        """Take over the passwords of the secret in `system-users`; return what stands against."""
-        uri = here.config.get('system-users', '')
-        if not uri or not here.is_leader():
-            return ''
-        label = f'{PEERS}.{here.application}.app'
-        known = dict(here.secret(label) or {})
-        try:
-            wanted = here.read_secret(uri)
-        except (LookupError, PermissionError):
-            return UNREACHABLE_PASSWORDS
-        news = {f'{u}-password': p for u, p in wanted.items() if u in self._system_users()}
-        if news.items() <= known.items():
-            return ''
-        if len(patroni.running(here)) < len(here.units()):
-            raise host.HookError('not all members are healthy or have finished initial sync')
-        here.set_secret(label, known | news)
-        return ''
+    def _join(self, here: host.Host) -> clock.Work:
+        """Become a member. One that joins a blocked cluster is blocked too, and stays it."""
+        was = here.own.get('member')
+        yield from patroni.join(here, self.behaviour)
+        joined = here.own.get('member') == patroni.RUNNING != was
+        another = here.shared.get('s3-block') == postgresql_backups.ANOTHER_CLUSTER
+        if joined and another and not here.is_leader():
+            here.own['s3-block'] = postgresql_backups.ANOTHER_CLUSTER
 
     def _publish_database(self, here: host.Host) -> None:
         """Tell the database's clients where the primary is, and how to log in."""
@@ -129,7 +120,8 @@ class Postgresql:
                 continue
             label = f'{DATABASE}.{relation.id}.user.secret'
             user = f'relation-{relation.id}'
-            uri = here.set_secret(label, {'username': user, 'password': _password(here, user)})
+            word = system_users.password(here, user)
+            uri = here.set_secret(label, {'username': user, 'password': word})
             here.grant_secret(label, relation)
             relation.update(
                 {
@@ -137,14 +129,15 @@ class Postgresql:
                     'endpoints': endpoint,
                     'read-only-endpoints': others or endpoint,
                     'secret-user': uri,
-                    'version': VERSION,
+                    'version': self.behaviour.version,
+                    IMAGES: json.dumps(here.shared.get('database', {}).get('images', [])),
                 }
             )
 
-    def _show_status(self, here: host.Host, problem: str) -> None:
-        blocked = self.behaviour.blocked or problem
+    def _show_status(self, here: host.Host) -> None:
+        blocked = self.behaviour.blocked or here.own.get('s3-block', '')
         if here.is_leader():
-            blocked = blocked or here.shared.get('s3-block', '')
+            blocked = blocked or here.shared.get('users-block') or here.shared.get('s3-block', '')
         if blocked:
             here.set_status('blocked', blocked)
         elif here.own.get('member') != patroni.RUNNING:
@@ -166,14 +159,12 @@ def _waiting(here: host.Host) -> tuple[str, str]:
     return 'waiting', f'awaiting for {for_whom} to start'
 
 
-def _password(here: host.Host, user: str) -> str:
-    """Return a password that looks random and is always the same for this model."""
-    seed = f'{here.model_uuid} {here.application} {user}'
-    return hashlib.sha256(seed.encode()).hexdigest()[:32]
-
-
 def _charm() -> model.CharmSpec:
     kinds = {'type': {'type': 'string', 'description': 'full, differential or incremental'}}
+    from_what = {
+        'backup-id': {'type': 'string', 'description': 'which backup of list-backups'},
+        'restore-to-time': {'type': 'string', 'description': 'a point in time, as psql writes it'},
+    }
     return model.CharmSpec(
         'postgresql',
         endpoints=(
@@ -182,13 +173,14 @@ def _charm() -> model.CharmSpec:
             model.Endpoint(s3_parameters.ENDPOINT, 'requirer', 's3', limit=1),
         ),
         options={
-            'system-users': model.Option('secret'),
+            system_users.OPTION: model.Option('secret'),
             'profile': model.Option('string', 'production'),
         },
         actions={
             'get-primary': model.ActionSpec('get-primary', 'Get the primary unit.'),
             'create-backup': model.ActionSpec('create-backup', 'Create a backup in S3.', kinds),
             'list-backups': model.ActionSpec('list-backups', 'List the backups in S3.'),
+            'restore': model.ActionSpec('restore', 'Restore a backup from S3.', from_what),
         },
         storage=('archive', 'data', 'logs', 'temp'),
         channel='16/stable',

@@ -68,7 +68,7 @@ class Backups:
         if here.shared.get('stanza'):
             fields = s3_parameters.connection(here)
             timeline = here.shared['timeline']
-            yield lambda: _repository(here, fields).begin_timeline(timeline)
+            yield lambda: own_repository(here, fields).begin_timeline(timeline)
 
     def create(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
         """Run create-backup."""
@@ -118,7 +118,7 @@ class Backups:
 
     def _has_backups(self, here: host.Host) -> clock.Answering[bool]:
         fields = s3_parameters.check(here)
-        rows = yield lambda: _repository(here, fields).rows()
+        rows = yield lambda: own_repository(here, fields).rows()
         return bool(rows)
 
     def _run(
@@ -147,9 +147,10 @@ class Backups:
             database=here.shared.get('database', {}),
             on_standby=here.shared['primary'] != here.unit,
             bundle=self._switches.bundle,
+            roles=here.shared.get('roles', {}),
         )
         try:
-            label = yield lambda: _repository(here, fields).back_up(taken)
+            label = yield lambda: own_repository(here, fields).back_up(taken)
         except errors.CoordinatorError as error:
             raise host.ActionError(
                 f'Failed to backup PostgreSQL with error: ERROR: {error}'
@@ -194,33 +195,50 @@ def backup_id(label: str) -> str:
     return pgbackrest.label_time(label).strftime(ID_FORMAT)
 
 
-def _repository(here: host.Host, fields: Mapping[str, str]) -> repository.Repository:
-    cluster = manifest.Cluster(stanza(here), system_id(here))
-    return repository.Repository(here.store(fields), cluster)
+def own_repository(here: host.Host, fields: Mapping[str, str]) -> repository.Repository:
+    """Return the cluster's own part of the repository."""
+    return _repository(here, fields, stanza(here))
+
+
+def listed_repository(here: host.Host, fields: Mapping[str, str]) -> repository.Repository:
+    """Return the part that is listed and restored from: the first stanza's, whoever's that is."""
+    names = own_repository(here, fields).stanzas()
+    return _repository(here, fields, next(iter(names), stanza(here)))
+
+
+def _repository(here: host.Host, fields: Mapping[str, str], name: str) -> repository.Repository:
+    major = here.own['version'].partition('.')[0]
+    return repository.Repository(
+        here.store(fields), manifest.Cluster(name, system_id(here), major)
+    )
+
+
+def another_cluster(here: host.Host, fields: Mapping[str, str]) -> str:
+    """Return why this cluster may not use the repository: it is another's; '' when it may."""
+    found = own_repository(here, fields)
+    try:
+        owner = here.store(fields).get(OWNER).decode().strip()
+    except errors.NotFound:
+        owner = here.model_uuid
+    foreign = (
+        owner != here.model_uuid
+        or any(name != stanza(here) for name in found.stanzas())
+        or found.owner() not in (None, system_id(here))
+    )
+    return ANOTHER_CLUSTER if foreign else ''
 
 
 def _claim(here: host.Host, fields: Mapping[str, str]) -> str:
     """Make the repository this cluster's own, or return why it cannot be."""
-    store = here.store(fields)
-    found = _repository(here, fields)
-    try:
-        owner = store.get(OWNER).decode().strip()
-    except errors.NotFound:
-        owner = here.model_uuid
-    if owner != here.model_uuid or any(name != stanza(here) for name in found.stanzas()):
-        return ANOTHER_CLUSTER
-    if found.owner() not in (None, system_id(here)):
-        return ANOTHER_CLUSTER
-    found.create_stanza()
-    store.put(OWNER, here.model_uuid.encode())
-    return ''
+    problem = another_cluster(here, fields)
+    if not problem:
+        own_repository(here, fields).create_stanza()
+        here.store(fields).put(OWNER, here.model_uuid.encode())
+    return problem
 
 
 def _lines(here: host.Host, fields: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """Return the rows of the list: of the first stanza, whoever's that is."""
-    name = next(iter(_repository(here, fields).stanzas()), stanza(here))
-    cluster = manifest.Cluster(name, system_id(here))
-    found = repository.Repository(here.store(fields), cluster)
+    found = listed_repository(here, fields)
     lines = [_line(stanza(here), label, row) for label, row in found.rows().items()]
     return sorted(lines + [_restore_line(number, at) for number, at in found.timelines()])
 

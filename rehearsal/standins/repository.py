@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import gzip
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +12,17 @@ from coordinator import errors, ports
 from rehearsal.standins import cluster_files, manifest, pgbackrest
 
 _LARGEST = 64 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """What a restore brings back."""
+
+    system_id: int
+    timeline: int
+    """The new one, which the restored cluster begins."""
+    database: Mapping[str, Any]
+    roles: Mapping[str, str]
 
 
 class Repository:
@@ -73,7 +86,7 @@ class Repository:
         stored = {
             name: manifest.stored(content)
             for name, content in cluster_files.files(
-                self._cluster.system_id, taken.database, label
+                self._cluster.system_id, taken.database, taken.roles, label
             ).items()
         }
         backup = manifest.Manifest(self._cluster, taken, label, prior, segment, stored)
@@ -88,6 +101,52 @@ class Repository:
         self._store.put(history, manifest.gzipped(text))
         self._write_info({**rows, label: backup.row(files, sum(map(len, objects.values())))})
         return label
+
+    def restore(self, label: str) -> Restored:
+        """Read a whole backup back.
+
+        Raises:
+            DamagedError: something that the backup consists of is gone, or not as it was.
+        """
+        try:
+            sections = self._manifest(label)
+            files = {
+                name: self._file(label, name, entry)
+                for name, entry in sections['target:file'].items()
+            }
+            self._check_wal(sections['backup']['backup-archive-stop'])
+            begun = [number for number, _ in self.timelines()]
+        except errors.NotFound as error:
+            raise pgbackrest.DamagedError(str(error)) from error
+        cluster = sections['backup:db']
+        if cluster['db-version'] != self._cluster.version:
+            raise pgbackrest.DamagedError(f'a backup of PostgreSQL {cluster["db-version"]}')
+        timeline = int(sections['backup']['backup-archive-start'][:8], 16)
+        return Restored(
+            system_id=cluster['db-system-id'],
+            timeline=max([timeline, *begun]) + 1,
+            database=cluster_files.document(files[f'pg_data/{cluster_files.DATABASE_FILE}']),
+            roles=cluster_files.document(files[f'pg_data/{cluster_files.ROLES_FILE}']),
+        )
+
+    def _file(self, label: str, name: str, entry: Mapping[str, Any]) -> bytes:
+        """Return a file's content out of its object, its bundle, or an earlier backup."""
+        if 'repo-size' not in entry:
+            return b''
+        folder = f'{self._backups}/{entry.get("reference", label)}'
+        if 'bni' in entry:
+            bundle = self._store.get(f'{folder}/bundle/{entry["bni"]}', _LARGEST)
+            packed = bundle[entry.get('bno', 0) :][: entry['repo-size']]
+        else:
+            packed = self._store.get(f'{folder}/{name}.gz', _LARGEST)
+        if manifest.sha1(packed) != entry['rck']:
+            raise pgbackrest.DamagedError(f'{name} is not what it was')
+        return gzip.decompress(packed)
+
+    def _check_wal(self, segment: str) -> None:
+        """Without this segment of WAL the restored files are not consistent."""
+        if not list(self._store.list(f'{self._cluster.archive}/{segment[:16]}/{segment}-')):
+            raise pgbackrest.DamagedError(f'the WAL segment {segment} is not archived')
 
     def _new_label(self, taken: manifest.Taken, rows: Mapping[str, Any]) -> str:
         """Labels only rise, also when a clock steps back or a second holds two backups."""
@@ -105,12 +164,15 @@ class Repository:
     def _manifest_files(self, label: str | None) -> dict[str, dict[str, Any]]:
         if label is None:
             return {}
-        text = self._store.get(f'{self._backups}/{label}/backup.manifest', _LARGEST).decode()
-        files = pgbackrest.parse(text)['target:file']
+        files = self._manifest(label)['target:file']
         return {
             name: dict(sorted({'reference': label, **entry}.items()))
             for name, entry in files.items()
         }
+
+    def _manifest(self, label: str) -> dict[str, dict[str, Any]]:
+        text = self._store.get(f'{self._backups}/{label}/backup.manifest', _LARGEST).decode()
+        return pgbackrest.parse(text)
 
     def _next_segment(self, timeline: int, rows: Mapping[str, Mapping[str, Any]]) -> str:
         """Return the WAL segment after the newest backup's; 16 MiB segments, 256 in a log."""

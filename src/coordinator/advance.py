@@ -130,7 +130,7 @@ def _failed(
     op: operation.Operation, plan: step.Plan, current: step.Step, why: str, world: ports.World
 ) -> operation.Operation:
     logger.error('%s: %s failed: %s', op.id, op.step, why)
-    if plan.past_pivot(op.step):
+    if plan.past_pivot(op.step) and not current.tolerated:
         return op.held(why)
     op = op.step_ended(operation.BROKEN, world.now(), why)
     if current.tolerated:

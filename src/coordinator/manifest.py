@@ -6,6 +6,11 @@ refuses a version newer than it knows and ignores fields that it does not know.
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
 import pydantic
 
 from coordinator import errors
@@ -19,6 +24,8 @@ class _Part(pydantic.BaseModel):
         populate_by_name=True,
         extra='ignore',
         frozen=True,
+        # Every dispatch of an operation imports this, few need it.
+        defer_build=True,
     )
 
 
@@ -124,8 +131,18 @@ class Manifest(_Part):
     """How long each step took: what a restore's estimate starts from."""
 
     def to_json(self) -> bytes:
-        """Return the manifest as stored."""
-        return self.model_dump_json(by_alias=True, indent=2).encode()
+        """Return the manifest as stored, its own checksum included."""
+        content: dict[str, Any] = json.loads(self.model_dump_json(by_alias=True))
+        return json.dumps({**content, _CHECKSUM: _checksum(content)}, indent=2).encode()
+
+
+_CHECKSUM = 'checksum'
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a manifest without its checksum, as compact JSON with sorted keys."""
+    text = json.dumps(content, sort_keys=True, separators=(',', ':'))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class _Version(_Part):
@@ -146,7 +163,12 @@ def parse(content: bytes, source: str) -> Manifest:
                 f'{source} has version {version}, this revision of the charm reads up to '
                 f'{VERSION}: refresh maas-backup-coordinator'
             )
-        return Manifest.model_validate_json(content)
+        raw: dict[str, Any] = json.loads(content)
+        if raw.pop(_CHECKSUM, None) != _checksum(raw):
+            raise errors.UnexpectedAnswer(
+                f'{source} was changed after it was written: its checksum does not fit'
+            )
+        return Manifest.model_validate(raw)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = '.'.join(str(part) for part in first['loc'])

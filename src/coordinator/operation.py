@@ -15,8 +15,8 @@ from typing import Any
 from coordinator import errors, settings
 
 FORMAT = 1
-LONGEST_MESSAGE = 600
-"""Characters of one message in the record: a databag is no place for a log."""
+LONGEST_MESSAGE = 400
+"""Bytes of one message in the record: a databag is no place for a log."""
 
 OPEN, HELD, COMPLETE, FAILED, ABORTED = 'open', 'held', 'complete', 'failed', 'aborted'
 
@@ -44,7 +44,10 @@ def parse_stamp(text: str) -> datetime.datetime:
 def one_line(text: str, limit: int = LONGEST_MESSAGE) -> str:
     """Make foreign text safe for a status, a table or a terminal: printable, one line, cut."""
     line = ' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())
-    return line if len(line) <= limit else f'{line[: limit - 1]}…'
+    whole = line.encode()
+    if len(whole) <= limit:
+        return line
+    return whole[: limit - len('…'.encode())].decode(errors='ignore') + '…'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +90,8 @@ class Operation:
     problems: tuple[str, ...] = ()
     """What else the operator should know: what is missing, what was left behind."""
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What the action was given; a secret only by its URI."""
 
     @classmethod
     def new(
@@ -96,6 +101,7 @@ class Operation:
         step_names: tuple[str, ...],
         config: settings.Settings,
         now: datetime.datetime,
+        parameters: Mapping[str, str] | None = None,
     ) -> Operation:
         """Return an operation that has not begun its first step."""
         return cls(
@@ -105,6 +111,7 @@ class Operation:
             steps=tuple(StepRecord(name) for name in step_names),
             started=stamp(now),
             step=step_names[0],
+            parameters=parameters or {},
         )
 
     @property
@@ -192,6 +199,16 @@ class Operation:
             self, undoing=True, outcome=outcome, error=self.error or one_line(error)
         )
 
+    def aborting(self) -> Operation:
+        """Undo, because the operator wants it so."""
+        back = self.turning_back('aborted by the operator', ABORTED)
+        return dataclasses.replace(back, status=OPEN)
+
+    def forced_to_end(self, now: datetime.datetime) -> Operation:
+        """End as it is, with nothing put back."""
+        left = f'ended by force at {self.step} ({self.current.state}): nothing was put back'
+        return self.with_problem(left).ending(ABORTED, now)
+
     def undo_begins(self, now: datetime.datetime) -> Operation:
         """Note that the current step is being undone."""
         return self._with_step(self.step, state=UNDOING, since=stamp(now), reason='')
@@ -209,13 +226,16 @@ class Operation:
             error=self.error or one_line(reason),
         )
 
-    def resumed(self, now: datetime.datetime) -> Operation:
+    def resumed(
+        self, now: datetime.datetime, parameters: Mapping[str, str] | None = None
+    ) -> Operation:
         """Go on with the held step, with its attempts and deadline anew."""
         entry = self.current
         since = stamp(now) if entry.state in (DOING, UNDOING) else ''
         return dataclasses.replace(
             self._with_step(self.step, attempts=min(entry.attempts, 1), since=since, reason=''),
             status=OPEN,
+            parameters={**self.parameters, **(parameters or {})},
         )
 
     def ending(self, status: str, now: datetime.datetime) -> Operation:

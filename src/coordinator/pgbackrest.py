@@ -146,7 +146,7 @@ def _backup(
         raise errors.UnexpectedAnswer(f'backup.info lists {label} without {error}') from error
 
 
-def newest_full(store: ports.ObjectStore, stanza_name: str, after: str) -> Backup | None:
+def first_full_after(store: ports.ObjectStore, stanza_name: str, after: str) -> Backup | None:
     """Return the oldest full backup without error whose label is newer than `after`.
 
     Labels only ever rise: pgBackRest sees to that even when clocks step back.

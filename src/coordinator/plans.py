@@ -6,7 +6,17 @@ from collections.abc import Mapping
 
 from coordinator import operation
 from coordinator.step import Plan, Step, minutes
-from coordinator.steps import backup_set, checks, maas_region, passwords, postgresql
+from coordinator.steps import (
+    backup_set,
+    checks,
+    maas_region,
+    passwords,
+    postgresql,
+    relations,
+    repositories,
+    restore_checks,
+    restoring,
+)
 
 # The database goes first and the files after it: a file that the database does not know does no
 # harm, but an image that it knows and that is not in the files leaves MAAS stuck after a restore.
@@ -80,7 +90,103 @@ BACKUP_ALL = Plan(
     ),
 )
 
-PLANS: Mapping[str, Plan] = {plan.kind: plan for plan in (BACKUP_ALL,)}
+RESTORE_ALL = Plan(
+    'restore-all',
+    (
+        Step(
+            'check',
+            'look whether the restore can succeed: the set, the site, access, passwords',
+            restore_checks.ready_for_restore,
+            only_looks=True,
+        ),
+        Step(
+            'aim-repositories',
+            'aim the s3-integrators at the bucket and path that hold the set, if they are not',
+            repositories.aim,
+            mark=repositories.mark_aim,
+            undo=repositories.aim_back,
+        ),
+        Step(
+            'scale-down-postgresql',
+            '{scale_down}',
+            postgresql.scale_down,
+            mark=postgresql.mark_scale_down,
+            undo=postgresql.restore_scale,
+            deadline=lambda settings: settings.scaling_deadline,
+            undo_deadline=lambda settings: settings.scaling_deadline,
+        ),
+        Step(
+            'apply-passwords',
+            'give {postgresql} the passwords of the set, if they are not in force',
+            restoring.apply_passwords,
+            mark=passwords.mark_apply,
+            undo=passwords.take_back,
+        ),
+        Step(
+            'detach-maas',
+            'take the relation of {maas} and {postgresql} away: MAAS is down from here',
+            relations.detach,
+            mark=relations.mark_detach,
+            undo=relations.attach_again,
+            undo_deadline=minutes(60),
+        ),
+        # From here on the old database is gone, so an error holds the operation.
+        Step(
+            'restore-postgresql',
+            'have {postgresql} begin to restore the database',
+            restoring.restore_postgresql,
+            mark=restoring.mark_postgresql,
+        ),
+        # The regions restore their files while the database is being restored.
+        Step(
+            'restore-maas',
+            'restore all {regions} region(s) of {maas} at the same time',
+            restoring.restore_maas,
+            mark=restoring.mark_maas,
+            deadline=lambda settings: settings.maas_backup_deadline,
+        ),
+        Step(
+            'await-postgresql',
+            'wait until {postgresql} has restored the database',
+            restoring.await_postgresql,
+            deadline=lambda settings: settings.postgresql_backup_deadline,
+        ),
+        # Before it is scaled: the block of a repository of another cluster would spread.
+        Step(
+            'renew-repository',
+            'give {postgresql} a path of its own, if it must not go on in that of the set',
+            repositories.renew,
+        ),
+        Step(
+            'attach-maas',
+            'put the relation back, and wait until every region is active: MAAS is up again',
+            relations.attach,
+            deadline=minutes(120),
+        ),
+        Step(
+            'request-postgresql-units',
+            'request the missing units of {postgresql}',
+            postgresql.request_scale,
+        ),
+        Step(
+            'restore-postgresql-scale',
+            'wait until {postgresql} has its {units} unit(s)',
+            postgresql.await_scale,
+            deadline=lambda settings: settings.scaling_deadline,
+            tolerated=True,
+        ),
+        Step(
+            'verify',
+            'ask MAAS how it is, and compare the site with the set',
+            restoring.verify,
+            mark=restoring.mark_verify,
+        ),
+        Step('forget-passwords', 'remove what was put aside to go back', passwords.forget),
+    ),
+    pivot='restore-postgresql',
+)
+
+PLANS: Mapping[str, Plan] = {plan.kind: plan for plan in (BACKUP_ALL, RESTORE_ALL)}
 
 
 def published(op: operation.Operation) -> bool:

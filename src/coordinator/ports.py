@@ -215,6 +215,10 @@ class JujuModel(Protocol):
         """Set options (an empty string sets the empty string, it does not unset). Effect."""
         ...
 
+    def reset_config(self, application: str, options: Sequence[str]) -> None:
+        """Give options their defaults again. Effect."""
+        ...
+
     def secrets(self, label: str = '') -> Sequence[Secret]:
         """Return the secrets with exactly this label, of any owner; all without a label."""
         ...
@@ -312,6 +316,18 @@ class World(Protocol):
     @property
     def postgresql_store(self) -> ObjectStore:
         """Bucket and path of `s3-postgresql`."""
+        ...
+
+    def maas_store_at(self, bucket: str, path: str) -> ObjectStore:
+        """Another bucket and path of the same S3, with the keys of `s3-maas`."""
+        ...
+
+    def postgresql_store_at(self, bucket: str, path: str) -> ObjectStore:
+        """Another bucket and path of the same S3, with the keys of `s3-postgresql`."""
+        ...
+
+    def secret(self, reference: str) -> Mapping[str, str]:
+        """Return the newest content of a user secret (`secret:<id>`) granted to this charm."""
         ...
 
     @property

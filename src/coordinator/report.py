@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from coordinator import catalogue, operation, ports, settings, status, step
+from coordinator import catalogue, manifest, operation, ports, settings, status, step
 from coordinator.steps import checks, postgresql
 
 
@@ -32,6 +32,7 @@ def operation_text(op: operation.Operation, app: str, now: datetime.datetime) ->
         ('step', 'state', 'since', 'took', 'task', 'reason'),
         [_step_row(op, entry, now) for entry in op.steps],
     )]  # fmt: skip
+    lines += _downtime(op, now)
     if op.error:
         lines += ['', f'error: {op.error}']
     lines += [f'problem: {problem}' for problem in op.problems if problem != op.error]
@@ -42,6 +43,19 @@ def operation_text(op: operation.Operation, app: str, now: datetime.datetime) ->
     elif op.status == operation.COMPLETE:
         lines += ['', f'next: juju run {app}/leader list-backups']
     return '\n'.join(lines)
+
+
+def _downtime(op: operation.Operation, now: datetime.datetime) -> list[str]:
+    """Return what a restore has restored, and how long MAAS was down for it."""
+    since, until = op.fact('maas-down-since'), op.fact('maas-up-since')
+    if not since:
+        return []
+    if until:
+        return [
+            '',
+            f'MAAS was down for {_took(since, operation.parse_stamp(until))}, from {since}',
+        ]
+    return ['', f'MAAS is down since {since}, for {_took(since, now)}']
 
 
 def _headline(op: operation.Operation, now: datetime.datetime) -> str:
@@ -141,11 +155,15 @@ def size(count: int) -> str:
     return f'{value:.1f} {units[0]}' if units[0] != 'B' else f'{count} B'
 
 
+_RESTART = datetime.timedelta(minutes=5)
+"""What a restore takes beside moving the data: MAAS starts again, region after region."""
+
+
 # --- dry run -----------------------------------------------------------------------------------
 
 
-def backup_plan(plan: step.Plan, config: settings.Settings, model: ports.ModelStatus) -> str:
-    """Return what backup-all would do, with this model's names and numbers."""
+def plan_text(plan: step.Plan, config: settings.Settings, model: ports.ModelStatus) -> str:
+    """Return what an operation would do, with this model's names and numbers."""
     words = _words(config, model)
     rows = [
         (str(number), entry.name, entry.tells.format_map(words))
@@ -156,6 +174,7 @@ def backup_plan(plan: step.Plan, config: settings.Settings, model: ports.ModelSt
 
 def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str]:
     app = model.applications.get(config.postgresql)
+    regions = model.applications.get(config.maas)
     units = sorted(app.units) if app else []
     primaries = {unit.name for unit in postgresql.shown_primaries(app)} if app else set[str]()
     others = [name for name in units if name not in primaries]
@@ -174,7 +193,26 @@ def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str
         if shrinks
         else 'nothing: no unit was taken away',
         'units': str(len(units)),
+        'regions': str(len(regions.units)) if regions else '0',
     }
+
+
+def verdict(outcomes: Sequence[checks.Check]) -> str:
+    """Return whether all is ready, in a line."""
+    bad = [check.name for check in outcomes if check.outcome in (checks.BAD, checks.LATER)]
+    return f'not ready: {", ".join(bad)}' if bad else 'ready: nothing was changed so far'
+
+
+def replaced_text(found: manifest.Manifest, config: settings.Settings) -> str:
+    """Return what a restore replaces, and how long MAAS is down, after the set's own timings."""
+    moving = max(found.seconds.get('back-up-postgresql', 0), found.seconds.get('back-up-maas', 0))
+    down = datetime.timedelta(seconds=moving) + _RESTART
+    return (
+        f'the database of {config.postgresql} ({size(found.postgresql.database_bytes)}), images, '
+        f'preseeds and controller ids of {len(found.maas.controllers)} region(s) of {config.maas} '
+        f'({size(found.maas.bytes)}), by those of {found.backup_id} from model '
+        f'{found.model.name}. MAAS will be down for about {status.span(down)}'
+    )
 
 
 def checks_text(outcomes: Sequence[checks.Check]) -> str:

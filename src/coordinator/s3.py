@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import tempfile
+import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -68,24 +69,32 @@ class Connection:
         )
 
 
+_here = threading.local()
+
+
+def _session() -> Any:
+    """Return this thread's session: what it has read of S3's ways serves all its stores.
+
+    Sessions are not safe to share between threads, as the clients that they make are.
+    """
+    if not hasattr(_here, 'session'):
+        _here.session = boto3.Session()
+    return _here.session
+
+
 class S3Store:
     """One bucket and path. Safe to use from several threads, as boto3's clients are."""
 
     def __init__(self, connection: Connection):
         self._connection = connection
         self._prefix = f'{connection.path}/' if connection.path else ''
-        # botocore wants the CA certificates as a file; it goes with this object.
-        self._ca_file = tempfile.NamedTemporaryFile('w', suffix='.pem')  # noqa: SIM115
-        verify: str | None = None
-        if connection.ca_chain:
-            self._ca_file.write('\n'.join(connection.ca_chain))
-            self._ca_file.flush()
-            verify = self._ca_file.name
+        self._closing = contextlib.ExitStack()
+        verify = self._ca_file(connection.ca_chain) if connection.ca_chain else None
         style = {'path': 'path', 'host': 'virtual', 'virtual': 'virtual'}.get(
             connection.uri_style, 'auto'
         )
         with self._errors(''):
-            self._client: Any = boto3.session.Session().client(  # pyright: ignore[reportAttributeAccessIssue]
+            self._client: Any = _session().client(
                 's3',
                 endpoint_url=connection.endpoint or None,
                 region_name=connection.region or 'us-east-1',
@@ -112,6 +121,18 @@ class S3Store:
             'path': self._connection.path,
             'region': self._connection.region,
         }
+
+    def close(self) -> None:
+        """Close connections, and remove the file with the CA certificates."""
+        self._client.close()
+        self._closing.close()
+
+    def _ca_file(self, chain: Sequence[str]) -> str:
+        """Write CA certificates to a file, which is the only way that botocore takes them."""
+        file = self._closing.enter_context(tempfile.NamedTemporaryFile('w', suffix='.pem'))
+        file.write('\n'.join(chain))
+        file.flush()
+        return file.name
 
     def put(self, key: str, content: bytes) -> ports.StoredObject:
         """Store an object whole."""

@@ -20,8 +20,12 @@ class Settings:
     """Name of the maas-region application."""
     postgresql: str
     """Name of the postgresql application."""
-    recipients: tuple[str, ...]
+    recipients: tuple[str, ...] = ()
     """age X25519 public keys."""
+    s3_maas: str = ''
+    """Name of the s3-integrator application of `s3-maas`."""
+    s3_postgresql: str = ''
+    """Name of the s3-integrator application of `s3-postgresql`."""
     strategy: str = 'scale-down'
     scaling_minutes: int = 120
     postgresql_backup_minutes: int = 720
@@ -55,13 +59,25 @@ class Settings:
         return cls(**values)  # type: ignore[arg-type]
 
 
-def from_config(config: Mapping[str, object], maas: str, postgresql: str) -> Settings:
+@dataclasses.dataclass(frozen=True)
+class Applications:
+    """Names of the related applications."""
+
+    maas: str
+    postgresql: str
+    s3_maas: str
+    s3_postgresql: str
+
+
+def from_config(
+    config: Mapping[str, object], related: Applications, *, needs_recipients: bool = True
+) -> Settings:
     """Read the charm's config.
 
     Args:
         config: options as Juju gives them, types checked by it.
-        maas: name of the related maas-region application.
-        postgresql: name of the related postgresql application.
+        related: names of the related applications.
+        needs_recipients: whether something will be sealed.
 
     Raises:
         PreconditionError: an option has no usable value; says which and what to set.
@@ -73,10 +89,10 @@ def from_config(config: Mapping[str, object], maas: str, postgresql: str) -> Set
         )
     recipients = tuple(re.split(r'[\s,]+', str(config.get('recipients') or '').strip(' ,\n')))
     recipients = tuple(text for text in recipients if text)
-    sealing.check_recipients(recipients)
+    if needs_recipients:
+        sealing.check_recipients(recipients)
     return Settings(
-        maas=maas,
-        postgresql=postgresql,
+        **dataclasses.asdict(related),
         recipients=recipients,
         strategy=strategy,
         scaling_minutes=_minutes(config, 'scaling-deadline'),

@@ -3,7 +3,8 @@
 What the coordinator cannot begin earlier, nor make shorter, is the charms' own. A backup that
 takes PostgreSQL down to one unit has these pieces, one after the other:
 
-- *get-primary*: its task, from enqueued to completed;
+- *get-primary*: its task, from enqueued to completed, and until its unit is idle again: no unit
+  may go before all are;
 - *removal of a unit*, one after the other: from when it is dying until it is gone and all the
   others are active and idle again (its last hooks, what the leader does about it, Juju's own two
   seconds before it calls an agent idle);
@@ -41,7 +42,7 @@ class Piece:
 
 def pieces(run: recording.Run) -> list[Piece]:
     """Return the pieces of the critical path, in the order of their beginnings."""
-    primary = [_of_task(task) for task in run.tasks if task.name == 'get-primary']
+    primary = [_question(run, task) for task in run.tasks if task.name == 'get-primary']
     removals = [_removal(run, unit) for unit in _removed(run)]
     database, files = backups(run)
     beside = max(_of_task(files), *_return(run), key=lambda piece: piece.seconds)
@@ -62,6 +63,12 @@ def backups(run: recording.Run) -> tuple[model.Task, model.Task]:
 def _of_task(task: model.Task) -> Piece:
     assert task.completed is not None
     return Piece(f'{task.name} on {task.unit}', task.enqueued, task.completed)
+
+
+def _question(run: recording.Run, task: model.Task) -> Piece:
+    piece = _of_task(task)
+    ended = next(m.at for m in run.since(piece.ended)[1:] if m.units[task.unit].settled)
+    return dataclasses.replace(piece, ended=ended)
 
 
 def _removed(run: recording.Run) -> Iterator[str]:

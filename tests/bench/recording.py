@@ -110,7 +110,8 @@ class Recorder:
         request = running.run_action(f'{embedded.APP}/leader', 'backup-all')
         if request.status != 'completed':
             raise OperationFailed(f'backup-all {request.status}: {request.message}')
-        op = running.until(self._over, _END_SECONDS)
+        op = running.until(self._ended, _END_SECONDS)
+        assert op is not None
         running.settle()
         if op.status != operation.COMPLETE:
             raise OperationFailed(f'backup-all {op.id} is {op.status}: {op.error}')
@@ -126,7 +127,7 @@ class Recorder:
             ],
         )
 
-    def _over(self) -> operation.Operation | None:
+    def _ended(self) -> operation.Operation | None:
         op = self._moments[-1].operation
         return None if op is None or op.open else op
 

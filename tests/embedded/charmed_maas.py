@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Self
 
 from coordinator import catalogue
@@ -82,7 +83,7 @@ class CharmedMaas:
         """Wait until a step has begun, or waits with such a reason; return the record."""
 
         def reached() -> bool:
-            op = self._record()
+            op = self.record()
             entry = next(e for e in op['steps'] if e['name'] == op['step'])
             if op['status'] != 'open':
                 raise AssertionError(f'it ended before {name}: {op}')
@@ -133,11 +134,12 @@ class CharmedMaas:
 
         self.running.until(settled)
 
-    def _record(self) -> Json:
+    def record(self) -> Json:
+        """Return the operation's record as it is now; {} without one. From any thread."""
         return json.loads(self.running.peers.app_data[APP].get('operation', '{}'))
 
     def _over(self) -> bool:
-        return self._record().get('status') != 'open'
+        return self.record().get('status') != 'open'
 
     # --- What there is ---------------------------------------------------------------------------
 
@@ -167,8 +169,8 @@ class CharmedMaas:
         )
 
     def pacemakers(self) -> list[str]:
-        """Return the names of the services that run on the coordinator's machines."""
-        return self.running.call(lambda: sorted(n for _, n in self.running.agent.systemd.services))
+        """Return the names of the services on the coordinator's machines. From any thread."""
+        return sorted(name for _, name in tuple(self.running.agent.systemd.services))
 
     @property
     def leader(self) -> model.Unit:
@@ -186,6 +188,26 @@ class CharmedMaas:
         self.running.until(
             lambda: not any(u.queue or u.running for u in self.model.units.values())
         )
+
+    @contextlib.contextmanager
+    def holding(self, unit_name: str) -> Generator[None]:
+        """Let a unit run nothing meanwhile, as if another had the lock of its machine."""
+        unit = self.model.unit(unit_name)
+
+        def take() -> bool:
+            if unit.machine.busy_with is None:
+                unit.machine.busy_with = 'another'
+            return unit.machine.busy_with == 'another'
+
+        def give_back() -> None:
+            unit.machine.busy_with = None
+            self.model.queue(unit, model.Event(model.Kind.UPDATE_STATUS, 'update-status'))
+
+        self.running.until(take)
+        try:
+            yield
+        finally:
+            self.running.call(give_back)
 
     # --- As it was -------------------------------------------------------------------------------
 

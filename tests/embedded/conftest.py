@@ -38,17 +38,17 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         def deploy(name: str) -> charmed_maas.CharmedMaas:
             if name not in sites:
                 root = tmp_path_factory.mktemp(name)
-                site = charmed_maas.CharmedMaas(root, LAYOUTS[name])
-                sites[name] = stack.enter_context(site)
+                maas = charmed_maas.CharmedMaas(root, LAYOUTS[name])
+                sites[name] = stack.enter_context(maas)
             return sites[name]
 
         yield deploy
 
 
-def borrowed(site: charmed_maas.CharmedMaas) -> Iterator[charmed_maas.CharmedMaas]:
+def borrowed(maas: charmed_maas.CharmedMaas) -> Iterator[charmed_maas.CharmedMaas]:
     """Lend a site to a test, and put it right afterwards."""
-    yield site
-    site.reset()
+    yield maas
+    maas.reset()
 
 
 @pytest.fixture(params=[on('juju-3.6'), on('juju-4.0')])
@@ -58,7 +58,7 @@ def site(request: pytest.FixtureRequest, deployed: Deployed) -> Iterator[charmed
 
 
 @pytest.fixture(params=[on('juju-3.6')])
-def site36(
+def maas36(
     request: pytest.FixtureRequest, deployed: Deployed
 ) -> Iterator[charmed_maas.CharmedMaas]:
     """The site on Juju 3.6, with track 1 of the s3-integrator."""
@@ -66,7 +66,7 @@ def site36(
 
 
 @pytest.fixture(params=[on('juju-4.0')])
-def site40(
+def maas40(
     request: pytest.FixtureRequest, deployed: Deployed
 ) -> Iterator[charmed_maas.CharmedMaas]:
     """The site on Juju 4.0, with track 2 of the s3-integrator."""

@@ -258,7 +258,8 @@ def test_list_backups_fails_with_what_s3_says(repository: worlds.StoredWorld):
 def test_resume_operation_opens_the_held_one_again():
     held = charm_states.new_operation().beginning(0, {}, worlds.START).held('S3 refuses')
     results, out = act('resume-operation', charm_states.state(held))
-    assert results == {'operation-id': held.id, 'status': 'resumed', 'step': 'check'}
+    assert results['operation-id'] == held.id
+    assert (results['status'], results['step']) == ('resumed', 'check')
     op = charm_states.saved(out)
     assert op.open
     assert op.current.since > held.current.since, 'its deadline runs anew'

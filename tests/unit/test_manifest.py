@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -14,11 +15,17 @@ SOURCE = 'coordinator/backup-sets/x/manifest.json'
 
 
 def document() -> dict[str, Any]:
-    return json.loads(examples.backup_set().to_json())
+    """Return a manifest as another version might change it, without its checksum."""
+    content: dict[str, Any] = json.loads(examples.backup_set().to_json())
+    content.pop('checksum', None)
+    return content
 
 
-def parse(changed: object) -> manifest.Manifest:
-    return manifest.parse(json.dumps(changed).encode(), SOURCE)
+def parse(changed: dict[str, Any]) -> manifest.Manifest:
+    """Read a document that was written as it is, checksum and all."""
+    text = json.dumps(changed, sort_keys=True, separators=(',', ':'))
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    return manifest.parse(json.dumps({**changed, 'checksum': checksum}).encode(), SOURCE)
 
 
 def test_what_is_written_is_read():

@@ -10,6 +10,7 @@ from coordinator import pacemaker
 from tests import programs
 
 SERVICE = 'coordinator-3-pacemaker'
+CHARM_DIR = '/var/lib/juju/agents/unit-coordinator-3/charm'
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def systemd(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> programs
 
 @pytest.fixture
 def pace() -> pacemaker.Pacemaker:
-    return pacemaker.Pacemaker('coordinator/3', '/var/lib/juju/agents/unit-coordinator-3/charm')
+    return pacemaker.Pacemaker('coordinator/3', CHARM_DIR)
 
 
 def test_it_dispatches_the_advance_event_by_way_of_the_unit_agent(
@@ -31,7 +32,7 @@ def test_it_dispatches_the_advance_event_by_way_of_the_unit_agent(
         'juju-exec',
         '-u',
         'coordinator/3',
-        'JUJU_DISPATCH_PATH=hooks/advance exec /var/lib/juju/agents/unit-coordinator-3/charm/dispatch',
+        f'JUJU_DISPATCH_PATH=hooks/advance exec {CHARM_DIR}/dispatch',
     ]
     assert f'--unit={SERVICE}' in command
 

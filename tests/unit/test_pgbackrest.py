@@ -234,15 +234,15 @@ def test_only_full_backups_without_error_are_taken(repository: Repository):
         entry('20260822-100000F_20260822-120000I', 'incr'),
         entry('20260822-100000F_20260822-130000D', 'diff'),
     )
-    assert pgbackrest.newest_full(repository.store, STANZA, after='20260822-100000F') is None
-    first = pgbackrest.newest_full(repository.store, STANZA, after='')
+    assert pgbackrest.first_full_after(repository.store, STANZA, after='20260822-100000F') is None
+    first = pgbackrest.first_full_after(repository.store, STANZA, after='')
     assert first is not None
     assert first.label == '20260822-100000F'
 
 
 def test_the_first_one_after_the_mark_is_taken(repository: Repository):
     repository.list_backups(*(entry(f'20260822-1{hour}0000F') for hour in '0123'))
-    found = pgbackrest.newest_full(repository.store, STANZA, after='20260822-110000F')
+    found = pgbackrest.first_full_after(repository.store, STANZA, after='20260822-110000F')
     assert found is not None
     assert found.label == '20260822-120000F'
 

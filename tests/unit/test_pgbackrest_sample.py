@@ -60,7 +60,7 @@ def test_the_sampled_list_agrees_with_pgbackrests_own():
 
 
 def test_the_sampled_incremental_backup_is_never_taken():
-    found = pgbackrest.newest_full(sampled(), STANZA, after='20261122-082704F')
+    found = pgbackrest.first_full_after(sampled(), STANZA, after='20261122-082704F')
     assert found is not None
     assert found.id == '2026-11-22T08:27:44Z'
 

@@ -190,7 +190,7 @@ def model(*messages: str) -> ports.ModelStatus:
 
 def plan(status: ports.ModelStatus, strategy: str = 'scale-down') -> str:
     config = dataclasses.replace(worlds.CONFIG, strategy=strategy)
-    return report.backup_plan(plans.BACKUP_ALL, config, status)
+    return report.plan_text(plans.BACKUP_ALL, config, status)
 
 
 def test_the_plan_names_the_units_that_go_and_the_one_that_stays():

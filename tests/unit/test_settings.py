@@ -10,6 +10,7 @@ import pytest
 from coordinator import errors, settings
 from tests import examples
 
+RELATED = settings.Applications('maas-region', 'postgresql', 's3-maas', 's3-postgresql')
 CONFIG: dict[str, object] = {
     'recipients': examples.RECIPIENT,
     'postgresql-backup-strategy': 'scale-down',
@@ -21,7 +22,7 @@ CONFIG: dict[str, object] = {
 
 def read(**changes: object) -> settings.Settings:
     changed = {name.replace('_', '-'): value for name, value in changes.items()}
-    return settings.from_config({**CONFIG, **changed}, 'maas-region', 'postgresql')
+    return settings.from_config({**CONFIG, **changed}, RELATED)
 
 
 def test_config_becomes_settings():
@@ -29,6 +30,8 @@ def test_config_becomes_settings():
         maas='maas-region',
         postgresql='postgresql',
         recipients=(examples.RECIPIENT,),
+        s3_maas='s3-maas',
+        s3_postgresql='s3-postgresql',
         strategy='replica',
         scaling_minutes=120,
         postgresql_backup_minutes=720,

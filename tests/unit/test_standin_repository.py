@@ -77,7 +77,7 @@ def test_the_database_comes_back_out_of_a_backup(
 
     files = {name: packed for name, _, packed in file_contents(store, label)}
     content = gzip.decompress(files[f'pg_data/{cluster_files.DATABASE_FILE}'])
-    assert cluster_files.database(content) == {'machines': ['able-ant', 'brave-bee']}
+    assert cluster_files.document(content) == {'machines': ['able-ant', 'brave-bee']}
 
 
 def test_dependent_backups_store_only_what_has_changed(

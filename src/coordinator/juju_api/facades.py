@@ -99,6 +99,12 @@ def set_config(connection: Connection, application: str, values: Mapping[str, st
     _effect(connection, 'Application', 'SetConfigs', {'Args': [item]})
 
 
+def reset_config(connection: Connection, application: str, options: Sequence[str]) -> None:
+    """Give options of an application their defaults again."""
+    item = {'application': application, 'branch': '', 'options': list(options)}
+    _effect(connection, 'Application', 'UnsetApplicationsConfig', {'Args': [item]})
+
+
 # --- Action ----------------------------------------------------------------------------------
 
 

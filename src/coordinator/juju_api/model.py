@@ -169,6 +169,9 @@ class JujuApi:
     def set_config(self, application: str, values: Mapping[str, str]) -> None:
         self._change(lambda c: facades.set_config(c, application, values))
 
+    def reset_config(self, application: str, options: Sequence[str]) -> None:
+        self._change(lambda c: facades.reset_config(c, application, options))
+
     def create_secret(self, label: str, content: Mapping[str, str], description: str = '') -> str:
         return self._change(lambda c: facades.create_secret(c, label, content, description))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from coordinator import errors, manifest, operation, pgbackrest, ports, sealing, settings, step
 from coordinator.steps import passwords, postgresql, site
@@ -16,7 +16,7 @@ MODEL = 'model'
 _CHARM = 'charm-'
 _PROBE = 'coordinator/probe'
 
-OK, LATER, BAD = 'ok', 'wait', 'fail'
+OK, WARNING, LATER, BAD = 'ok', 'warning', 'wait', 'fail'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,19 +25,15 @@ class Check:
 
     name: str
     outcome: str
-    """ok; wait, when time alone may mend it; or fail."""
+    """ok; warning, which stops nothing; wait, when time alone may mend it; or fail."""
     sentence: str
 
 
 def ready_for_backup(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Make every check; remember what the manifest will say of the model and the charms."""
-    outcomes = list(backup_checks(op.settings, world))
-    bad = [check.sentence for check in outcomes if check.outcome == BAD]
-    if bad:
-        raise errors.StepError('; '.join(bad))
-    later = [check.sentence for check in outcomes if check.outcome == LATER]
-    if later:
-        return step.Wait('; '.join(later))
+    waits_for = verdict(backup_checks(op.settings, world))
+    if waits_for:
+        return step.Wait(waits_for)
     status = world.juju.status()
     model = {'name': status.name, 'uuid': world.model_uuid, 'juju-version': status.juju_version}
     facts = {MODEL: json.dumps(model)}
@@ -64,18 +60,32 @@ def remembered_charm(op: operation.Operation, application: str) -> manifest.Char
 
 def backup_checks(config: settings.Settings, world: ports.World) -> Iterator[Check]:
     """Make the checks of backup-all, one after the other; none raises CoordinatorError."""
-    yield _made('recipients', lambda: _recipients(config))
-    access = _made('juju-user', lambda: _access(world))
-    yield access
-    if access.outcome == OK:
-        yield _made('passwords', lambda: _passwords(config, world))
+    yield made('recipients', lambda: _recipients(config))
+    user = made('juju-user', lambda: access(world))
+    yield user
+    if user.outcome == OK:
+        yield made('passwords', lambda: _passwords(config, world))
         yield from _site_checks(config, world)
-    yield _made('s3-maas', lambda: _writable(world.maas_store))
-    yield _made('s3-postgresql', lambda: _writable(world.postgresql_store))
-    yield _made('postgresql-repository', lambda: _repository(config, world))
+    yield made('s3-maas', lambda: _writable(world.maas_store))
+    yield made('s3-postgresql', lambda: _writable(world.postgresql_store))
+    yield made('postgresql-repository', lambda: _repository(config, world))
 
 
-def _made(name: str, check: Callable[[], str]) -> Check:
+def verdict(outcomes: Iterable[Check]) -> str:
+    """Return what the checks still wait for, or '' when all are well.
+
+    Raises:
+        StepError: a check failed; all that failed are named.
+    """
+    made_all = list(outcomes)
+    bad = [check.sentence for check in made_all if check.outcome == BAD]
+    if bad:
+        raise errors.StepError('; '.join(bad))
+    return '; '.join(check.sentence for check in made_all if check.outcome == LATER)
+
+
+def made(name: str, check: Callable[[], str]) -> Check:
+    """Make one check: what it returns is the sentence, what it raises the outcome."""
     try:
         return Check(name, OK, check())
     except errors.TransientError as error:
@@ -89,15 +99,16 @@ def _recipients(config: settings.Settings) -> str:
     return f'passwords will be sealed for {len(config.recipients)} recipient(s)'
 
 
-def _access(world: ports.World) -> str:
-    access = world.juju.access()
-    if not access.admin:
+def access(world: ports.World) -> str:
+    """Make sure that the Juju user may do all that an operation needs."""
+    user = world.juju.access()
+    if not user.admin:
         raise errors.NotAuthorised(
-            f'Juju user {access.user} has {access.model_access or "no"} access to model '
-            f'{world.model_name}, the passwords need admin: run juju grant {access.user} admin '
+            f'Juju user {user.user} has {user.model_access or "no"} access to model '
+            f'{world.model_name}, the passwords need admin: run juju grant {user.user} admin '
             f'{world.model_name}'
         )
-    return f'Juju user {access.user} is admin of model {world.model_name}'
+    return f'Juju user {user.user} is admin of model {world.model_name}'
 
 
 def _passwords(config: settings.Settings, world: ports.World) -> str:
@@ -111,24 +122,25 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
     except errors.CoordinatorError as error:
         yield Check('model-status', LATER, str(error))
         return
-    yield _made('maas-region', lambda: _units_settled(status, config.maas))
-    yield _made('postgresql', lambda: _units_settled(status, config.postgresql))
-    yield _made('postgresql-primary', lambda: _one_primary(status, config.postgresql))
-    yield _made('other-backups', lambda: _no_other_backup(config, world))
+    yield made('maas-region', lambda: units_settled(status, config.maas))
+    yield made('postgresql', lambda: units_settled(status, config.postgresql))
+    yield made('postgresql-primary', lambda: _one_primary(status, config.postgresql))
+    yield made('other-operations', lambda: no_other_task(config, world))
     if config.strategy == 'scale-down':
-        yield _made('machines', lambda: _machines(status, config.postgresql))
+        yield made('machines', lambda: machines(status, config.postgresql))
 
 
-def _units_settled(status: ports.ModelStatus, name: str) -> str:
+def units_settled(status: ports.ModelStatus, name: str, allowed: str = '') -> str:
+    """Make sure that every unit is settled; `allowed` may block one all the same."""
     app = site.application(status, name)
     if not app.units:
         raise errors.StepError(f'{name} has no units: juju status {name}')
-    unsettled = [(unit, site.unsettled(unit)) for unit in app.units.values()]
+    unsettled = [(unit, site.unsettled(unit, allowed)) for unit in app.units.values()]
     reasons = [reason for _, reason in unsettled if reason]
     if not reasons:
         return f'{len(app.units)} unit(s) of {name} are active and idle'
     text = f'{", ".join(reasons)}: every unit of {name} must be active and idle'
-    if any(site.needs_a_person(unit) for unit, reason in unsettled if reason):
+    if any(site.needs_a_person(unit, allowed) for unit, reason in unsettled if reason):
         raise errors.StepError(f'{text}; mend it, juju status {name} shows all units')
     raise errors.TransientError(text)
 
@@ -148,7 +160,8 @@ def _one_primary(status: ports.ModelStatus, name: str) -> str:
     return f'{primaries[0].name} is the primary, and all members run'
 
 
-def _no_other_backup(config: settings.Settings, world: ports.World) -> str:
+def no_other_task(config: settings.Settings, world: ports.World) -> str:
+    """Make sure that nobody backs up or restores by hand."""
     for action in ('create-backup', 'restore', 'restore-backup'):
         for task in world.juju.tasks(action):
             ours = task.unit.partition('/')[0] in (config.maas, config.postgresql)
@@ -160,7 +173,8 @@ def _no_other_backup(config: settings.Settings, world: ports.World) -> str:
     return 'no backup or restore is under way'
 
 
-def _machines(status: ports.ModelStatus, name: str) -> str:
+def machines(status: ports.ModelStatus, name: str) -> str:
+    """Make sure that scaling down gives no machine away that Juju cannot replace."""
     app = site.application(status, name)
     others = {
         unit.machine
@@ -188,12 +202,14 @@ def _machines(status: ports.ModelStatus, name: str) -> str:
 
 
 def _writable(store: ports.ObjectStore) -> str:
-    where = '/'.join(
-        part for part in (store.place['bucket'], store.place['path'].strip('/')) if part
-    )
     store.put(_PROBE, b'The coordinator tries whether it may write here, and removes this.\n')
     store.delete(_PROBE)
-    return f'{where} can be written'
+    return f'{where(store)} can be written'
+
+
+def where(store: ports.ObjectStore) -> str:
+    """Return bucket and path of a store, for people."""
+    return '/'.join(filter(None, (store.place['bucket'], store.place['path'])))
 
 
 def _repository(config: settings.Settings, world: ports.World) -> str:

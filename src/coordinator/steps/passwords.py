@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from coordinator import catalogue, errors, manifest, operation, ports, sealing, step
+from coordinator.steps import site
 
 REQUIRED = ('operator', 'replication', 'rewind', 'monitoring')
 OPTIONAL = ('backup',)
@@ -73,14 +75,140 @@ def check_unchanged(op: operation.Operation, world: ports.World) -> None:
         StepError: somebody changed one since it was captured.
     """
     hashes: dict[str, str] = json.loads(op.fact(HASHES))
-    now = in_force(world, op.settings.postgresql)
-    changed = sorted(
-        name
-        for name in hashes.keys() | now.keys()
-        if name not in hashes or name not in now or not sealing.matches(now[name], hashes[name])
-    )
+    changed = _changed(hashes, in_force(world, op.settings.postgresql))
     if changed:
         raise errors.StepError(
             f'the passwords of {", ".join(changed)} changed while the backup ran, so those '
             'captured may not be those in the backup: run backup-all again'
         )
+
+
+def equal(hashes: Mapping[str, str], current: Mapping[str, str]) -> bool:
+    """Whether these passwords are the ones that were hashed."""
+    return not _changed(hashes, current)
+
+
+def _changed(hashes: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return sorted(
+        name
+        for name in hashes.keys() | now.keys()
+        if name not in hashes or name not in now or not sealing.matches(now[name], hashes[name])
+    )
+
+
+# --- For a restore ---------------------------------------------------------------------------
+
+OPTION = 'system-users'
+OPTION_BEFORE = 'system-users-before'
+_BEFORE_LABEL = 'maas-backup-coordinator: system users before restore {}'
+_LABEL = 'maas-backup-coordinator: system users of backup set {}'
+
+
+def unsealed(
+    found: manifest.Manifest, identity: str, world: ports.World, store: ports.ObjectStore
+) -> dict[str, str]:
+    """Open the set's passwords with an identity that a user secret holds.
+
+    Args:
+        found: the set.
+        identity: URI of the user secret, key `identity`; empty when none was given.
+        world: to read the secret.
+        store: the repository that the set is in.
+
+    Raises:
+        StepError: there is no identity, or it does not open this set's passwords.
+    """
+    if not identity:
+        raise errors.StepError(
+            "the passwords in force are not those of the set, so the set's must be opened: juju "
+            'add-secret backup-identity identity#file=backup-identity.txt, juju grant-secret '
+            'backup-identity maas-backup-coordinator, and give identity=secret:<id>'
+        )
+    text = world.secret(identity).get('identity', '')
+    if not text:
+        raise errors.StepError(f'{identity} has no key identity: it must hold an age identity')
+    sealed = store.get(catalogue.sealed_key(found.backup_id))
+    opened = sealing.unseal(sealed, text, found.backup_id)
+    if not equal(found.passwords.hashes, opened):
+        raise errors.StepError(
+            f'the sealed passwords of backup set {found.backup_id} are not those of its manifest: '
+            'one of them was exchanged, do not restore from this set'
+        )
+    return opened
+
+
+def mark_apply(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Remember what `system-users` was set to."""
+    if OPTION_BEFORE in op.facts:
+        return step.Mark()
+    config = world.juju.config(op.settings.postgresql)
+    return step.Mark(facts={OPTION_BEFORE: str(config.get(OPTION, ''))})
+
+
+def apply(
+    op: operation.Operation, world: ports.World, found: manifest.Manifest, store: ports.ObjectStore
+) -> step.Outcome:
+    """Give PostgreSQL the set's passwords, which the restored database expects.
+
+    They go from the sealed file into a user secret of Juju and nowhere else. Those in force are
+    kept in another one until the restore is over, to go back.
+    """
+    app = op.settings.postgresql
+    current = in_force(world, app)
+    if equal(found.passwords.hashes, current):
+        waits_for = site.settling(site.application(world.juju.status(), app), site.ANOTHER_CLUSTER)
+        return step.Wait(waits_for) if waits_for else step.Done()
+    before = _BEFORE_LABEL.format(op.id)
+    if not _user_secret(world, before):
+        world.juju.create_secret(before, current, 'Removed when the restore has ended.')
+        return step.Wait('the passwords in force were put aside')
+    label = _LABEL.format(found.backup_id)
+    passwords = unsealed(found, op.parameters.get('identity', ''), world, store)
+    return _give(world, app, label, passwords)
+
+
+def _give(world: ports.World, app: str, label: str, passwords: Mapping[str, str]) -> step.Wait:
+    """Let PostgreSQL take its passwords from a user secret, one effect at a time."""
+    secret = _user_secret(world, label)
+    if not secret:
+        world.juju.create_secret(label, passwords, f'Config option {OPTION} of {app} uses it.')
+        return step.Wait(f'the secret with the passwords for {app} was made')
+    uri = f'secret:{secret}'
+    if world.juju.config(app).get(OPTION) == uri:
+        return step.Wait(f'{app} is to take its passwords from {uri}')
+    # Granting raises no event, so it comes before the option; granting twice is no error.
+    world.juju.grant_secret(secret, app)
+    world.juju.set_config(app, {OPTION: uri})
+    return step.Wait(f'{app} was told to take its passwords from {uri}')
+
+
+def take_back(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Undo: give PostgreSQL the passwords that were in force, and its option as it was."""
+    app = op.settings.postgresql
+    aside = _user_secret(world, _BEFORE_LABEL.format(op.id))
+    if not aside:
+        return step.Done()
+    former = world.juju.reveal_secret(aside)
+    if in_force(world, app) != former:
+        return _give(world, app, _BEFORE_LABEL.format(op.id), former)
+    before = op.fact(OPTION_BEFORE)
+    if str(world.juju.config(app).get(OPTION, '')) != before:
+        if before:
+            world.juju.set_config(app, {OPTION: before})
+        else:
+            world.juju.reset_config(app, [OPTION])
+        return step.Wait(f'{OPTION} of {app} is set as it was')
+    return forget(op, world)
+
+
+def forget(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Remove the passwords that were put aside: nothing goes back any more."""
+    aside = _user_secret(world, _BEFORE_LABEL.format(op.id))
+    if aside:
+        world.juju.remove_secret(aside)
+    return step.Done()
+
+
+def _user_secret(world: ports.World, label: str) -> str:
+    owner = f'model-{world.model_uuid}'
+    return next((s.id for s in world.juju.secrets(label) if s.owner == owner), '')

@@ -39,6 +39,11 @@ def mark_scale_down(op: operation.Operation, world: ports.World) -> step.Mark:
     return step.Mark(watermark, {UNITS: json.dumps(units), STORAGE: json.dumps(storage)})
 
 
+def _allowed(op: operation.Operation) -> str:
+    """Return what may block PostgreSQL without being in the way of the operation."""
+    return site.ANOTHER_CLUSTER if op.kind == 'restore-all' else ''
+
+
 def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Take units away one at a time until only the primary is left.
 
@@ -48,7 +53,7 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
     if op.settings.strategy != 'scale-down':
         return step.Done()
     app = site.application(world.juju.status(), op.settings.postgresql)
-    waits_for = _settling(app)
+    waits_for = site.settling(app, _allowed(op))
     if waits_for:
         return step.Wait(waits_for)
     if len(app.units) == 1:
@@ -59,26 +64,10 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
     # Leadership would move if the leader went first: it goes last among those that go.
     leaving = max(
         (unit for unit in app.units.values() if unit.name != primary),
-        key=lambda unit: (not unit.leader, _number(unit.name)),
+        key=lambda unit: (not unit.leader, number(unit.name)),
     )
     world.juju.remove_unit(leaving.name)
     return step.Wait(f'{leaving.name} is being removed', facts={PRIMARY: primary})
-
-
-def _settling(app: ports.Application) -> str:
-    """Return what the application still waits for, or '' when all its units are settled.
-
-    Raises:
-        StepError: a unit needs a person.
-    """
-    # A unit that goes is told first: what the others do meanwhile changes all the time.
-    for unit in sorted(app.units.values(), key=lambda unit: unit.alive):
-        why = site.unsettled(unit)
-        if why and unit.alive and site.needs_a_person(unit):
-            raise errors.StepError(f'{why}: mend it, juju status {app.name} shows all units')
-        if why:
-            return why
-    return ''
 
 
 def _primary(
@@ -91,7 +80,7 @@ def _primary(
     """
     task = tasks.find(op, world, app.name, 'get-primary', {})
     if task is None:
-        task = world.juju.run_action(min(app.units, key=_number), 'get-primary', {})
+        task = world.juju.run_action(min(app.units, key=number), 'get-primary', {})
     if not task.ended:
         return step.Wait(f'{task.unit} is asked for the primary (task {task.id})', task.id)
     if task.status != 'completed':
@@ -103,7 +92,9 @@ def _primary(
             f'see juju status {app.name}'
         )
     shown = [unit.name for unit in shown_primaries(app)]
-    if shown != [primary]:
+    # Where all are blocked the status lines tell nothing of the primary.
+    told = any(unit.workload == 'active' for unit in app.units.values())
+    if told and shown != [primary]:
         why = (
             f'get-primary (task {task.id}) says {primary}, juju status shows '
             f'{" and ".join(shown) or "none"} as the primary'
@@ -115,7 +106,8 @@ def _primary(
     return primary
 
 
-def _number(unit: str) -> int:
+def number(unit: str) -> int:
+    """Return the number of a unit, by which units are ordered."""
     return int(unit.rpartition('/')[2])
 
 
@@ -145,7 +137,7 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     task = tasks.find(op, world, app.name, 'create-backup', _FULL)
     if task is not None and not task.ended:
         return step.Wait(f'{task.unit} is backing up the database (task {task.id})', task.id)
-    backup = pgbackrest.newest_full(
+    backup = pgbackrest.first_full_after(
         world.postgresql_store, stanza(op, world), after=op.fact(NEWEST_LABEL)
     )
     if backup is not None:
@@ -169,7 +161,7 @@ def _backup_unit(
     op: operation.Operation, world: ports.World, app: ports.Application
 ) -> str | step.Wait:
     """Return the unit to back up on: the only one, or else a replica."""
-    waits_for = _settling(app)
+    waits_for = site.settling(app, _allowed(op))
     if waits_for:
         return step.Wait(waits_for)
     if len(app.units) == 1:
@@ -182,7 +174,7 @@ def _backup_unit(
     primary = _primary(op, world, app)
     if isinstance(primary, step.Wait):
         return primary
-    return min((name for name in app.units if name != primary), key=_number)
+    return min((name for name in app.units if name != primary), key=number)
 
 
 def cancel_back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -219,13 +211,14 @@ def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     if reason:
         return step.Wait(reason)
     left = _left_behind(op, world, app)
-    if left and op.fact(LABEL):
+    good = op.fact(LABEL) or (op.kind == 'restore-all' and not op.undoing)
+    if left and good:
         world.juju.remove_storage(left)
         return step.Wait(f'storage of the removed units is being removed: {", ".join(left)}')
     if left:
         return step.Done(
             left=f'storage of the units that were removed is still there, as no database backup '
-            f'was made: juju remove-storage {" ".join(left)}'
+            f'is known to be good: juju remove-storage {" ".join(left)}'
         )
     return step.Done()
 
@@ -247,6 +240,8 @@ def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 def _missing(op: operation.Operation, app: ports.Application) -> int:
     wanted = len(json.loads(op.fact(UNITS, '{}')))
+    if op.parameters.get('postgresql-units') and not op.undoing:
+        wanted = int(op.parameters['postgresql-units'])
     return wanted - sum(unit.alive for unit in app.units.values())
 
 
@@ -257,12 +252,14 @@ def _incomplete(op: operation.Operation, app: ports.Application) -> str:
         return (
             f'{missing} unit(s) of {app.name} are missing: juju add-unit {app.name} -n {missing}'
         )
+    allowed = _allowed(op) if op.undoing else ''
     for unit in app.units.values():
-        why = site.unsettled(unit)
+        why = site.unsettled(unit, allowed)
         if why:
             return why
     primaries = [unit for unit in app.units.values() if unit.message == 'Primary']
-    if len(primaries) != 1:
+    told = any(unit.workload == 'active' for unit in app.units.values())
+    if told and len(primaries) != 1:
         return f'{app.name} shows {len(primaries)} healthy primaries: see juju status {app.name}'
     return ''
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from coordinator import errors, ports
 
+ANOTHER_CLUSTER = 'the S3 repository has backups from another cluster'
+"""What blocks PostgreSQL, and no more than its own backups: it lists and restores all the same."""
+
 
 def application(status: ports.ModelStatus, name: str) -> ports.Application:
     """Return an application; StepError when it is no longer in the model."""
@@ -15,20 +18,43 @@ def application(status: ports.ModelStatus, name: str) -> ports.Application:
         ) from None
 
 
-def unsettled(unit: ports.Unit) -> str:
-    """Return why a unit is not active and idle, or ''."""
+def unsettled(unit: ports.Unit, allowed: str = '') -> str:
+    """Return why a unit is not active and idle, or ''.
+
+    With `allowed`, being blocked by just this message is as good as being active.
+    """
     if not unit.alive:
         return f'{unit.name} is being removed'
-    if unit.workload == 'active' and unit.agent == 'idle':
+    works = unit.workload == 'active' or (
+        bool(allowed) and unit.workload == 'blocked' and unit.message == allowed
+    )
+    if works and unit.agent == 'idle':
         return ''
-    if unit.workload != 'active':
+    if not works:
         return f'{unit.name} is {unit.workload}' + (f' ({unit.message})' if unit.message else '')
     return f'agent of {unit.name} is {unit.agent}'
 
 
-def needs_a_person(unit: ports.Unit) -> bool:
+def needs_a_person(unit: ports.Unit, allowed: str = '') -> bool:
     """Whether waiting alone will not settle a unit.
 
     A hook that failed is no such case: Juju runs it again by itself.
     """
-    return unit.workload == 'blocked' or unit.agent in ('lost', 'failed')
+    blocked = unit.workload == 'blocked' and (not allowed or unit.message != allowed)
+    return blocked or unit.agent in ('lost', 'failed')
+
+
+def settling(app: ports.Application, allowed: str = '') -> str:
+    """Return what an application still waits for, or '' when all its units are settled.
+
+    Raises:
+        StepError: a unit needs a person.
+    """
+    # A unit that goes is told first: what the others do meanwhile changes all the time.
+    for unit in sorted(app.units.values(), key=lambda unit: unit.alive):
+        why = unsettled(unit, allowed)
+        if why and unit.alive and needs_a_person(unit, allowed):
+            raise errors.StepError(f'{why}: mend it, juju status {app.name} shows all units')
+        if why:
+            return why
+    return ''

@@ -63,8 +63,10 @@ def test_the_primary_stays_and_the_others_go_one_at_a_time(sim: simulation.Simul
     seen: set[tuple[str, ...]] = set()
     primary = 'postgresql/0'
     sim.until(
-        lambda: seen.add(tuple(sorted(sim.model.application('postgresql').units)))
-        or sim.op.step == 'back-up-postgresql'
+        lambda: (
+            seen.add(tuple(sorted(sim.model.application('postgresql').units)))
+            or sim.op.step == 'back-up-postgresql'
+        )
     )
     assert sim.fact('postgresql-primary') == primary
     assert sorted(map(len, seen)) == [1, 2, 3]

@@ -1,0 +1,104 @@
+"""postgresql's system users: their passwords in the peer secret, and as roles in the database.
+
+The charm logs in to its own database with the passwords of its peer secret. A backup holds the
+roles and not the secret, so after a restore the two agree only if the secret was given the
+passwords of the backup before.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+
+from rehearsal.standins import behaviour, host, patroni
+
+PEERS = 'database-peers'
+USERS = ('operator', 'replication', 'rewind', 'monitoring')
+UPDATE_FAILED = 'Password update for system users failed.'
+OPTION = 'system-users'
+_OTHERS = ('patroni', 'raft')
+_TRIES = ('config-changed', 'secret-changed')
+_ITERATIONS = 4096
+"""As in PostgreSQL's SCRAM."""
+
+
+class SystemUsers:
+    """The system users of one application."""
+
+    def __init__(self, switches: behaviour.PostgresqlBehaviour):
+        self._switches = switches
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*USERS, 'backup') if self._switches.backup_user else USERS
+
+    def generate(self, here: host.Host) -> None:
+        """As leader, draw the passwords, once."""
+        if here.secret(_label(here)) is None:
+            users = (*self.names, *_OTHERS)
+            here.set_secret(_label(here), {_key(user): password(here, user) for user in users})
+            here.shared['roles'] = {
+                user: _digest(user, password(here, user)) for user in self.names
+            }
+
+    def may_log_in(self, here: host.Host) -> bool:
+        """Whether the database knows the passwords of the peer secret."""
+        known = here.secret(_label(here)) or {}
+        roles: dict[str, str] = here.shared.get('roles', {})
+        shared = [user for user in roles if _key(user) in known]
+        return all(_digest(user, known[_key(user)]) == roles[user] for user in shared)
+
+    def follow(self, here: host.Host, hook: str) -> None:
+        """As leader, take over the passwords of the secret in the config option `system-users`.
+
+        It is tried when the config or a secret has changed, and put off until every member runs.
+        The grant of a secret wakes nobody: one that comes too late is not noticed.
+        """
+        uri = here.config.get(OPTION, '')
+        if not uri or not here.is_leader():
+            return
+        if hook in _TRIES:
+            here.shared.pop('system-users-tried', None)
+        if here.shared.get('system-users-tried') == uri or not self._all_members_run(here):
+            return
+        here.shared['system-users-tried'] = uri
+        here.shared['users-block'] = '' if self._take_over(here, uri) else UPDATE_FAILED
+
+    def _all_members_run(self, here: host.Host) -> bool:
+        primary = patroni.primary(here, self._switches)
+        return bool(primary) and len(patroni.running(here)) == len(here.units())
+
+    def _take_over(self, here: host.Host, uri: str) -> bool:
+        """Change the passwords that differ; other users' are ignored, as missing ones are."""
+        known = dict(here.secret(_label(here)) or {})
+        try:
+            given = here.read_secret(uri)
+        except (LookupError, PermissionError):
+            return False
+        wanted = {user: given[user] for user in self.names if user in given}
+        news = {user: word for user, word in wanted.items() if known.get(_key(user)) != word}
+        if news and not self.may_log_in(here):
+            return False
+        here.set_secret(_label(here), known | {_key(user): word for user, word in news.items()})
+        digests = {user: _digest(user, word) for user, word in news.items()}
+        here.shared['roles'] = here.shared['roles'] | digests
+        return True
+
+
+def password(here: host.Host, user: str) -> str:
+    """Return a password that looks random and is always the same for this model."""
+    seed = f'{here.model_uuid} {here.application} {user}'
+    return hashlib.sha256(seed.encode()).hexdigest()[:32]
+
+
+def _label(here: host.Host) -> str:
+    return f'{PEERS}.{here.application}.app'
+
+
+def _key(user: str) -> str:
+    return f'{user}-password'
+
+
+@functools.lru_cache(maxsize=256)
+def _digest(user: str, word: str) -> str:
+    return hashlib.pbkdf2_hmac('sha256', word.encode(), user.encode(), _ITERATIONS).hex()

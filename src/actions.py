@@ -1,0 +1,256 @@
+"""The charm's actions: they check, store what the engine then does, and print."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import typing
+
+import ops
+
+from coordinator import errors, operation, record
+
+if typing.TYPE_CHECKING:
+    import charm
+    from coordinator import settings
+
+logger = logging.getLogger(__name__)
+
+
+class Actions(ops.Object):
+    """Handles every action. No handler works on an operation: the next dispatch does."""
+
+    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: record.Record):
+        super().__init__(coordinator_charm, 'actions')
+        self._charm = coordinator_charm
+        self._record = kept
+        on = coordinator_charm.on
+        for event, handler in (
+            (on.backup_all_action, self._on_backup_all),
+            (on.restore_all_action, self._on_restore_all),
+            (on.show_operation_action, self._on_show_operation),
+            (on.list_backups_action, self._on_list_backups),
+            (on.resume_operation_action, self._on_resume_operation),
+            (on.abort_operation_action, self._on_abort_operation),
+        ):
+            self.framework.observe(event, handler)
+
+    # --- Beginning an operation --------------------------------------------------------------
+
+    def _on_backup_all(self, event: ops.ActionEvent) -> None:
+        """Begin a backup, or show what it would do."""
+        with self._failing(event):
+            config = self._charm.settings()
+            if event.params.get('dry-run'):
+                event.set_results(self._backup_plan(config))
+                return
+            op = self._begin('backup-all', config, {})
+            event.set_results({'backup-id': op.id, 'status': 'started', 'follow': self._follow()})
+
+    def _on_restore_all(self, event: ops.ActionEvent) -> None:
+        """Begin a restore, or show what it would do."""
+        with self._failing(event):
+            config = self._charm.settings(for_restore=True)
+            parameters = _restore_parameters(event.params)
+            if not event.params.get('confirm'):
+                event.set_results(self._restore_plan(config, parameters))
+                return
+            op = self._begin('restore-all', config, parameters)
+            event.set_results(
+                {'operation-id': op.id, 'status': 'started', 'follow': self._follow()}
+            )
+
+    def _begin(
+        self, kind: str, config: settings.Settings, parameters: dict[str, str]
+    ) -> operation.Operation:
+        """Store a new operation; it starts when this action has ended.
+
+        Raises:
+            PreconditionError: this unit does not lead, or another operation is not over.
+        """
+        from coordinator import plans
+
+        self._must_lead(kind)
+        last = self._record.load()
+        if last is not None and not last.terminal:
+            next_command = 'show-operation' if last.open else 'resume-operation'
+            raise errors.PreconditionError(
+                f'{last.kind} {last.id} is {"running" if last.open else "held"}, one operation at '
+                f'a time: juju run {self._app}/leader {next_command}'
+            )
+        now = _now()
+        latest = max(last.id if last else '', self._record.last_complete)
+        if latest >= operation.stamp(now):
+            # Ids only ever rise, whatever the clock does.
+            now = operation.parse_stamp(latest) + datetime.timedelta(seconds=1)
+        names = plans.PLANS[kind].names
+        op = operation.Operation.new(operation.stamp(now), kind, names, config, now, parameters)
+        self._record.save(op)
+        logger.info('%s %s begins', kind, op.id)
+        return op
+
+    def _backup_plan(self, config: settings.Settings) -> dict[str, str]:
+        from coordinator import plans, report
+        from coordinator.steps import checks
+
+        with self._charm.connected() as reachable:
+            outcomes = list(checks.backup_checks(config, reachable))
+            results = {'checks': report.checks_text(outcomes)}
+            with contextlib.suppress(errors.CoordinatorError):
+                model = reachable.juju.status()
+                results['plan'] = report.plan_text(plans.BACKUP_ALL, config, model)
+        return {**results, 'verdict': report.verdict(outcomes)}
+
+    def _restore_plan(
+        self, config: settings.Settings, parameters: dict[str, str]
+    ) -> dict[str, str]:
+        from coordinator import plans, report
+        from coordinator.steps import restore_checks
+
+        with self._charm.connected() as reachable:
+            found = restore_checks.chosen(parameters, config, reachable)
+            outcomes = list(restore_checks.restore_checks(found, parameters, config, reachable))
+            results = {
+                'backup-id': found.backup_id,
+                'checks': report.checks_text(outcomes),
+                'replaces': report.replaced_text(found, config),
+            }
+            with contextlib.suppress(errors.CoordinatorError):
+                model = reachable.juju.status()
+                results['plan'] = report.plan_text(plans.RESTORE_ALL, config, model)
+        results['next'] = f'juju run {self._app}/leader restore-all ... confirm=true'
+        return {**results, 'verdict': report.verdict(outcomes)}
+
+    # --- Looking -------------------------------------------------------------------------------
+
+    def _on_show_operation(self, event: ops.ActionEvent) -> None:
+        """Show the running or last operation."""
+        from coordinator import report
+
+        with self._failing(event):
+            op = self._record.load()
+            if op is None:
+                raise errors.PreconditionError(
+                    f'no operation yet: juju run {self._app}/leader backup-all'
+                )
+            if event.params.get('format') == 'json':
+                event.set_results({'operation': report.operation_json(op)})
+            else:
+                event.set_results({'operation': report.operation_text(op, self._app, _now())})
+
+    def _on_list_backups(self, event: ops.ActionEvent) -> None:
+        """List the backup sets in the repository."""
+        from coordinator import catalogue, report
+        from coordinator.steps import checks
+
+        with self._failing(event), self._charm.connected() as reachable:
+            store = reachable.maas_store
+            entries = catalogue.entries(store)
+            if event.params.get('format') == 'json':
+                event.set_results({'backups': report.backups_json(entries)})
+            else:
+                text = report.backups_text(entries, checks.where(store))
+                event.set_results({'backups': text})
+
+    # --- Steering --------------------------------------------------------------------------------
+
+    def _on_resume_operation(self, event: ops.ActionEvent) -> None:
+        """Go on with a held operation."""
+        with self._failing(event):
+            self._must_lead('resume-operation')
+            op = self._record.load()
+            if op is None or op.status != operation.HELD:
+                state = 'there is none' if op is None else f'{op.kind} {op.id} is {op.status}'
+                raise errors.PreconditionError(f'no operation is held: {state}')
+            given = {key: str(value) for key, value in event.params.items() if value}
+            self._record.save(op.resumed(_now(), given))
+            event.set_results(
+                {
+                    'operation-id': op.id,
+                    'status': 'resumed',
+                    'step': op.step,
+                    'follow': self._follow(),
+                }
+            )
+
+    def _on_abort_operation(self, event: ops.ActionEvent) -> None:
+        """Undo the open or held operation; end one that cannot be undone, if that is forced."""
+        with self._failing(event):
+            self._must_lead('abort-operation')
+            op = self._record.load()
+            if op is None or op.terminal:
+                state = 'there is none' if op is None else f'{op.kind} {op.id} is {op.status}'
+                raise errors.PreconditionError(f'no operation is under way: {state}')
+            aborted = self._aborted(op, bool(event.params.get('force')))
+            self._record.save(aborted)
+            state = 'aborted' if aborted.terminal else 'aborting'
+            event.set_results({'operation-id': op.id, 'status': state, 'follow': self._follow()})
+
+    def _aborted(self, op: operation.Operation, force: bool) -> operation.Operation:
+        from coordinator import plans
+
+        plan = plans.PLANS.get(op.kind)
+        if plan is None or plan.find(op.step) is None:
+            undoable = False
+        else:
+            undoable = not plan.past_pivot(op.step)
+        if not undoable and not force:
+            raise errors.PreconditionError(
+                f'{op.kind} {op.id} is at {op.step} and has begun to replace data, so nothing can '
+                'be put back: mend what show-operation names and run resume-operation, or end it '
+                'as it is with force=true'
+            )
+        if force:
+            return op.forced_to_end(_now())
+        return op.aborting()
+
+    # --- What they share -------------------------------------------------------------------------
+
+    @property
+    def _app(self) -> str:
+        return self._charm.app.name
+
+    def _follow(self) -> str:
+        return f'juju run {self._app}/leader show-operation'
+
+    @contextlib.contextmanager
+    def _failing(self, event: ops.ActionEvent) -> typing.Generator[None]:
+        """Fail the action with the sentence of any error of ours."""
+        try:
+            yield
+        except errors.CoordinatorError as error:
+            event.fail(str(error))
+
+    def _must_lead(self, action: str) -> None:
+        if not self._charm.unit.is_leader():
+            raise errors.PreconditionError(
+                f'{self._charm.unit.name} is not the leader: juju run {self._app}/leader {action}'
+            )
+        if not self._record.ready:
+            raise errors.PreconditionError('the charm is still being installed: try again')
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def _restore_parameters(params: typing.Mapping[str, object]) -> dict[str, str]:
+    """Check what restore-all was given.
+
+    Raises:
+        PreconditionError: a parameter is not of its form.
+    """
+    from coordinator import catalogue
+
+    given = {
+        key: str(params[key]).strip()
+        for key in ('backup-id', 'identity', 'postgresql-path', 'postgresql-units')
+        if params.get(key)
+    }
+    if given.get('backup-id') != 'latest':
+        catalogue.check_id(given.get('backup-id', ''))
+    path = given.get('postgresql-path', '')
+    if '..' in path or not path.isprintable():
+        raise errors.PreconditionError('postgresql-path must be a plain path, without ".."')
+    return given

@@ -1,0 +1,75 @@
+"""Steps on the relation between MAAS and its database: taken away for a restore, and put back."""
+
+from __future__ import annotations
+
+from coordinator import errors, operation, ports, settings, step
+from coordinator.steps import site
+
+ENDPOINTS = 'database-endpoints'
+DOWN_SINCE, UP_SINCE = 'maas-down-since', 'maas-up-since'
+
+
+def database(status: ports.ModelStatus, config: settings.Settings) -> tuple[str, str] | None:
+    """Return both endpoints of the relation between MAAS and PostgreSQL, MAAS' first."""
+    for relation in status.relations:
+        ends = {end.partition(':')[0]: end for end in relation.endpoints}
+        if ends.keys() == {config.maas, config.postgresql}:
+            return ends[config.maas], ends[config.postgresql]
+    return None
+
+
+def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Remember what is related, and since when MAAS is down."""
+    if op.fact(ENDPOINTS):
+        return step.Mark()
+    found = database(world.juju.status(), op.settings)
+    if found is None:
+        raise errors.StepError(
+            f'{op.settings.maas} and {op.settings.postgresql} are not related any more: juju '
+            f'integrate {op.settings.maas}:maas-db {op.settings.postgresql}:database'
+        )
+    now = operation.stamp(world.now())
+    return step.Mark(facts={ENDPOINTS: ' '.join(found), DOWN_SINCE: now})
+
+
+def detach(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Take the relation away, and wait until no region works with the database any more."""
+    status = world.juju.status()
+    again = keep_detached(op, world, status)
+    if again is not None:
+        return again
+    for unit in site.application(status, op.settings.maas).units.values():
+        if unit.workload not in ('waiting', 'blocked') or unit.agent != 'idle':
+            return step.Wait(f'{unit.name} is to let go of the database')
+    return step.Done()
+
+
+def keep_detached(
+    op: operation.Operation, world: ports.World, status: ports.ModelStatus
+) -> step.Wait | None:
+    """Take the relation away if it is there, also when somebody has put it back meanwhile."""
+    if database(status, op.settings) is None:
+        return None
+    first, second = op.fact(ENDPOINTS).split()
+    reason = f'the relation of {first} and {second} is being removed'
+    if not op.current.reason.startswith(reason):
+        world.juju.remove_relation(first, second)
+    return step.Wait(reason)
+
+
+def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Put the relation back, and wait until every region is active."""
+    status = world.juju.status()
+    first, second = op.fact(ENDPOINTS).split()
+    if database(status, op.settings) is None:
+        world.juju.integrate(first, second)
+        return step.Wait(f'{first} and {second} are being related')
+    why = site.settling(site.application(status, op.settings.maas))
+    if why:
+        return step.Wait(why)
+    return step.Done({UP_SINCE: op.fact(UP_SINCE) or operation.stamp(world.now())})
+
+
+def attach_again(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Undo of detaching."""
+    return attach(op, world) if op.fact(ENDPOINTS) else step.Done()

@@ -1,0 +1,115 @@
+"""Steps on the s3-integrators: aimed at the set, and PostgreSQL's at a fresh path after it."""
+
+from __future__ import annotations
+
+import json
+
+from coordinator import manifest, operation, ports, step
+from coordinator.steps import restore_checks, site, tasks
+
+BEFORE, NEW_PATH = 'aimed-before', 'postgresql-new-path'
+_QUIET_SECONDS = 15
+"""How long PostgreSQL must stay settled: its hooks follow the integrator's, one by one."""
+
+
+def _wanted(op: operation.Operation, world: ports.World) -> dict[str, manifest.Place]:
+    """Return which integrator must be aimed where: those that do not lead to the set now."""
+    found = restore_checks.backup_set(op)
+    wanted: dict[str, manifest.Place] = {}
+    for integrator, here, there in (
+        (op.settings.s3_maas, world.maas_store, restore_checks.maas_store(found, world)),
+        (
+            op.settings.s3_postgresql,
+            world.postgresql_store,
+            restore_checks.postgresql_store(found, world),
+        ),
+    ):
+        if dict(here.place) != dict(there.place):
+            wanted[integrator] = manifest.Place.model_validate(dict(there.place))
+    return wanted
+
+
+def mark_aim(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Remember where the integrators that move lead to now."""
+    if op.fact(BEFORE):
+        return step.Mark()
+    before: dict[str, dict[str, str]] = {}
+    for integrator in _wanted(op, world):
+        config = world.juju.config(integrator)
+        before[integrator] = {key: str(config.get(key, '')) for key in ('bucket', 'path')}
+    return step.Mark(facts={BEFORE: json.dumps(before)})
+
+
+def aim(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Aim the integrators at the bucket and path that hold the set, if they are not."""
+    for integrator, place in _wanted(op, world).items():
+        return _point(world, integrator, {'bucket': place.bucket, 'path': place.path})
+    return step.Done() if not _before(op) else _settled(op, world, 'aimed')
+
+
+def aim_back(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Undo: aim the integrators where they were aimed."""
+    for integrator, values in _before(op).items():
+        if _differs(world, integrator, values):
+            return _point(world, integrator, values)
+    return step.Done()
+
+
+def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Give PostgreSQL a path of its own, if it must not go on in the set's.
+
+    It must not when it says so itself, or when it was aimed there for the restore. This comes
+    before it is scaled: the block would spread to the new units.
+    """
+    before = _before(op)
+    for integrator, values in before.items():
+        if integrator == op.settings.s3_maas and _differs(world, integrator, values):
+            return _point(world, integrator, values)
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    moves = op.settings.s3_postgresql in before or any(
+        unit.message == site.ANOTHER_CLUSTER for unit in app.units.values()
+    )
+    path = op.fact(NEW_PATH)
+    if not path and not moves:
+        return step.Done()
+    if not path:
+        found = restore_checks.backup_set(op)
+        path = op.parameters.get('postgresql-path') or restore_checks.fresh_path(found, world)
+        return step.Wait(f'{app.name} will keep its backups in {path}', facts={NEW_PATH: path})
+    if _differs(world, op.settings.s3_postgresql, {'path': path}):
+        return _point(world, op.settings.s3_postgresql, {'path': path})
+    for unit in app.units.values():
+        if unit.message == site.ANOTHER_CLUSTER:
+            return step.Wait(f'{unit.name} is to take the path {path}')
+    return _settled(op, world, 'renewed')
+
+
+def _before(op: operation.Operation) -> dict[str, dict[str, str]]:
+    return json.loads(op.fact(BEFORE, '{}'))
+
+
+def _differs(world: ports.World, integrator: str, values: dict[str, str]) -> bool:
+    config = world.juju.config(integrator)
+    return any(str(config.get(key, '')) != value for key, value in values.items())
+
+
+def _point(world: ports.World, integrator: str, values: dict[str, str]) -> step.Wait:
+    """Configure an integrator, unless that was done and only has to arrive."""
+    if _differs(world, integrator, values):
+        world.juju.set_config(integrator, values)
+    where = ' '.join(f'{key}={value}' for key, value in sorted(values.items()))
+    return step.Wait(f'{integrator} is set to {where}')
+
+
+def _settled(op: operation.Operation, world: ports.World, name: str) -> step.Outcome:
+    """Wait until PostgreSQL has taken the change, and stays settled for a while."""
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    allowed = site.ANOTHER_CLUSTER if name == 'aimed' else ''
+    why = site.settling(app, allowed)
+    if why:
+        return step.Wait(why, facts={f'{name}-settled': ''})
+    if not op.fact(f'{name}-settled'):
+        now = operation.stamp(world.now())
+        return step.Wait(f'{app.name} settles', facts={f'{name}-settled': now})
+    quiet = tasks.patience(op, world, f'{name}-settled', _QUIET_SECONDS)
+    return step.Done() if quiet is None else step.Wait(f'{app.name} settles', facts=quiet)

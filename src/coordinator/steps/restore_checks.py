@@ -1,0 +1,329 @@
+"""What must hold before a restore begins, and which backup set is meant.
+
+The same checks are the first step of restore-all and what it prints without `confirm=true`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from coordinator import (
+    catalogue,
+    errors,
+    manifest,
+    operation,
+    pgbackrest,
+    ports,
+    settings,
+    step,
+)
+from coordinator.steps import checks, passwords, relations, site
+
+BACKUP_SET = 'backup-set'
+REPOSITORY = 'repository'
+"""Facts: the manifest of the set, and the place that it was found at."""
+LATEST = 'latest'
+
+
+def ready_for_restore(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Make every check, and remember the set that is restored from."""
+    wanted = chosen(op.parameters, op.settings, world)
+    outcomes = list(restore_checks(wanted, op.parameters, op.settings, world))
+    waits_for = checks.verdict(outcomes)
+    if waits_for:
+        return step.Wait(waits_for)
+    return step.Done(
+        {
+            BACKUP_SET: wanted.model_dump_json(by_alias=True),
+            REPOSITORY: json.dumps(dict(world.maas_store.place)),
+        }
+    )
+
+
+def backup_set(op: operation.Operation) -> manifest.Manifest:
+    """Return the set that is restored from."""
+    return manifest.Manifest.model_validate_json(op.fact(BACKUP_SET))
+
+
+def chosen(
+    parameters: Mapping[str, str], config: settings.Settings, world: ports.World
+) -> manifest.Manifest:
+    """Return the set that the parameters name.
+
+    Raises:
+        StepError: there is none of this id, or it cannot be read.
+        PreconditionError: the parameter is no backup id.
+        ForeignRecordError: its manifest is of a newer version.
+    """
+    wanted = parameters['backup-id']
+    if wanted == LATEST:
+        return _latest(config, world)
+    key = catalogue.manifest_key(wanted)
+    try:
+        found = manifest.parse(world.maas_store.get(key), key)
+    except errors.NotFound:
+        raise errors.StepError(
+            f'there is no complete backup set {wanted} in '
+            f'{checks.where(world.maas_store)}: list-backups shows what is there'
+        ) from None
+    if found.backup_id != wanted:
+        raise errors.StepError(
+            f'{key} is the manifest of {found.backup_id}: it was exchanged, do not restore from it'
+        )
+    return found
+
+
+def _latest(config: settings.Settings, world: ports.World) -> manifest.Manifest:
+    status = world.juju.status()
+    for entry in reversed(catalogue.entries(world.maas_store)):
+        found = entry.manifest
+        if found is not None and not any(_misfits(found, config, status)):
+            return found
+    raise errors.StepError(
+        f'no complete backup set in {checks.where(world.maas_store)} fits this site: list-backups '
+        'shows what is there; name one by backup-id to see what does not fit'
+    )
+
+
+def restore_checks(
+    wanted: manifest.Manifest,
+    parameters: Mapping[str, str],
+    config: settings.Settings,
+    world: ports.World,
+) -> Iterator[checks.Check]:
+    """Make the checks of restore-all, one after the other; none raises CoordinatorError."""
+    access = checks.made('juju-user', lambda: checks.access(world))
+    yield access
+    if access.outcome == checks.OK:
+        yield from _site_checks(wanted, config, world)
+        yield checks.made('passwords', lambda: _passwords(wanted, parameters, config, world))
+    yield checks.made('maas-objects', lambda: _maas_objects(wanted, world))
+    yield checks.made('postgresql-objects', lambda: _postgresql_objects(wanted, world))
+    yield checks.made('postgresql-path', lambda: _path(wanted, parameters, world))
+
+
+# --- The site --------------------------------------------------------------------------------
+
+
+def _site_checks(
+    wanted: manifest.Manifest, config: settings.Settings, world: ports.World
+) -> Iterator[checks.Check]:
+    try:
+        status = world.juju.status()
+    except errors.CoordinatorError as error:
+        yield checks.Check('model-status', checks.LATER, str(error))
+        return
+    yield checks.made('fits', lambda: _fits(wanted, config, status))
+    yield checks.made('maas-region', lambda: checks.units_settled(status, config.maas))
+    yield checks.made(
+        'postgresql',
+        lambda: checks.units_settled(status, config.postgresql, site.ANOTHER_CLUSTER),
+    )
+    yield checks.made('relation', lambda: _related(status, config))
+    yield checks.made('other-operations', lambda: checks.no_other_task(config, world))
+    yield checks.made('machines', lambda: checks.machines(status, config.postgresql))
+    warning = _channels(wanted, config, status)
+    yield checks.Check('channels', checks.WARNING if warning else checks.OK, warning or 'equal')
+
+
+def _fits(wanted: manifest.Manifest, config: settings.Settings, status: ports.ModelStatus) -> str:
+    misfits = list(_misfits(wanted, config, status))
+    if misfits:
+        raise errors.StepError('; '.join(misfits))
+    return (
+        f'{len(wanted.maas.controllers)} controllers, MAAS {wanted.maas.version} and PostgreSQL '
+        f'{wanted.postgresql.charm.workload_version} fit'
+    )
+
+
+def _misfits(
+    wanted: manifest.Manifest, config: settings.Settings, status: ports.ModelStatus
+) -> Iterator[str]:
+    """Yield a sentence for each reason why a set cannot be restored on this site."""
+    maas = site.application(status, config.maas)
+    more = len(wanted.maas.controllers) - len(maas.units)
+    if more:
+        command = f'juju add-unit {maas.name} -n {more}' if more > 0 else 'juju remove-unit'
+        yield (
+            f'{maas.name} has {len(maas.units)} units, the set {len(wanted.maas.controllers)} '
+            f'controllers: {"add" if more > 0 else "remove"} {abs(more)} ({command})'
+        )
+    yield from _maas_misfits(maas, wanted.maas.version)
+    database = site.application(status, config.postgresql)
+    there, backed_up = database.workload_version, wanted.postgresql.charm.workload_version
+    if _numbers(there)[:1] != _numbers(backed_up)[:1]:
+        yield (
+            f'{database.name} is PostgreSQL {there}, the set is of {backed_up}: major versions must '
+            'be equal, deploy the channel that the set names'
+        )
+
+
+def _maas_misfits(maas: ports.Application, backed_up: str) -> Iterator[str]:
+    there = maas.workload_version
+    here, then = _numbers(there), _numbers(backed_up)
+    if here[:2] != then[:2]:
+        yield (
+            f'{maas.name} is MAAS {there}, the set is of {backed_up}: major and minor version '
+            'must be equal'
+        )
+    elif here < then:
+        yield f'{maas.name} is MAAS {there}, older than the {backed_up} of the set: refresh it'
+    elif there < backed_up:
+        # maas-region compares the versions as text, and would refuse in mid-restore.
+        yield (
+            f'{maas.name} compares its MAAS {there} with the {backed_up} of the set as text, and '
+            'would refuse: it needs a revision that compares numbers'
+        )
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r'\d+', version.partition('-')[0])]
+
+
+def _related(status: ports.ModelStatus, config: settings.Settings) -> str:
+    found = relations.database(status, config)
+    if found is None:
+        raise errors.StepError(
+            f'{config.maas} and {config.postgresql} are not related: juju integrate '
+            f'{config.maas}:maas-db {config.postgresql}:database'
+        )
+    return f'{found[0]} and {found[1]} are related'
+
+
+def _channels(
+    wanted: manifest.Manifest, config: settings.Settings, status: ports.ModelStatus
+) -> str:
+    differ = [
+        f'{app.name} is from {app.channel or "a local file"}, at the backup it was from '
+        f'{then.channel or "a local file"}'
+        for app, then in (
+            (site.application(status, config.maas), wanted.maas.charm),
+            (site.application(status, config.postgresql), wanted.postgresql.charm),
+        )
+        if app.channel != then.channel
+    ]
+    return '; '.join(differ)
+
+
+def _passwords(
+    wanted: manifest.Manifest,
+    parameters: Mapping[str, str],
+    config: settings.Settings,
+    world: ports.World,
+) -> str:
+    _sealed(wanted, world)
+    if passwords.equal(wanted.passwords.hashes, passwords.in_force(world, config.postgresql)):
+        return 'the passwords in force are those of the set'
+    passwords.unsealed(wanted, parameters.get('identity', ''), world, world.maas_store)
+    return 'the identity opens the passwords of the set'
+
+
+# --- The set ---------------------------------------------------------------------------------
+
+
+def _sealed(wanted: manifest.Manifest, world: ports.World) -> None:
+    expected = wanted.passwords.sealed
+    content = world.maas_store.get(catalogue.sealed_key(wanted.backup_id))
+    if hashlib.sha256(content).hexdigest() != expected.sha256:
+        raise errors.StepError(
+            f'{expected.key} is not what was sealed for this set: it was changed or exchanged, do '
+            'not restore from it'
+        )
+
+
+def maas_store(wanted: manifest.Manifest, world: ports.World) -> ports.ObjectStore:
+    """Return the store that holds the files backup: here, or where the manifest says."""
+    here = world.maas_store
+    if _holds(here, wanted.maas.objects[0]):
+        return here
+    return world.maas_store_at(wanted.maas.place.bucket, wanted.maas.place.path)
+
+
+def postgresql_store(wanted: manifest.Manifest, world: ports.World) -> ports.ObjectStore:
+    """Return the store that holds the database backup: here, or where the manifest says.
+
+    An earlier restore has given PostgreSQL a new path; the set stays where it was.
+    """
+    here = world.postgresql_store
+    if _holds(here, wanted.postgresql.manifest):
+        return here
+    return world.postgresql_store_at(wanted.postgresql.place.bucket, wanted.postgresql.place.path)
+
+
+def _holds(store: ports.ObjectStore, item: manifest.Object) -> bool:
+    try:
+        return store.head(item.key).size == item.size
+    except errors.NotFound:
+        return False
+
+
+def _maas_objects(wanted: manifest.Manifest, world: ports.World) -> str:
+    store = maas_store(wanted, world)
+    for expected in wanted.maas.objects:
+        try:
+            found = store.head(expected.key)
+        except errors.NotFound:
+            raise errors.StepError(
+                f'{expected.key} of the files backup is gone from {checks.where(store)}'
+            ) from None
+        if (found.size, found.etag) != (expected.size, expected.etag):
+            raise errors.StepError(
+                f'{expected.key} in {checks.where(store)} is not the object that was verified: it '
+                f'has {found.size} bytes, the manifest says {expected.size}'
+            )
+    return f'the files backup is in {checks.where(store)}, whole'
+
+
+def _postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> str:
+    part, store = wanted.postgresql, postgresql_store(wanted, world)
+    try:
+        listed = {backup.label: backup for backup in pgbackrest.backups(store, part.stanza)}
+    except errors.NotFound:
+        raise errors.StepError(
+            f'there is no stanza {part.stanza} in {checks.where(store)} any more'
+        ) from None
+    if part.label not in listed:
+        raise errors.StepError(
+            f'the database backup {part.label} has expired: pgBackRest keeps only newer ones in '
+            f'{checks.where(store)}; this set cannot be restored any more'
+        )
+    contents = pgbackrest.verify(store, part.stanza, listed[part.label])
+    if contents.manifest_sha256 != part.manifest.sha256:
+        raise errors.StepError(
+            f'{part.manifest.key} in {checks.where(store)} is not the one that was verified: it '
+            'was changed, do not restore from it'
+        )
+    return f'the database backup {part.label} is in {checks.where(store)}, whole'
+
+
+def _path(wanted: manifest.Manifest, parameters: Mapping[str, str], world: ports.World) -> str:
+    given = parameters.get('postgresql-path', '')
+    if not given:
+        return f'PostgreSQL goes on in {fresh_path(wanted, world)}, if it must move'
+    if not is_free(given, wanted, world):
+        raise errors.StepError(
+            f'postgresql-path={given} is in use: name one that holds nothing, or leave it out'
+        )
+    return f'PostgreSQL goes on in {given}, if it must move'
+
+
+def fresh_path(wanted: manifest.Manifest, world: ports.World) -> str:
+    """Return the first `<path>-restored-<n>` that holds nothing."""
+    base = re.sub(r'-restored-\d+$', '', wanted.postgresql.place.path.strip('/'))
+    for number in range(1, 1000):
+        path = f'{base}-restored-{number}'
+        if is_free(path, wanted, world):
+            return path
+    raise errors.StepError(f'a thousand paths {base}-restored-... are in use: name a free one')
+
+
+def is_free(path: str, wanted: manifest.Manifest, world: ports.World) -> bool:
+    """Whether a path of PostgreSQL's bucket holds nothing and is nobody's."""
+    store = world.postgresql_store
+    if path.strip('/') in (store.place['path'], wanted.postgresql.place.path.strip('/')):
+        return False
+    there = world.postgresql_store_at(store.place['bucket'], path)
+    return not any(True for _ in there.list(''))

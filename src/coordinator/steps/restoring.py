@@ -1,0 +1,157 @@
+"""Steps that put the data of a backup set in place: PostgreSQL's, and each region's."""
+
+from __future__ import annotations
+
+import json
+
+from coordinator import errors, operation, ports, step
+from coordinator.steps import passwords, postgresql, relations, restore_checks, site, tasks
+
+CONTROLLERS = 'region-controllers'
+"""Fact: which region gets which controller id."""
+_REGION_ATTEMPTS = 3
+
+
+def apply_passwords(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Give PostgreSQL the passwords that the restored database expects."""
+    place: dict[str, str] = json.loads(op.fact(restore_checks.REPOSITORY))
+    # The integrator of the repository may be aimed elsewhere by now.
+    repository = world.maas_store_at(place['bucket'], place['path'])
+    return passwords.apply(op, world, restore_checks.backup_set(op), repository)
+
+
+# --- PostgreSQL ------------------------------------------------------------------------------
+
+
+def mark_postgresql(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Remember the newest task."""
+    tasks.refuse_while_running(world, op.settings.postgresql, 'restore')
+    return step.Mark(tasks.newest(world, 'restore'))
+
+
+def restore_postgresql(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Have PostgreSQL begin its restore. That it has begun is all that the action tells."""
+    wanted = restore_checks.backup_set(op).postgresql.backup_id
+    parameters = {'backup-id': wanted}
+    status = world.juju.status()
+    app = site.application(status, op.settings.postgresql)
+    task = tasks.find(op, world, app.name, 'restore', parameters)
+    if task is None:
+        again = relations.keep_detached(op, world, status)
+        if again is not None:
+            return again
+        if len(app.units) != 1:
+            raise errors.StepError(
+                f'{app.name} has {len(app.units)} units again: remove all but one (juju '
+                'remove-unit), then run resume-operation'
+            )
+        task = world.juju.run_action(world.juju.leader(app.name), 'restore', parameters)
+    if not task.ended:
+        return step.Wait(f'{task.unit} begins to restore {wanted} (task {task.id})', task.id)
+    if task.status == 'completed' or _is_restoring(app):
+        return step.Done()
+    tasks.judge(task)
+    raise AssertionError('judge always raises')
+
+
+def _is_restoring(app: ports.Application) -> bool:
+    return any(unit.message == 'restoring backup' for unit in app.units.values())
+
+
+def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Wait until PostgreSQL has restored: active, or blocked for its repository alone."""
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    for unit in app.units.values():
+        if unit.message.startswith(('Failed to restore backup', 'cannot restore PITR')):
+            raise errors.StepError(
+                f'{unit.name}: {unit.message}. juju debug-log --include {unit.name} tells why; '
+                'mend it, then run resume-operation'
+            )
+    why = site.settling(app, site.ANOTHER_CLUSTER)
+    return step.Wait(why) if why else step.Done()
+
+
+# --- The regions -----------------------------------------------------------------------------
+
+
+def mark_maas(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Give each region a controller id of its own, and remember the newest task."""
+    watermark = tasks.newest(world, 'restore-backup')
+    if op.fact(CONTROLLERS):
+        return step.Mark(watermark)
+    app = site.application(world.juju.status(), op.settings.maas)
+    ids = restore_checks.backup_set(op).maas.controllers
+    given = dict(zip(sorted(app.units, key=postgresql.number), ids, strict=True))
+    return step.Mark(watermark, {CONTROLLERS: json.dumps(given)})
+
+
+def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Have all regions restore at the same time; one that fails is tried again alone."""
+    given: dict[str, str] = json.loads(op.fact(CONTROLLERS))
+    status = world.juju.status()
+    app = site.application(status, op.settings.maas)
+    if set(given) != set(app.units):
+        raise errors.StepError(
+            f'{app.name} has the units {", ".join(sorted(app.units))}, the restore began with '
+            f'{", ".join(sorted(given))}: bring those back, then run resume-operation'
+        )
+    backup_id = restore_checks.backup_set(op).maas.backup_id
+    begun = [
+        task
+        for task in world.juju.tasks('restore-backup')
+        if task.id > op.watermark and task.parameters.get('backup-id') == backup_id
+    ]
+    running: list[ports.Task] = []
+    for unit, controller in given.items():
+        own = [task for task in begun if _is_for(task, unit, controller)]
+        # The task's status decides: a restore that failed calls itself finished in its results.
+        if any(task.status == 'completed' for task in own):
+            continue
+        if own and not own[-1].ended:
+            running.append(own[-1])
+            continue
+        again = relations.keep_detached(op, world, status)
+        if again is not None:
+            return again
+        if len(own) >= _REGION_ATTEMPTS:
+            tasks.judge(world.juju.task(own[-1].id))
+        task = world.juju.run_action(
+            unit, 'restore-backup', {'backup-id': backup_id, 'controller-id': controller}
+        )
+        return step.Wait(f'{unit} begins to restore (task {task.id})', task.id)
+    if running:
+        names = ', '.join(f'{task.unit} (task {task.id})' for task in running)
+        return step.Wait(f'restoring: {names}', running[-1].id)
+    return step.Done()
+
+
+def _is_for(task: ports.Task, unit: str, controller: str) -> bool:
+    return task.unit == unit and task.parameters.get('controller-id') == controller
+
+
+def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Ask MAAS how it is, and compare the site with the set."""
+    status = world.juju.status()
+    found = restore_checks.backup_set(op)
+    maas = site.application(status, op.settings.maas)
+    for app in (maas, site.application(status, op.settings.postgresql)):
+        why = site.settling(app)
+        if why:
+            return step.Wait(why)
+    if len(maas.units) != len(found.maas.controllers):
+        raise errors.StepError(
+            f'{maas.name} has {len(maas.units)} units, the set {len(found.maas.controllers)}'
+        )
+    task = tasks.find(op, world, maas.name, 'get-maas-status', {})
+    if task is None:
+        task = world.juju.run_action(world.juju.leader(maas.name), 'get-maas-status', {})
+    if not task.ended:
+        return step.Wait(f'{task.unit} is asked how MAAS is (task {task.id})', task.id)
+    if task.status != 'completed':
+        tasks.judge(task)
+    return step.Done()
+
+
+def mark_verify(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Remember the newest task."""
+    return step.Mark(tasks.newest(world, 'get-maas-status'))
