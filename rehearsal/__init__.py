@@ -6,7 +6,7 @@
 - `controller/`: serves the model over the controller's websocket API (Juju 3.6 or 4.0);
 - `direct`: the same model as a `JujuModel` port, without a wire, for tests;
 - `s3_server`: moto's S3 server in a process of its own;
-- `site`: deploys charmed MAAS and the coordinator; `__main__`: the command line.
+- `site`: deploys charmed MAAS; `deployed`: what then stands there; `__main__`: the command line.
 
 Nothing here is shipped in the charm.
 """

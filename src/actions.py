@@ -14,6 +14,7 @@ from coordinator import errors, operation, record
 if typing.TYPE_CHECKING:
     import charm
     from coordinator import settings
+    from coordinator.steps import checks
 
 logger = logging.getLogger(__name__)
 
@@ -90,12 +91,21 @@ class Actions(ops.Object):
         logger.info('%s %s begins', kind, op.id)
         return op
 
+    def _idle_check(self) -> checks.Check:
+        """Say whether an operation could begin now."""
+        from coordinator.steps import checks
+
+        last = self._record.load()
+        if last is None or last.terminal:
+            return checks.Check('operation', checks.OK, 'no operation is under way')
+        return checks.Check('operation', checks.BAD, f'{last.kind} {last.id} is {last.status}')
+
     def _backup_plan(self, config: settings.Settings) -> dict[str, str]:
         from coordinator import plans, report
         from coordinator.steps import checks
 
         with self._charm.connected() as reachable:
-            outcomes = list(checks.backup_checks(config, reachable))
+            outcomes = [self._idle_check(), *checks.backup_checks(config, reachable)]
             results = {'checks': report.checks_text(outcomes)}
             with contextlib.suppress(errors.CoordinatorError):
                 model = reachable.juju.status()
@@ -110,7 +120,10 @@ class Actions(ops.Object):
 
         with self._charm.connected() as reachable:
             found = restore_checks.chosen(parameters, config, reachable)
-            outcomes = list(restore_checks.restore_checks(found, parameters, config, reachable))
+            outcomes = [
+                self._idle_check(),
+                *restore_checks.restore_checks(found, parameters, config, reachable),
+            ]
             results = {
                 'backup-id': found.backup_id,
                 'checks': report.checks_text(outcomes),
@@ -146,11 +159,15 @@ class Actions(ops.Object):
 
         with self._failing(event), self._charm.connected() as reachable:
             store = reachable.maas_store
-            entries = catalogue.entries(store)
+            every = catalogue.ids(store)
+            # An action's results travel as one argument of a program, which has its bounds.
+            shown = every[-int(event.params.get('limit') or 100) :]
+            entries = catalogue.read(store, shown)
             if event.params.get('format') == 'json':
                 event.set_results({'backups': report.backups_json(entries)})
             else:
-                text = report.backups_text(entries, checks.where(store))
+                older = len(every) - len(shown)
+                text = report.backups_text(entries, checks.where(store), older)
                 event.set_results({'backups': text})
 
     # --- Steering --------------------------------------------------------------------------------

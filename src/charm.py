@@ -67,6 +67,8 @@ class CoordinatorCharm(ops.CharmBase):
         self._pacemaker = pacemaker.Pacemaker(self.unit.name, str(self.charm_dir))
         for name in S3:
             framework.observe(self.on[name].relation_changed, self._on_s3_changed)
+        for event in (self.on.stop, self.on.remove):
+            framework.observe(event, self._on_leaving)
         for event in self._waking_events():
             framework.observe(event, self._on_wake)
         self._actions = actions.Actions(self, self._record)
@@ -109,12 +111,14 @@ class CoordinatorCharm(ops.CharmBase):
                 self._pacemaker.stop()
             return
         moved = self._advance(op)
-        if moved != op:
-            self._record.save(moved)
-        if not moved.open:
-            self._pacemaker.stop()
-        elif not beats:
+        # When it has ended, the pacemaker's next beat finds that out and stops: were it stopped
+        # here and the record then not committed, nothing would go on.
+        if moved.open and not beats:
             self._pacemaker.start()
+
+    def _on_leaving(self, event: ops.EventBase) -> None:
+        """Leave no pacemaker behind on a machine that others use."""
+        self._pacemaker.stop()
 
     def _open_operation(self) -> operation.Operation | None:
         try:
@@ -129,13 +133,16 @@ class CoordinatorCharm(ops.CharmBase):
 
         plan = plans.PLANS.get(op.kind)
         if plan is None:
-            return op.held(f'this revision of the charm knows no operation {op.kind}')
+            held = op.held(f'this revision of the charm knows no operation {op.kind}')
+            self._record.save(held)
+            return held
         with self.connected() as reachable:
             moved = advance.advance(op, plan, reachable)
             if moved != op:
+                self._record.save(moved)
+                if moved.terminal and plans.published(moved):
+                    self._record.set_last_complete(moved.id)
                 history.write(moved, reachable)
-        if moved.terminal and plans.published(moved):
-            self._record.set_last_complete(moved.id)
         return moved
 
     @contextlib.contextmanager

@@ -29,7 +29,12 @@ class LiveWorld:
     def juju(self) -> ports.JujuModel:
         """The controller."""
         if self._juju is None:
-            endpoint = access.endpoint(self._charm.credentials(), self.model_uuid, os.environ)
+            content = self._charm.credentials()
+            try:
+                endpoint = access.endpoint(content, self.model_uuid, self.model_name, os.environ)
+            except errors.PreconditionError as error:
+                # An operation under way waits for the operator to put it right.
+                raise errors.TransientError(str(error)) from None
             self._juju = model.JujuApi(endpoint, fence=self._fence)
         return self._juju
 
@@ -85,7 +90,7 @@ class LiveWorld:
             connection = self._connection(name)
             if bucket is not None and path is not None:
                 connection = dataclasses.replace(connection, bucket=bucket, path=path.strip('/'))
-            self._stores[key] = s3.S3Store(connection)
+            self._stores[key] = s3.S3Store(connection, self._fence)
         return self._stores[key]
 
     def _connection(self, name: str) -> s3.Connection:

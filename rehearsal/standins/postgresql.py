@@ -135,9 +135,13 @@ class Postgresql:
             )
 
     def _show_status(self, here: host.Host) -> None:
-        blocked = self.behaviour.blocked or here.own.get('s3-block', '')
+        blocked = (
+            self.behaviour.blocked
+            or here.own.get('users-block', '')
+            or here.own.get('s3-block', '')
+        )
         if here.is_leader():
-            blocked = blocked or here.shared.get('users-block') or here.shared.get('s3-block', '')
+            blocked = blocked or here.shared.get('s3-block', '')
         if blocked:
             here.set_status('blocked', blocked)
         elif here.own.get('member') != patroni.RUNNING:

@@ -82,10 +82,10 @@ class Restores:
         """As leader, see what has become of a restore that is under way."""
         if not here.is_leader() or 'restoring-backup' not in here.shared:
             return
-        problem = _end(here)
         # A blocked unit does not look any more: it is for a person to mend.
         if hook not in _LOOKS or here.status[0] == 'blocked':
             return
+        problem = _end(here)
         if problem:
             here.set_status('blocked', problem)
         elif 'restore' not in here.shared and self._users.may_log_in(here):
@@ -106,8 +106,8 @@ class Restores:
     def show(self, here: host.Host) -> None:
         """Set the status of a unit while the cluster is restored."""
         if here.is_leader():
-            if here.shared.get('users-block'):
-                here.set_status('blocked', here.shared['users-block'])
+            if here.own.get('users-block'):
+                here.set_status('blocked', here.own['users-block'])
         elif here.own.get('member') != patroni.RUNNING:
             here.set_status('waiting', 'awaiting for member to start')
 

@@ -58,11 +58,11 @@ class SystemUsers:
         if not uri or not here.is_leader():
             return
         if hook in _TRIES:
-            here.shared.pop('system-users-tried', None)
-        if here.shared.get('system-users-tried') == uri or not self._all_members_run(here):
+            here.own.pop('system-users-tried', None)
+        if here.own.get('system-users-tried') == uri or not self._all_members_run(here):
             return
-        here.shared['system-users-tried'] = uri
-        here.shared['users-block'] = '' if self._take_over(here, uri) else UPDATE_FAILED
+        here.own['system-users-tried'] = uri
+        here.own['users-block'] = '' if self._take_over(here, uri) else UPDATE_FAILED
 
     def _all_members_run(self, here: host.Host) -> bool:
         primary = patroni.primary(here, self._switches)

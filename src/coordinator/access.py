@@ -57,13 +57,17 @@ def credentials(content: Mapping[str, str]) -> Credentials:
 
 
 def endpoint(
-    content: Mapping[str, str], model_uuid: str, environment: Mapping[str, str]
+    content: Mapping[str, str],
+    model_uuid: str,
+    model_name: str,
+    environment: Mapping[str, str],
 ) -> connection.Endpoint:
     """Return where to connect: what the secret says, else what the unit's agent uses.
 
     Args:
         content: of the secret.
         model_uuid: of the model that is worked on.
+        model_name: for messages.
         environment: of the dispatch (`JUJU_API_ADDRESSES`, `JUJU_CHARM_DIR`).
 
     Raises:
@@ -77,6 +81,7 @@ def endpoint(
         model_uuid=model_uuid,
         username=found.username,
         password=found.password,
+        model_name=model_name,
     )
 
 

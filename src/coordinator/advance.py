@@ -24,11 +24,16 @@ logger = logging.getLogger(__name__)
 T = TypeVar('T')
 
 TRYING_AGAIN = 'trying again: '
+_IN_DOUBT = 'answer-lost'
+_DOUBT = datetime.timedelta(seconds=30)
+"""How long a controller may take over a request whose connection is gone."""
 
 
 def advance(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
     """Return the operation one checkpoint further; a held or ended one comes back unchanged."""
-    while op.open:
+    if op.open:
+        op = op.following(plan.names)
+    while op.open and not _in_doubt(op, world):
         current = plan.find(op.step)
         if current is None:
             return op.held(
@@ -56,6 +61,7 @@ def _do(
                 return op
         outcome = _enter(current.do, op, world)
     except errors.TransientError as error:
+        op = _doubting(op, error, world)
         if not _late(op, current.deadline(op.settings), world):
             return _trying_again(op, error, world)
         return _failed(op, plan, current, _too_late(op, current, str(error)), world)
@@ -70,9 +76,11 @@ def _do(
     if isinstance(outcome, step.Done):
         logger.info('%s: %s is done', op.id, op.step)
         return _next(op.step_ended(operation.DONE, world.now()), plan, world)
+    # Whatever was just started is noted first: the undo must find it.
+    op = op.waiting(outcome.reason, world.now(), outcome.task)
     if _late(op, current.deadline(op.settings), world):
         return _failed(op, plan, current, _too_late(op, current, outcome.reason), world)
-    return op.waiting(outcome.reason, world.now(), outcome.task)
+    return op
 
 
 def _enter(
@@ -151,11 +159,12 @@ def _undo(
     try:
         outcome = _enter(current.undo, op, world)
     except errors.TransientError as error:
+        op = _doubting(op, error, world)
         if not late:
             return _trying_again(op, error, world)
-        return op.held(f'undoing {op.step}: {error}. When this is mended, run resume-operation')
+        return op.held(f'undoing {op.step}: {error}')
     except errors.CoordinatorError as error:
-        return op.held(f'undoing {op.step}: {error}. When this is mended, run resume-operation')
+        return op.held(f'undoing {op.step}: {error}')
     op = _learning(op, outcome)
     if isinstance(outcome, step.Done):
         return _back(op.step_ended(operation.UNDONE, world.now()), plan, world)
@@ -193,6 +202,21 @@ def _trying_again(
     if op.current.reason.startswith(TRYING_AGAIN):
         return op
     return op.waiting(f'{TRYING_AGAIN}{error}', world.now())
+
+
+def _doubting(
+    op: operation.Operation, error: errors.TransientError, world: ports.World
+) -> operation.Operation:
+    """Note when a request with an effect got no answer: it may still be on its way."""
+    if not isinstance(error, errors.AnswerLost):
+        return op
+    return op.remembering({_IN_DOUBT: operation.stamp(world.now())})
+
+
+def _in_doubt(op: operation.Operation, world: ports.World) -> bool:
+    """Whether a request may still take effect: to look now, and to send it again, is too soon."""
+    since = op.fact(_IN_DOUBT)
+    return bool(since) and world.now() - operation.parse_stamp(since) < _DOUBT
 
 
 def _late(op: operation.Operation, allowed: datetime.timedelta, world: ports.World) -> bool:

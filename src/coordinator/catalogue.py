@@ -54,17 +54,22 @@ def sealed_key(backup_id: str) -> str:
     return f'{_SETS}{check_id(backup_id)}/secrets.age'
 
 
+def ids(store: ports.ObjectStore) -> list[str]:
+    """Return the ids of all sets, oldest first."""
+    names = (item.key.removeprefix(_SETS) for item in store.list(_SETS))
+    found = (name.removesuffix(_MANIFEST) for name in names if name.endswith(_MANIFEST))
+    return [backup_id for backup_id in found if _ID.fullmatch(backup_id)]
+
+
 def entries(store: ports.ObjectStore) -> list[Entry]:
     """Return all sets, oldest first; a damaged manifest is an entry with its problem."""
-    names = (item.key.removeprefix(_SETS) for item in store.list(_SETS))
-    ids = [name.removesuffix(_MANIFEST) for name in names if name.endswith(_MANIFEST)]
-    return read(store, [backup_id for backup_id in ids if _ID.fullmatch(backup_id)])
+    return read(store, ids(store))
 
 
-def read(store: ports.ObjectStore, ids: Sequence[str]) -> list[Entry]:
+def read(store: ports.ObjectStore, wanted: Sequence[str]) -> list[Entry]:
     """Return the entries of these sets, in their order."""
     with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
-        return list(pool.map(functools.partial(_entry, store), ids))
+        return list(pool.map(functools.partial(_entry, store), wanted))
 
 
 def _entry(store: ports.ObjectStore, backup_id: str) -> Entry:

@@ -32,6 +32,10 @@ class ConnectionFailed(TransientError):
     """No controller address answered, or the connection broke in mid-call."""
 
 
+class AnswerLost(ConnectionFailed):
+    """A request with an effect was sent, and no answer came: it may take effect yet."""
+
+
 class ControllerBusy(TransientError):
     """The controller is upgrading, migrating the model, or asks to try again."""
 

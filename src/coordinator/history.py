@@ -23,5 +23,7 @@ def write(op: operation.Operation, world: ports.World) -> None:
     try:
         text = json.dumps(json.loads(op.to_json()), indent=2)
         world.maas_store.put(key(op.id), text.encode())
-    except errors.CoordinatorError as error:
-        logger.warning('%s: its history was not stored: %s', op.id, error)
+    except Exception as error:
+        # Whatever it is: the record is what counts, and this is only a copy for people.
+        reason = str(error) if isinstance(error, errors.CoordinatorError) else type(error).__name__
+        logger.warning('%s: its history was not stored: %s', op.id, reason)

@@ -18,6 +18,9 @@ FORMAT = 1
 LONGEST_MESSAGE = 400
 """Bytes of one message in the record: a databag is no place for a log."""
 
+FORGIVEN = 'forgiven-task'
+"""Fact: tasks up to this id that failed count no more, as the operation was resumed."""
+
 OPEN, HELD, COMPLETE, FAILED, ABORTED = 'open', 'held', 'complete', 'failed', 'aborted'
 
 # States of a step.
@@ -140,6 +143,19 @@ class Operation:
         """Return a fact that an earlier step or look has left."""
         return self.facts.get(name, default)
 
+    def following(self, names: tuple[str, ...]) -> Operation:
+        """Return the record with the steps of a plan that another revision has changed.
+
+        Steps that are new are still to do; those that are gone stay, for people to see.
+        """
+        known = tuple(entry.name for entry in self.steps)
+        if known == names:
+            return self
+        entries = {entry.name: entry for entry in self.steps}
+        gone = tuple(entry for entry in self.steps if entry.name not in names)
+        steps = tuple(entries.get(name, StepRecord(name)) for name in names)
+        return dataclasses.replace(self, steps=gone + steps)
+
     # --- Transitions -------------------------------------------------------------------
 
     def _with_step(self, name: str, **changes: Any) -> Operation:
@@ -232,11 +248,12 @@ class Operation:
         """Go on with the held step, with its attempts and deadline anew."""
         entry = self.current
         since = stamp(now) if entry.state in (DOING, UNDOING) else ''
+        forgiven = {FORGIVEN: str(entry.task)} if entry.task is not None else {}
         return dataclasses.replace(
             self._with_step(self.step, attempts=min(entry.attempts, 1), since=since, reason=''),
             status=OPEN,
             parameters={**self.parameters, **(parameters or {})},
-        )
+        ).remembering(forgiven)
 
     def ending(self, status: str, now: datetime.datetime) -> Operation:
         """End for good."""

@@ -214,12 +214,19 @@ def _kept_elsewhere(file: Mapping[str, Any], manifest: Mapping[str, Mapping[str,
 
 def _missing_wal(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> list[str]:
     """Return which WAL segments, without which the backup is not consistent, are not archived."""
-    missing: list[str] = []
-    for segment in wal_range(backup.wal_start, backup.wal_stop):
-        prefix = f'archive/{stanza_name}/{backup.archive}/{segment[:16]}/{segment}-'
-        if not any(True for _ in store.list(prefix)):
-            missing.append(f'{prefix}* (missing)')
-    return missing
+    archive = f'archive/{stanza_name}/{backup.archive}/'
+    wanted = list(wal_range(backup.wal_start, backup.wal_stop))
+    # One listing for each folder, which holds the 256 segments of a log.
+    archived = {
+        item.key.rpartition('/')[2][:24]
+        for folder in sorted({segment[:16] for segment in wanted})
+        for item in store.list(f'{archive}{folder}/')
+    }
+    return [
+        f'{archive}{segment[:16]}/{segment}-* (missing)'
+        for segment in wanted
+        if segment not in archived
+    ]
 
 
 def wal_range(start: str, stop: str) -> Iterator[str]:

@@ -37,6 +37,7 @@ def operation_text(op: operation.Operation, app: str, now: datetime.datetime) ->
         lines += ['', f'error: {op.error}']
     lines += [f'problem: {problem}' for problem in op.problems if problem != op.error]
     if op.status == operation.HELD:
+        lines += ['', f'held: {op.current.reason}']
         lines += ['', f'next: mend this, then juju run {app}/leader resume-operation']
     elif op.status == operation.FAILED:
         lines += ['', f'next: mend this, then juju run {app}/leader {op.kind}']
@@ -87,18 +88,20 @@ def _took(begin: str, end: datetime.datetime) -> str:
 
 
 def operation_json(op: operation.Operation) -> str:
-    """Return an operation for programs: the record as it is stored."""
-    return op.to_json()
+    """Return an operation for programs: the record without what only later steps need."""
+    raw: dict[str, Any] = json.loads(op.to_json())
+    return json.dumps({key: value for key, value in raw.items() if key != 'facts'})
 
 
 # --- list-backups ------------------------------------------------------------------------------
 
 
-def backups_text(entries: Sequence[catalogue.Entry], place: str) -> str:
-    """Return the catalogue for people, newest last."""
+def backups_text(entries: Sequence[catalogue.Entry], place: str, older: int = 0) -> str:
+    """Return the catalogue for people, newest last; `older` more are not shown."""
     head = ('backup-id', 'status', 'maas', 'postgresql', 'size', 'controllers', 'model', 'label')
     rows = [_backup_row(entry) for entry in entries]
-    return f'Backup sets in {place}:\n\n{table(head, rows)}'
+    more = f'\n\n{older} older ones are not shown: list-backups limit=...' if older else ''
+    return f'Backup sets in {place}:\n\n{table(head, rows)}{more}'
 
 
 def _backup_row(entry: catalogue.Entry) -> Sequence[str]:

@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import tempfile
 import threading
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import boto3
@@ -59,14 +59,21 @@ class Connection:
         return cls(
             integrator=integrator,
             bucket=str(info['bucket']),
-            access_key=str(info['access-key']),
-            secret_key=str(info['secret-key']),
-            endpoint=str(info.get('endpoint') or ''),
+            # A key out of a file ends in a newline, which no header can carry.
+            access_key=str(info['access-key']).strip(),
+            secret_key=str(info['secret-key']).strip(),
+            endpoint=_without_login(str(info.get('endpoint') or '').strip()),
             region=str(info.get('region') or ''),
             path=str(info.get('path') or '').strip('/'),
             uri_style=str(info.get('s3-uri-style') or ''),
             ca_chain=[chain] if isinstance(chain, str) else list(chain),
         )
+
+
+def _without_login(endpoint: str) -> str:
+    """Return an endpoint without user and password: it is written into manifests and messages."""
+    scheme, separator, rest = endpoint.rpartition('://')
+    return f'{scheme}{separator}{rest.rpartition("@")[2]}'
 
 
 _here = threading.local()
@@ -85,8 +92,10 @@ def _session() -> Any:
 class S3Store:
     """One bucket and path. Safe to use from several threads, as boto3's clients are."""
 
-    def __init__(self, connection: Connection):
+    def __init__(self, connection: Connection, fence: Callable[[], None] = lambda: None):
+        """Open a store; `fence` is called before each change, and raises to forbid it."""
         self._connection = connection
+        self._fence = fence
         self._prefix = f'{connection.path}/' if connection.path else ''
         self._closing = contextlib.ExitStack()
         verify = self._ca_file(connection.ca_chain) if connection.ca_chain else None
@@ -129,13 +138,15 @@ class S3Store:
 
     def _ca_file(self, chain: Sequence[str]) -> str:
         """Write CA certificates to a file, which is the only way that botocore takes them."""
-        file = self._closing.enter_context(tempfile.NamedTemporaryFile('w', suffix='.pem'))
+        file = tempfile.NamedTemporaryFile('w', suffix='.pem')  # noqa: SIM115  (closed by close)
+        self._closing.enter_context(file)
         file.write('\n'.join(chain))
         file.flush()
         return file.name
 
     def put(self, key: str, content: bytes) -> ports.StoredObject:
         """Store an object whole."""
+        self._fence()
         with self._errors(key):
             self._client.put_object(**self._at(key), Body=content)
         return self.head(key)
@@ -168,7 +179,7 @@ class S3Store:
         with self._errors(key):
             found = self._client.head_object(**self._at(key))
         return ports.StoredObject(
-            key, found['ContentLength'], found['ETag'].strip('"'), found['LastModified']
+            key, found['ContentLength'], found.get('ETag', '').strip('"'), found['LastModified']
         )
 
     def list(self, prefix: str) -> Iterator[ports.StoredObject]:
@@ -178,7 +189,7 @@ class S3Store:
                 yield ports.StoredObject(
                     item['Key'].removeprefix(self._prefix),
                     item['Size'],
-                    item['ETag'].strip('"'),
+                    item.get('ETag', '').strip('"'),
                     item['LastModified'],
                 )
 
@@ -193,6 +204,7 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         """Delete an object."""
+        self._fence()
         with self._errors(key):
             self._client.delete_object(**self._at(key))
 
@@ -223,14 +235,16 @@ class S3Store:
             botocore.exceptions.InvalidRegionError,
             ValueError,
         ) as error:
+            # Neither here nor below the library's own words: they may hold a header with a key.
             raise errors.StoreRefused(
-                f'what {self._connection.integrator} gives is not usable ({error}): see juju '
-                f'config {self._connection.integrator}'
-            ) from error
+                f'what {self._connection.integrator} gives is not usable '
+                f'({type(error).__name__}): see juju config {self._connection.integrator}'
+            ) from None
         except botocore.exceptions.BotoCoreError as error:
             raise errors.StoreUnavailable(
-                f'S3 at {self._connection.endpoint or "AWS"} does not answer ({error})'
-            ) from error
+                f'S3 at {self._connection.endpoint or "AWS"} does not answer '
+                f'({type(error).__name__})'
+            ) from None
 
     def _translate(
         self, error: botocore.exceptions.ClientError, key: str
@@ -246,7 +260,11 @@ class S3Store:
             )
         if code in _ABSENT:
             return errors.NotFound(f'{key} is not in bucket {bucket}')
-        if code in _PASSING or status >= 500:
+        if code == 'RequestTimeTooSkewed':
+            return errors.StoreRefused(
+                "S3 refuses this unit's clock: set the time of its machine (timedatectl)"
+            )
+        if code in _PASSING or status in (408, 409, 429) or status >= 500:
             return errors.StoreUnavailable(
                 f'S3 at {self._connection.endpoint or "AWS"} cannot answer now ({code})'
             )

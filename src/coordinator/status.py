@@ -27,7 +27,12 @@ def describe(
     if op is not None and op.status == operation.HELD:
         return 'blocked', _line(
             f'{op.kind} {op.id} is held at {op.step}: run juju run {app}/leader resume-operation '
-            f'once this is mended: {op.error}'
+            f'once this is mended: {op.current.reason}'
+        )
+    if op is not None and op.status == operation.ABORTED and op.problems:
+        return 'blocked', _line(
+            f'{op.kind} {op.id} was aborted, see juju run {app}/leader show-operation: '
+            f'{op.problems[0]}'
         )
     if op is not None and op.status == operation.FAILED:
         return 'blocked', _line(

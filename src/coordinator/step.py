@@ -75,7 +75,7 @@ class Step:
     undo_deadline: Deadline = _QUARTER_HOUR
     attempts: int = 3
     only_looks: bool = False
-    """`do` has no effect that lasts, so it may run in the dispatch that ended the step before."""
+    """`do` leaves nothing behind, so it needs no intent: it may follow in the same dispatch."""
     tolerated: bool = False
     """Its failure is reported, but does not stop what follows."""
 

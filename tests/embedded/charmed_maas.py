@@ -18,6 +18,7 @@ LEADER = f'{APP}/leader'
 ROBOT = 'backup-bot'
 Json = dict[str, Any]
 
+_BUSY = model.Kind.UPDATE_STATUS
 _INSTALLING_SECONDS = 120.0
 _OPERATION_SECONDS = 180.0
 """Far more than it takes: the machine that runs the tests may be slow."""
@@ -103,6 +104,11 @@ class CharmedMaas:
         """Run backup-all to its end; return the record."""
         self.begin()
         return self.until_ended()
+
+    def use_replicas(self) -> None:
+        """Have PostgreSQL backed up on a replica: quick, as no unit goes."""
+        strategy = {'postgresql-backup-strategy': 'replica'}
+        self.change(lambda: self.model.set_config(APP, strategy))
 
     def refused(self) -> str:
         """Run backup-all, which fails before anything changes; return why."""
@@ -191,17 +197,16 @@ class CharmedMaas:
 
     @contextlib.contextmanager
     def holding(self, unit_name: str) -> Generator[None]:
-        """Let a unit run nothing meanwhile, as if another had the lock of its machine."""
-        unit = self.model.unit(unit_name)
+        """Keep a unit busy with a hook that takes its time: it begins nothing else meanwhile."""
+        unit, hook = self.model.unit(unit_name), model.Event(_BUSY, 'update-status')
 
         def take() -> bool:
-            if unit.machine.busy_with is None:
-                unit.machine.busy_with = 'another'
-            return unit.machine.busy_with == 'another'
+            unit.running = unit.running or hook
+            return unit.running is hook
 
         def give_back() -> None:
-            unit.machine.busy_with = None
-            self.model.queue(unit, model.Event(model.Kind.UPDATE_STATUS, 'update-status'))
+            unit.running = None
+            self.model.queue(unit, hook)
 
         self.running.until(take)
         try:

@@ -17,9 +17,9 @@ Deployed = Callable[[str], charmed_maas.CharmedMaas]
 
 LAYOUTS = {
     'juju-3.6': embedded.Layout(version='3.6.26', s3_track=1),
-    'juju-4.0': embedded.Layout(version='4.0.15', s3_track=2),
+    'juju-4.0': embedded.Layout(version='4.0.15', s3_track=2, regions=1),
     'three-coordinators': embedded.Layout(
-        version='4.0.15', regions=1, postgresql_units=2, coordinators=3
+        version='4.0.15', regions=1, postgresql_units=2, coordinators=3, strategy='replica'
     ),
 }
 
@@ -52,7 +52,7 @@ def borrowed(maas: charmed_maas.CharmedMaas) -> Iterator[charmed_maas.CharmedMaa
 
 
 @pytest.fixture(params=[on('juju-3.6'), on('juju-4.0')])
-def site(request: pytest.FixtureRequest, deployed: Deployed) -> Iterator[charmed_maas.CharmedMaas]:
+def maas(request: pytest.FixtureRequest, deployed: Deployed) -> Iterator[charmed_maas.CharmedMaas]:
     """A site on either Juju."""
     yield from borrowed(deployed(request.param))
 

@@ -30,6 +30,8 @@ class Backup:
     """The application's status messages, in their order."""
     during: Shown = dataclasses.field(default_factory=dict)
     """What show-operation printed during the backup, by format."""
+    second: str = ''
+    """What another backup-all said during the backup."""
     record: dict[str, Any] = dataclasses.field(default_factory=dict)
     after: Shown = dataclasses.field(default_factory=dict)
     listed: Shown = dataclasses.field(default_factory=dict)
@@ -64,6 +66,7 @@ def back_up(request: pytest.FixtureRequest, deployed: conftest.Deployed) -> Iter
         with maas.holding('maas-region/0'):
             maas.until_step('back-up-maas', 'is backing up its files')
             backup.during = shown(maas.running, 'show-operation')
+            backup.second = maas.refused_at_once()
         backup.record = maas.until_ended()
         backup.after = shown(maas.running, 'show-operation')
         backup.listed = shown(maas.running, 'list-backups')
@@ -202,6 +205,13 @@ def test_list_backups_shows_the_set_to_people_and_to_programs(backup: Backup):
     assert cells['label'] == listed['postgresql-label']
     assert cells['maas'] == listed['maas-version'] == '3.6.1'
     assert cells['controllers'] == str(len(listed['controllers']))
+
+
+def test_a_second_backup_is_refused_with_the_id_of_the_running_one(backup: Backup):
+    assert backup.second == (
+        f'backup-all {backup.id} is running, one operation at a time: '
+        f'juju run {charmed_maas.LEADER} show-operation'
+    )
 
 
 def test_the_history_in_s3_ends_as_the_record_does(backup: Backup):

@@ -103,17 +103,3 @@ def test_the_peer_secret_holds_the_system_users_passwords_and_others():
         'patroni-password', 'raft-password',
     }  # fmt: skip
     assert len(set(secret.content.values())) == 6
-
-
-def test_passwords_of_a_granted_secret_are_taken_over():
-    bench = site_bench.deploy(units=1)
-    secret = bench.juju.add_secret(f'model-{bench.juju.uuid}', {'operator': 'old'}, 'captured')
-    bench.juju.set_config(site.POSTGRESQL, {'system-users': secret.uri})
-    site.settle(bench.juju, ('active', 'blocked'))
-    assert bench.statuses == {'postgresql/0': 'blocked Password update for system users failed.'}
-
-    secret.grants.add(site.POSTGRESQL)
-    bench.switch()
-
-    assert bench.statuses == {'postgresql/0': 'active Primary'}
-    assert bench.site.passwords['operator-password'] == 'old'

@@ -80,6 +80,41 @@ def test_the_database_comes_back_out_of_a_backup(
     assert cluster_files.document(content) == {'machines': ['able-ant', 'brave-bee']}
 
 
+@pytest.mark.parametrize('bundle', [False, True])
+def test_a_backup_is_read_back_whatever_it_refers_to(repo: repository.Repository, bundle: bool):
+    full = repo.back_up(taken(bundle=bundle, machines=['able-ant']))
+    same = repo.back_up(taken('incr', bundle=bundle, machines=['able-ant']))
+    other = repo.back_up(taken('incr', bundle=bundle, machines=[]))
+
+    found = [repo.restore(label).database for label in (full, same, other)]
+
+    assert found == [{'machines': ['able-ant']}, {'machines': ['able-ant']}, {'machines': []}]
+
+
+def test_a_restore_begins_the_timeline_after_all_that_were_begun(repo: repository.Repository):
+    label = repo.back_up(taken())
+    assert repo.restore(label).timeline == 2
+
+    repo.begin_timeline(7)
+
+    assert repo.restore(label).timeline == 8
+    assert repo.restore(label).system_id == CLUSTER.system_id
+
+
+def test_what_is_missing_or_changed_in_a_backup_is_named(
+    store: memory_store.MemoryStore, repo: repository.Repository
+):
+    label = repo.back_up(taken())
+    key = f'{FOLDER}/{label}/pg_data/PG_VERSION.gz'
+    store.put(key, gzip.compress(b'15'))
+    with pytest.raises(pgbackrest.DamagedError, match='PG_VERSION'):
+        repo.restore(label)
+
+    store.delete(key)
+    with pytest.raises(pgbackrest.DamagedError, match='PG_VERSION'):
+        repo.restore(label)
+
+
 def test_dependent_backups_store_only_what_has_changed(
     store: memory_store.MemoryStore, repo: repository.Repository
 ):

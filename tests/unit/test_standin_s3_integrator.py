@@ -6,8 +6,11 @@ import base64
 import json
 from collections.abc import Mapping
 
+import pytest
+
 from rehearsal import clock, memory_store, model, site
 from rehearsal.standins import agent, s3_integrator
+from tests.unit import site_bench
 
 FIELDS = site.connection('maas')
 PEM = '-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----'
@@ -196,3 +199,19 @@ def test_track_2_is_blocked_without_its_bucket():
     bench.add_keys(*s3_integrator.KEYS)
 
     assert bench.status == ('blocked', "Could not ensure bucket(s): 'maas-backups'")
+
+
+@pytest.mark.parametrize('track', [1, 2])
+def test_both_charms_follow_a_change_of_bucket_and_path(track: int):
+    bench = site_bench.deploy(units=1, regions=1, track=track)
+    elsewhere = {'bucket': 'elsewhere', 'path': 'restored/1'}
+    for name in (site.S3_MAAS, site.S3_POSTGRESQL):
+        bench.juju.set_config(name, elsewhere)
+    bench.settle()
+
+    maas_backup, postgresql_backup = bench.back_up_maas(), bench.back_up()
+
+    store = bench.s3.store_for({**FIELDS, **elsewhere})
+    assert store.head(f'backup/{maas_backup}/controllers.txt').size
+    assert store.head(f'backup/maas.postgresql/{postgresql_backup}/backup.log').size
+    assert store.get('model-uuid.txt').decode() == bench.juju.uuid

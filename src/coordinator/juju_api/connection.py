@@ -47,10 +47,12 @@ class Endpoint:
     model_uuid: str
     username: str
     password: str = dataclasses.field(repr=False)
+    model_name: str = ''
+    """For messages; the UUID stands in for it."""
 
     @property
     def caller(self) -> refusals.Caller:
-        return refusals.Caller(self.username, self.model_uuid)
+        return refusals.Caller(self.username, self.model_name or self.model_uuid)
 
 
 class Connection:

@@ -78,7 +78,10 @@ class JujuApi:
     def _change(self, call: _Call[_T]) -> _T:
         opened = self._retrying(self._open)
         self._fence()
-        return call(opened)
+        try:
+            return call(opened)
+        except errors.ConnectionFailed as error:
+            raise errors.AnswerLost(str(error)) from error
 
     # --- Looking -----------------------------------------------------------------------------
 

@@ -31,7 +31,8 @@ class Check:
 
 def ready_for_backup(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Make every check; remember what the manifest will say of the model and the charms."""
-    waits_for = verdict(backup_checks(op.settings, world))
+    # Nothing is tried out in S3 while it may be tried again and again.
+    waits_for = verdict(looking_checks(op.settings, world)) or verdict(writing_checks(world))
     if waits_for:
         return step.Wait(waits_for)
     status = world.juju.status()
@@ -60,14 +61,24 @@ def remembered_charm(op: operation.Operation, application: str) -> manifest.Char
 
 def backup_checks(config: settings.Settings, world: ports.World) -> Iterator[Check]:
     """Make the checks of backup-all, one after the other; none raises CoordinatorError."""
+    yield from looking_checks(config, world)
+    yield from writing_checks(world)
+
+
+def writing_checks(world: ports.World) -> Iterator[Check]:
+    """Try whether both repositories can be written; what is written is removed again."""
+    yield made('s3-maas', lambda: _writable(world.maas_store))
+    yield made('s3-postgresql', lambda: _writable(world.postgresql_store))
+
+
+def looking_checks(config: settings.Settings, world: ports.World) -> Iterator[Check]:
+    """Make the checks that only look."""
     yield made('recipients', lambda: _recipients(config))
     user = made('juju-user', lambda: access(world))
     yield user
     if user.outcome == OK:
         yield made('passwords', lambda: _passwords(config, world))
         yield from _site_checks(config, world)
-    yield made('s3-maas', lambda: _writable(world.maas_store))
-    yield made('s3-postgresql', lambda: _writable(world.postgresql_store))
     yield made('postgresql-repository', lambda: _repository(config, world))
 
 
@@ -125,6 +136,7 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
     yield made('maas-region', lambda: units_settled(status, config.maas))
     yield made('postgresql', lambda: units_settled(status, config.postgresql))
     yield made('postgresql-primary', lambda: _one_primary(status, config.postgresql))
+    yield made('s3-integrators', lambda: _same_integrators(status, config))
     yield made('other-operations', lambda: no_other_task(config, world))
     if config.strategy == 'scale-down':
         yield made('machines', lambda: machines(status, config.postgresql))
@@ -143,6 +155,21 @@ def units_settled(status: ports.ModelStatus, name: str, allowed: str = '') -> st
     if any(site.needs_a_person(unit, allowed) for unit, reason in unsettled if reason):
         raise errors.StepError(f'{text}; mend it, juju status {name} shows all units')
     raise errors.TransientError(text)
+
+
+def _same_integrators(status: ports.ModelStatus, config: settings.Settings) -> str:
+    """Make sure that the backups go where this charm looks for them."""
+    for app, integrator, endpoint in (
+        (config.maas, config.s3_maas, 's3-maas'),
+        (config.postgresql, config.s3_postgresql, 's3-postgresql'),
+    ):
+        pairs = [{end.partition(':')[0] for end in r.endpoints} for r in status.relations]
+        if {app, integrator} not in pairs:
+            raise errors.StepError(
+                f'{app} does not use {integrator}, to which {endpoint} is related: juju integrate '
+                f'{app}:s3-parameters {integrator}, or relate {endpoint} to the one it uses'
+            )
+    return f'{config.maas} and {config.postgresql} use the integrators related here'
 
 
 def _one_primary(status: ports.ModelStatus, name: str) -> str:
@@ -173,7 +200,11 @@ def no_other_task(config: settings.Settings, world: ports.World) -> str:
     return 'no backup or restore is under way'
 
 
-def machines(status: ports.ModelStatus, name: str) -> str:
+def machines(
+    status: ports.ModelStatus,
+    name: str,
+    advice: str = 'set postgresql-backup-strategy=replica',
+) -> str:
     """Make sure that scaling down gives no machine away that Juju cannot replace."""
     app = site.application(status, name)
     others = {
@@ -184,16 +215,15 @@ def machines(status: ports.ModelStatus, name: str) -> str:
     }
     primaries = {unit.name for unit in postgresql.shown_primaries(app)}
     going = [u for u in app.units.values() if u.name not in primaries and u.machine not in others]
-    manual = [
+    irreplaceable = [
         f'{unit.machine} ({unit.name})'
         for unit in going
-        if unit.machine in status.machines
-        and status.machines[unit.machine].instance_id.startswith('manual:')
+        if _is_manual(status, unit.machine) or '/' in unit.machine
     ]
-    if manual:
+    if irreplaceable:
         raise errors.StepError(
-            f'machine(s) {", ".join(manual)} were added by hand and would leave the model with '
-            'their unit: set postgresql-backup-strategy=replica'
+            f'machine(s) {", ".join(irreplaceable)} were added by hand, or are containers, and '
+            f'would leave the model with their unit: {advice}'
         )
     if not going:
         return 'no machine goes with a unit'
@@ -205,6 +235,11 @@ def _writable(store: ports.ObjectStore) -> str:
     store.put(_PROBE, b'The coordinator tries whether it may write here, and removes this.\n')
     store.delete(_PROBE)
     return f'{where(store)} can be written'
+
+
+def _is_manual(status: ports.ModelStatus, machine: str) -> bool:
+    found = status.machines.get(machine)
+    return found is not None and found.instance_id.startswith('manual:')
 
 
 def where(store: ports.ObjectStore) -> str:

@@ -36,6 +36,8 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     waiting = tasks.await_objects(op, world, task)
     if waiting is not None:
         return waiting
+    if 'not the leader' in task.message:
+        raise errors.RetryStepError(f'{task.unit} ceased to lead meanwhile (task {task.id})')
     tasks.judge(task)
     raise AssertionError('judge always raises')
 
@@ -64,4 +66,4 @@ def _is_finished(world: ports.World, backup_id: str) -> bool:
 
 def cancel_back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: no backup goes on after the operation has given it up."""
-    return tasks.cancel(op, world, 'back-up-maas')
+    return tasks.cancel(op, world, op.settings.maas, 'create-backup', {})

@@ -12,6 +12,9 @@ UNITS, STORAGE = 'postgresql-units', 'postgresql-storage'
 PRIMARY = 'postgresql-primary'
 NEWEST_LABEL, LABEL = 'postgresql-newest-label', 'postgresql-label'
 _FULL = {'type': 'full'}
+_ASKED = 'get-primary-asked'
+"""Fact: the last get-primary task whose answer has been used up."""
+_FAILOVER_SECONDS = 30
 _AGREEMENT_SECONDS = 400
 """Status lines follow a failover on the next update-status, five minutes apart by default."""
 
@@ -58,27 +61,31 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
         return step.Wait(waits_for)
     if len(app.units) == 1:
         return step.Done({PRIMARY: next(iter(app.units))})
-    primary = _primary(op, world, app)
-    if isinstance(primary, step.Wait):
-        return primary
+    answer = _primary(op, world, app)
+    if isinstance(answer, step.Wait):
+        return answer
+    primary, asked = answer
     # Leadership would move if the leader went first: it goes last among those that go.
     leaving = max(
         (unit for unit in app.units.values() if unit.name != primary),
         key=lambda unit: (not unit.leader, number(unit.name)),
     )
     world.juju.remove_unit(leaving.name)
-    return step.Wait(f'{leaving.name} is being removed', facts={PRIMARY: primary})
+    # The next removal asks anew: the primary may be another one by then.
+    facts = {PRIMARY: primary, _ASKED: str(asked)}
+    return step.Wait(f'{leaving.name} is being removed', facts=facts)
 
 
 def _primary(
     op: operation.Operation, world: ports.World, app: ports.Application
-) -> str | step.Wait:
-    """Return the primary, as Patroni says it by way of get-primary, or what that waits for.
+) -> tuple[str, int] | step.Wait:
+    """Return the primary, as Patroni says it by way of get-primary, and the task that asked.
 
     The units' status lines tell it too, but may be minutes old. Both must agree before a unit
-    goes: a failover that happens now is waited for.
+    goes: a failover that happens now is waited for, and get-primary asked again.
     """
-    task = tasks.find(op, world, app.name, 'get-primary', {})
+    asked = int(op.fact(_ASKED) or 0)
+    task = tasks.find(op, world, app.name, 'get-primary', {}, after=asked)
     if task is None:
         task = world.juju.run_action(min(app.units, key=number), 'get-primary', {})
     if not task.ended:
@@ -87,10 +94,8 @@ def _primary(
         tasks.judge(task)
     primary = task.results.get('primary', '')
     if primary not in app.units:
-        raise errors.RetryStepError(
-            f'get-primary on {task.unit} (task {task.id}) named {primary or "no primary"}: '
-            f'see juju status {app.name}'
-        )
+        why = f'get-primary on {task.unit} (task {task.id}) named {primary or "no primary"}'
+        return _asking_again(op, world, task, why, _FAILOVER_SECONDS)
     shown = [unit.name for unit in shown_primaries(app)]
     # Where all are blocked the status lines tell nothing of the primary.
     told = any(unit.workload == 'active' for unit in app.units.values())
@@ -99,11 +104,16 @@ def _primary(
             f'get-primary (task {task.id}) says {primary}, juju status shows '
             f'{" and ".join(shown) or "none"} as the primary'
         )
-        facts = tasks.patience(op, world, f'task-{task.id}-disputed', _AGREEMENT_SECONDS)
-        if facts is None:
-            raise errors.RetryStepError(why)
-        return step.Wait(f'{why}: waiting until they agree', task.id, facts)
-    return primary
+        return _asking_again(op, world, task, why, _AGREEMENT_SECONDS)
+    return primary, task.id
+
+
+def _asking_again(
+    op: operation.Operation, world: ports.World, task: ports.Task, why: str, seconds: int
+) -> step.Wait:
+    """Wait for a while, then have the question put again."""
+    facts = tasks.patience(op, world, f'task-{task.id}-doubted', seconds)
+    return step.Wait(f'{why}: it is asked again', task.id, facts or {_ASKED: str(task.id)})
 
 
 def number(unit: str) -> int:
@@ -171,15 +181,15 @@ def _backup_unit(
             f'{app.name} has {len(app.units)} units again, somebody added some: only one may be '
             'there while the primary is backed up. Run backup-all again'
         )
-    primary = _primary(op, world, app)
-    if isinstance(primary, step.Wait):
-        return primary
-    return min((name for name in app.units if name != primary), key=number)
+    answer = _primary(op, world, app)
+    if isinstance(answer, step.Wait):
+        return answer
+    return min((name for name in app.units if name != answer[0]), key=number)
 
 
 def cancel_back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: no backup goes on after the operation has given it up."""
-    return tasks.cancel(op, world, 'back-up-postgresql')
+    return tasks.cancel(op, world, op.settings.postgresql, 'create-backup', _FULL)
 
 
 # --- Back to as many as before ---------------------------------------------------------------
@@ -192,10 +202,9 @@ def request_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     missing = _missing(op, app)
     if missing > 0:
         before: dict[str, str] = json.loads(op.fact(UNITS))
-        # A machine that others use is still there: the unit comes back to where it was.
-        machines = [
-            m for unit, m in before.items() if unit not in app.units and m in status.machines
-        ]
+        # Only a machine that others use stays: the rest die with their unit, listed or not.
+        used = {u.machine for a in status.applications.values() for u in a.units.values()}
+        machines = [m for unit, m in before.items() if unit not in app.units and m in used]
         world.juju.add_units(app.name, missing, machines[:missing])
     return step.Done()
 
@@ -215,6 +224,12 @@ def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     if left and good:
         world.juju.remove_storage(left)
         return step.Wait(f'storage of the removed units is being removed: {", ".join(left)}')
+    surplus = -_missing(op, app)
+    if surplus > 0:
+        return step.Done(
+            left=f'{app.name} has {surplus} unit(s) more than before: juju remove-unit, if nobody '
+            'wanted them'
+        )
     if left:
         return step.Done(
             left=f'storage of the units that were removed is still there, as no database backup '

@@ -124,7 +124,8 @@ def _site_checks(
     )
     yield checks.made('relation', lambda: _related(status, config))
     yield checks.made('other-operations', lambda: checks.no_other_task(config, world))
-    yield checks.made('machines', lambda: checks.machines(status, config.postgresql))
+    advice = f'scale {config.postgresql} down to one unit by hand first'
+    yield checks.made('machines', lambda: checks.machines(status, config.postgresql, advice))
     warning = _channels(wanted, config, status)
     yield checks.Check('channels', checks.WARNING if warning else checks.OK, warning or 'equal')
 
@@ -156,8 +157,8 @@ def _misfits(
     there, backed_up = database.workload_version, wanted.postgresql.charm.workload_version
     if _numbers(there)[:1] != _numbers(backed_up)[:1]:
         yield (
-            f'{database.name} is PostgreSQL {there}, the set is of {backed_up}: major versions must '
-            'be equal, deploy the channel that the set names'
+            f'{database.name} is PostgreSQL {there}, the set is of {backed_up}: major versions '
+            'must be equal, deploy the channel that the set names'
         )
 
 

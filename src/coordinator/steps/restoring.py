@@ -61,11 +61,13 @@ def _is_restoring(app: ports.Application) -> bool:
 def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Wait until PostgreSQL has restored: active, or blocked for its repository alone."""
     app = site.application(world.juju.status(), op.settings.postgresql)
+    wanted = restore_checks.backup_set(op).postgresql.backup_id
     for unit in app.units.values():
         if unit.message.startswith(('Failed to restore backup', 'cannot restore PITR')):
             raise errors.StepError(
                 f'{unit.name}: {unit.message}. juju debug-log --include {unit.name} tells why; '
-                'mend it, then run resume-operation'
+                f'mend it, run juju run {unit.name} restore backup-id={wanted}, then '
+                'resume-operation'
             )
     why = site.settling(app, site.ANOTHER_CLUSTER)
     return step.Wait(why) if why else step.Done()
@@ -113,7 +115,8 @@ def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
         again = relations.keep_detached(op, world, status)
         if again is not None:
             return again
-        if len(own) >= _REGION_ATTEMPTS:
+        failed = [task for task in own if not tasks.is_forgiven(op, task)]
+        if len(failed) >= _REGION_ATTEMPTS:
             tasks.judge(world.juju.task(own[-1].id))
         task = world.juju.run_action(
             unit, 'restore-backup', {'backup-id': backup_id, 'controller-id': controller}

@@ -38,10 +38,11 @@ def unsettled(unit: ports.Unit, allowed: str = '') -> str:
 def needs_a_person(unit: ports.Unit, allowed: str = '') -> bool:
     """Whether waiting alone will not settle a unit.
 
-    A hook that failed is no such case: Juju runs it again by itself.
+    A hook that failed is no such case, as Juju runs it again by itself; nor is an agent that is
+    lost, which may only be restarting.
     """
     blocked = unit.workload == 'blocked' and (not allowed or unit.message != allowed)
-    return blocked or unit.agent in ('lost', 'failed')
+    return blocked or unit.agent == 'failed'
 
 
 def settling(app: ports.Application, allowed: str = '') -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from coordinator import errors, operation, ports, step
 
-# How Juju words the end of a task whose agent died under it: the charm refused nothing.
 _SETTLE_SECONDS = 60
+# How Juju words the end of a task whose agent died under it: the charm refused nothing.
 _CUT_SHORT = {'terminated', 'action terminated', 'command execution aborted', 'unit removed'}
 
 
@@ -39,16 +39,20 @@ def find(
     application: str,
     action: str,
     parameters: Mapping[str, str],
+    after: int = 0,
 ) -> ports.Task | None:
     """Return this step's task with its results, if there is one.
 
-    It is the first one newer than the watermark with the same target, action and parameters: one
-    that an earlier dispatch started before it died, or that an operator was quicker to start.
+    It is the first one newer than the watermark (and than `after`) with the same target, action
+    and parameters: one that an earlier dispatch started before it died, or that an operator was
+    quicker to start. What failed before the operation was resumed is forgiven.
     """
+    oldest = max(op.watermark, after)
 
     def ours(task: ports.Task) -> bool:
         return (
-            task.id > op.watermark
+            task.id > oldest
+            and not (is_forgiven(op, task) and task.ended and task.status != 'completed')
             and task.action == action
             and task.unit.partition('/')[0] == application
             and all(task.parameters.get(key, value) == value for key, value in parameters.items())
@@ -59,12 +63,18 @@ def find(
         try:
             task = world.juju.task(known)
         except errors.NotFound:
-            # 4.0 forgets the tasks of a removed unit.
-            return None
-        if ours(task):
-            return task
+            # 4.0 forgets the tasks of a removed unit; an earlier dispatch may have begun another.
+            pass
+        else:
+            if ours(task):
+                return task
     found = next((task for task in world.juju.tasks(action) if ours(task)), None)
     return world.juju.task(found.id) if found else None
+
+
+def is_forgiven(op: operation.Operation, task: ports.Task) -> bool:
+    """Whether a task is from before the operation was last resumed."""
+    return task.id <= int(op.fact(operation.FORGIVEN) or 0)
 
 
 def patience(
@@ -118,23 +128,24 @@ def judge(task: ports.Task) -> None:
     )
 
 
-def cancel(op: operation.Operation, world: ports.World, step_name: str) -> step.Outcome:
+def cancel(
+    op: operation.Operation,
+    world: ports.World,
+    application: str,
+    action: str,
+    parameters: Mapping[str, str],
+) -> step.Outcome:
     """Undo of a step that runs an action: see to it that its task ends.
 
+    The task may have been started by a dispatch whose checkpoint was lost, so it is looked for.
     4.0 cannot cancel a running task, and 3.6 may report one as aborting for ever; the deadline
     of the undo then goes on without it.
     """
-    task_id = op.record(step_name).task
-    if task_id is None:
+    task = find(op, world, application, action, parameters)
+    if task is None or task.ended:
         return step.Done()
-    try:
-        task = world.juju.task(task_id)
-    except errors.NotFound:
-        return step.Done()
-    if task.ended:
-        return step.Done()
-    if task.status != 'aborting' and op.fact('cancelled-task') != str(task_id):
-        world.juju.cancel_task(task_id)
+    if task.status != 'aborting' and op.fact('cancelled-task') != str(task.id):
+        world.juju.cancel_task(task.id)
     return step.Wait(
-        f'task {task_id} on {task.unit} is to end', task_id, {'cancelled-task': str(task_id)}
+        f'task {task.id} on {task.unit} is to end', task.id, {'cancelled-task': str(task.id)}
     )
