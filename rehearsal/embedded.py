@@ -22,7 +22,7 @@ import pyrage
 from coordinator import ports, s3
 from coordinator.juju_api import connection
 from coordinator.juju_api import model as juju_model
-from rehearsal import clock, hosted, model, s3_server, site, tls
+from rehearsal import clock, deployed, hosted, model, s3_server, site, tls
 from rehearsal.agent import charm_agent, home
 from rehearsal.controller import faults, server
 from rehearsal.standins import behaviour
@@ -74,7 +74,9 @@ class Embedded:
         self.passwords = {name: secrets.token_urlsafe(16) for name in (_OPERATOR, _ROBOT)}
         self.thread = hosted.LoopThread()
         self.model: model.Model
-        self.site: site.Site
+        self.models = 1
+        """How many models there were: each has a folder of its own."""
+        self.site: deployed.Site
         self.agent: charm_agent.CharmAgent
         self.controller: server.Controller
         self._stores: dict[str, s3.S3Store] = {}
@@ -97,6 +99,17 @@ class Embedded:
             self.s3.create_bucket(bucket)
         self.thread.run(self._deploy())
 
+    def deploy_afresh(self) -> None:
+        """Lose the model with all its machines, and deploy another one: S3 is what is left."""
+        self.thread.run(self._deploy_afresh())
+
+    async def _deploy_afresh(self) -> None:
+        await self._take_down()
+        lost = self.site
+        site.lose(self.model)
+        self.models += 1
+        await self._deploy(lost)
+
     def stop(self) -> None:
         """Take everything down; logs stay."""
         try:
@@ -105,7 +118,7 @@ class Embedded:
             self.thread.stop()
             self.s3.stop()
 
-    async def _deploy(self) -> None:
+    async def _deploy(self, lost: deployed.Site | None = None) -> None:
         layout = self.layout
         self.model = model.Model('maas', clock.LoopClock(self.thread.loop), layout.version)
         self.model.update_status_interval = layout.update_status_seconds
@@ -115,25 +128,28 @@ class Embedded:
         }
         self.controller = server.Controller(self.model, self.authority, faults=self.faults)
         await self.controller.start()
-        self.site = site.deploy_site(
+        self.site = site.deploy_afresh(self.model, lost) if lost else self._deploy_site()
+        self.agent = charm_agent.CharmAgent(
             self.model,
-            regions=layout.regions,
-            postgresql_units=layout.postgresql_units,
-            s3_track=layout.s3_track,
+            SOURCE,
+            self.root / f'model-{self.models}',
+            home.Controller(self.authority.ca_pem, tuple(self.controller.addresses)),
+        )
+        await self.agent.start()
+        self._deploy_coordinator()
+
+    def _deploy_site(self) -> deployed.Site:
+        return site.deploy_site(
+            self.model,
+            regions=self.layout.regions,
+            postgresql_units=self.layout.postgresql_units,
+            s3_track=self.layout.s3_track,
             store_for=self.store_for,
             maas_connection=self.s3.connection(BUCKETS['maas'], 'maas'),
             postgresql_connection=self.s3.connection(BUCKETS['postgresql'], 'postgresql'),
             maas_switches=self.maas,
             postgresql_switches=self.postgresql,
         )
-        self.agent = charm_agent.CharmAgent(
-            self.model,
-            SOURCE,
-            self.root,
-            home.Controller(self.authority.ca_pem, tuple(self.controller.addresses)),
-        )
-        await self.agent.start()
-        self._deploy_coordinator()
 
     def _deploy_coordinator(self) -> None:
         juju = self.model
@@ -156,6 +172,11 @@ class Embedded:
             await self.agent.stop()
         if hasattr(self, 'controller'):
             await self.controller.stop()
+
+    @property
+    def logs(self) -> pathlib.Path:
+        """Folder with the logs of this model's units."""
+        return self.root / f'model-{self.models}' / 'logs'
 
     # --- From other threads ------------------------------------------------------------------
 
@@ -277,7 +298,7 @@ class Embedded:
             'password': self.passwords[_OPERATOR],
             's3': {name: self.s3.connection(bucket, name) for name, bucket in BUCKETS.items()},
             'age-identity': str(self.identity),
-            'logs': str(self.root / 'logs'),
+            'logs': str(self.logs),
             'control': str(self.root / 'control.sock'),
         }
         path.unlink(missing_ok=True)

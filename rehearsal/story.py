@@ -1,4 +1,4 @@
-"""What `make rehearse` shows: one backup of a charmed MAAS, from `juju run` to the listed set."""
+"""What `make rehearse` shows: a charmed MAAS backed up, lost, and brought back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pathlib
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from rehearsal import embedded, juju_cli, site
 
@@ -36,16 +37,33 @@ class Teller:
         print('\n' + '\n'.join(f'    {line}'.rstrip() for line in text.splitlines()) + '\n')
 
 
-def back_up(running: embedded.Embedded, teller: Teller) -> None:
-    """Deploy, back up, follow, check.
+def tell(running: embedded.Embedded, teller: Teller) -> None:
+    """Deploy, fill, back up, go on, lose everything, deploy afresh, restore, compare.
 
     Raises:
-        Failed: the set is not complete, a unit is missing, or a secret can be read.
+        Failed: the set is not complete, the site did not come back, or a secret can be read.
     """
     teller.say(f'deploying charmed MAAS and the coordinator on Juju {running.layout.version}')
     running.settle(_SETTLE_SECONDS)
-    restarts = running.call(lambda: running.site.maas_restarts)
+    running.call(running.site.add_machine, 'machine-of-the-story')
+    running.call(running.site.add_image, 'custom/of-the-story')
+    running.settle(_SETTLE_SECONDS)
     teller.show(_status(running))
+    at_backup = back_up(running, teller)
+    teller.say('MAAS goes on: one more machine, one more image')
+    running.call(running.site.add_machine, 'machine-after-the-backup')
+    running.call(running.site.add_image, 'custom/after-the-backup')
+    running.settle(_SETTLE_SECONDS)
+    teller.say('the model is lost with all its machines; a fresh one is deployed on the same S3')
+    running.deploy_afresh()
+    running.until(lambda: not site.unsettled(running.model, ('active', 'blocked')), 120)
+    restore(running, teller, at_backup)
+
+
+def back_up(running: embedded.Embedded, teller: Teller) -> dict[str, Any]:
+    """Back up and check; return what the site was."""
+    restarts = running.call(lambda: running.site.maas_restarts)
+    at_backup = running.call(lambda: running.site.fingerprint())
     teller.say(f'$ juju run {embedded.APP}/leader backup-all')
     teller.show(_run(running, 'backup-all'))
     follow(running, teller)
@@ -54,8 +72,37 @@ def back_up(running: embedded.Embedded, teller: Teller) -> None:
     teller.say(f'$ juju run {embedded.APP}/leader list-backups')
     teller.show(_run(running, 'list-backups'))
     running.settle(_SETTLE_SECONDS)
-    for claim, check in _claims(running, restarts):
-        problem = check()
+    check(teller, _claims(running, restarts))
+    return at_backup
+
+
+def restore(running: embedded.Embedded, teller: Teller, at_backup: dict[str, Any]) -> None:
+    """Restore the newest set and compare the site with what it was at the backup."""
+    with running.operator() as juju:
+        secret = juju.create_secret('backup-identity', {'identity': str(running.identity)})
+        juju.grant_secret(secret, embedded.APP)
+    given = {'backup-id': 'latest', 'identity': f'secret:{secret}'}
+    words = ' '.join(f'{key}={value}' for key, value in given.items())
+    teller.say(f'$ juju run {embedded.APP}/leader restore-all {words}')
+    teller.show(_run(running, 'restore-all', **given))
+    teller.say(f'$ juju run {embedded.APP}/leader restore-all {words} confirm=true')
+    teller.show(_run(running, 'restore-all', **given, confirm=True))
+    follow(running, teller)
+    teller.say(f'$ juju run {embedded.APP}/leader show-operation')
+    teller.show(_run(running, 'show-operation'))
+    running.settle(_SETTLE_SECONDS)
+    teller.show(_status(running))
+    check(teller, _claims_of_restore(running, at_backup))
+
+
+def check(teller: Teller, claims: Iterable[tuple[str, Callable[[], str]]]) -> None:
+    """Check claims one after the other.
+
+    Raises:
+        Failed: one is not so.
+    """
+    for claim, find_problem in claims:
+        problem = find_problem()
         if problem:
             raise Failed(f'{claim}: {problem}')
         teller.say(f'checked: {claim}')
@@ -73,7 +120,10 @@ def follow(running: embedded.Embedded, teller: Teller) -> None:
     while time.monotonic() < end:
         shown = running.until(news, _END_SECONDS)
         teller.say(shown)
-        if not shown.startswith('backup-all') or running.operation()['status'] != 'open':
+        if (
+            not shown.startswith(('backup-all', 'restore-all'))
+            or running.operation()['status'] != 'open'
+        ):
             return
     raise Failed(f'no end after {_END_SECONDS} s')
 
@@ -83,8 +133,8 @@ def _status(running: embedded.Embedded) -> str:
         return juju_cli.status_text(juju.status())
 
 
-def _run(running: embedded.Embedded, action: str) -> str:
-    task = running.run_action(f'{embedded.APP}/leader', action)
+def _run(running: embedded.Embedded, action: str, **parameters: Any) -> str:
+    task = running.run_action(f'{embedded.APP}/leader', action, **parameters)
     if task.status != 'completed':
         raise Failed(f'{action} {task.status}: {task.message}')
     shown = {key: value for key, value in task.output.items() if key != 'return-code'}
@@ -101,6 +151,21 @@ def _claims(running: embedded.Embedded, restarts: int) -> Iterator[tuple[str, Ca
     yield 'no storage is left behind', lambda: no_storage_left(running)
     yield 'MAAS was not restarted', lambda: no_restart(running, restarts)
     yield 'no password is readable in S3, logs, databags or results', lambda: no_secret(running)
+
+
+def _claims_of_restore(
+    running: embedded.Embedded, at_backup: dict[str, Any]
+) -> Iterator[tuple[str, Callable[[], str]]]:
+    for part in at_backup:
+        yield f'{part} as at the backup', lambda part=part: _as_before(running, at_backup, part)
+    units = running.layout.postgresql_units
+    yield f'PostgreSQL has {units} unit(s)', lambda: units_back(running)
+    yield 'no password is readable in S3, logs, databags or results', lambda: no_secret(running)
+
+
+def _as_before(running: embedded.Embedded, at_backup: dict[str, Any], part: str) -> str:
+    now = running.call(lambda: running.site.fingerprint())
+    return '' if now[part] == at_backup[part] else f'now {now[part]}, then {at_backup[part]}'
 
 
 def _one_set(running: embedded.Embedded) -> str:
@@ -152,7 +217,7 @@ def _readable(running: embedded.Embedded) -> Iterator[tuple[str, bytes]]:
         store = running.store_for(running.s3.connection(bucket))
         for item in store.list(''):
             yield from _opened(f'{bucket}/{item.key}', store.get(item.key, limit=1 << 26))
-    for log in sorted((running.root / 'logs').glob('*')):
+    for log in sorted(running.root.glob('*/logs/*')):
         yield str(log), log.read_bytes()
     yield 'databags', running.call(lambda: _databags(running)).encode()
     yield 'results', running.call(lambda: _results(running)).encode()
@@ -190,10 +255,10 @@ def rehearse(root: pathlib.Path, layout: embedded.Layout) -> int:
     teller = Teller()
     try:
         with embedded.Embedded(root, layout) as running:
-            back_up(running, teller)
+            tell(running, teller)
     except (Failed, TimeoutError) as error:
         teller.say(f'FAILED: {error}')
-        teller.say(f'logs are in {root / "logs"}')
+        teller.say(f'logs are in {root}')
         return 1
-    teller.say('the backup set is complete, and the site is as it was')
+    teller.say('what was lost is back, as it was at the backup')
     return 0

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from coordinator import advance, operation, plans, ports, settings
 from rehearsal import clock, direct, memory_store, model, site
 from rehearsal.standins import behaviour
+from tests import examples
 
 IDENTITY = 'AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX'
 BEAT_SECONDS = 2
@@ -68,7 +69,7 @@ class Simulation:
         strategy: str = 'scale-down',
         version: str = '3.6.26',
         s3_track: int = 1,
-        recipient: str,
+        recipient: str = examples.RECIPIENT,
         after: Simulation | None = None,
     ):
         """Deploy a site; `after` another one, it finds that one's buckets and time."""
@@ -107,6 +108,8 @@ class Simulation:
         )
         self.op = self.begin('backup-all')
         self.dispatches = 0
+        self.at_backup: object = None
+        """The site's fingerprint as it was at a backup, for tests to compare with."""
         self.saved: list[str] = []
         """Every record that was ever stored."""
 

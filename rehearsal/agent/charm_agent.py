@@ -129,7 +129,7 @@ class CharmAgent:
         process = child.Child(
             self._argv(run),
             environment.of(
-                run, self._controller, self._server.path, self._bin_dir(unit.machine.id)
+                run, self._controller, self._server.address, self._bin_dir(unit.machine.id)
             ),
             home.charm_dir,
         )
@@ -170,7 +170,7 @@ class CharmAgent:
         home = self._homes.pop(unit.name, None)
         if home is not None:
             home.remove()
-        if unit.machine.id not in self._model.machines:
+        if unit.machine.life != 'alive':
             self.systemd.stop_machine(unit.machine.id)
 
     # --- Faults ------------------------------------------------------------------------------
@@ -232,7 +232,8 @@ class CharmAgent:
         return self._homes[unit.name]
 
     def _write_programs(self, directory: pathlib.Path, names: Iterable[str], machine: str) -> None:
-        homes.write_programs(directory, names, self._python, self._server.path, machine)
+        programs = {name: self._server.program(name, machine) for name in names}
+        homes.write_programs(directory, programs)
 
     def _bin_dir(self, machine: str) -> pathlib.Path:
         return self._root / 'machines' / machine / 'bin'

@@ -12,7 +12,7 @@ _PROXY_NAMES = ('http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy')
 
 
 def of(
-    run: context.Context, controller: home.Controller, socket: str, machine_bin: pathlib.Path
+    run: context.Context, controller: home.Controller, address: str, machine_bin: pathlib.Path
 ) -> dict[str, str]:
     """Return the environment of one run."""
     charm_dir = str(run.home.charm_dir)
@@ -21,8 +21,8 @@ def of(
         'CHARM_DIR': charm_dir,
         'CLOUD_API_VERSION': '',
         'DEBIAN_FRONTEND': 'noninteractive',
-        'JUJU_AGENT_SOCKET_ADDRESS': socket,
-        'JUJU_AGENT_SOCKET_NETWORK': 'unix',
+        'JUJU_AGENT_SOCKET_ADDRESS': address,
+        'JUJU_AGENT_SOCKET_NETWORK': 'tcp',
         'JUJU_API_ADDRESSES': ' '.join(controller.addresses),
         'JUJU_AVAILABILITY_ZONE': 'default',
         'JUJU_CHARM_DIR': charm_dir,

@@ -8,23 +8,18 @@ import os
 import pathlib
 import shlex
 import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import yaml
 
 from rehearsal import model
 from rehearsal.agent import charm_files
 
-CLIENT = pathlib.Path(__file__).with_name('tool_client.py')
-
 _DISPATCH = """#!/bin/sh
 # What charmcraft generates, with the rehearsal's interpreter.
 export JUJU_DISPATCH_PATH="${{JUJU_DISPATCH_PATH:-$0}}"
 export PYTHONPATH="$JUJU_CHARM_DIR/lib:$JUJU_CHARM_DIR/src"
 exec {python} "$JUJU_CHARM_DIR/src/charm.py"
-"""
-_PROGRAM = """#!/bin/sh
-exec {python} -I -S {client} {socket} {machine} {name} "$@"
 """
 
 
@@ -102,14 +97,10 @@ class Home:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def write_programs(
-    directory: pathlib.Path, names: Iterable[str], python: str, socket: str, machine: str
-) -> None:
-    """Write the programs of a PATH directory that the agent answers."""
+def write_programs(directory: pathlib.Path, programs: Mapping[str, str]) -> None:
+    """Write the programs of a PATH directory."""
     directory.mkdir(parents=True, exist_ok=True)
-    for name in names:
+    for name, text in programs.items():
         program = directory / name
-        words = {'python': python, 'client': str(CLIENT), 'socket': socket, 'machine': machine}
-        quoted = {key: shlex.quote(word) for key, word in words.items()}
-        program.write_text(_PROGRAM.format(name=name, **quoted))
-        program.chmod(0o755)
+        program.write_text(text)
+        program.chmod(0o700)

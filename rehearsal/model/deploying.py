@@ -81,7 +81,7 @@ class Model(Acting):
                     f'machine {machine_id} not found',
                     'machine not found' if self.juju4 else 'not found',
                 )
-            placed.append(self.machines[machine_id])
+            placed.append(self._alive(self.machines[machine_id], f'{application}/{app.next_unit}'))
         taken_over = {self._free_storage(storage_id).name: storage_id for storage_id in attach}
         names: list[str] = []
         for index in range(count):
@@ -110,6 +110,14 @@ class Model(Acting):
             self._start(unit)
         self.changed()
         return names
+
+    def _alive(self, machine: Machine, unit_name: str) -> Machine:
+        if machine.life != 'alive':
+            raise ModelError(
+                f'cannot assign unit "{unit_name}" to machine {machine.id}: machine is not found '
+                'or not alive'
+            )
+        return machine
 
     def _machine_for_a_unit(self) -> Machine:
         if not self.juju4:
@@ -202,11 +210,21 @@ class Model(Acting):
             if task.unit == unit.name:
                 self._task_of_a_removed_unit(task)
         if not any(other.machine is unit.machine for other in self.units.values()):
-            self.machines.pop(unit.machine.id, None)
+            self._release(unit.machine)
         if app.leader == unit.name:
             self._elect(app)
         app.agent.removed(unit)
         self.changed()
+
+    def _release(self, machine: Machine) -> None:
+        """Let a machine go with its last unit: it is listed until the provider has it back."""
+        machine.life = 'dying'
+
+        def released() -> None:
+            del self.machines[machine.id]
+            self.changed()
+
+        self.clock.later(self.release_after, released)
 
     def _task_of_a_removed_unit(self, task: Task) -> None:
         if self.juju4:

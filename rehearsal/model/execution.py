@@ -55,6 +55,8 @@ class Executing:
         self.update_status_interval = 300.0
         self.idle_after = 2.0
         """Seconds that an agent stays `executing` after its last hook, as Juju's does."""
+        self.release_after = 5.0
+        """Seconds for which a machine whose last unit has gone is still listed, as dying."""
         self.revision = 0
         """Rises with every change; `on_change` hears of it."""
         self.on_change: list[Callable[[], object]] = []

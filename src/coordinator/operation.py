@@ -252,6 +252,8 @@ class Operation:
         return dataclasses.replace(
             self._with_step(self.step, attempts=min(entry.attempts, 1), since=since, reason=''),
             status=OPEN,
+            # What held it is mended; what is being undone failed all the same.
+            error=self.error if self.undoing else '',
             parameters={**self.parameters, **(parameters or {})},
         ).remembering(forgiven)
 

@@ -14,7 +14,7 @@ import subprocess
 logger = logging.getLogger(__name__)
 
 _SECONDS = 20
-_FIRST, _LONGEST, _STEPS = 1, 15, 200
+_FIRST, _LONGEST, _STEPS = 0.5, 15, 300
 """Seconds between two dispatches, at first and at last, and how many lie between (systemd 254)."""
 
 

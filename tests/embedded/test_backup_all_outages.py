@@ -26,40 +26,31 @@ def pacemaker(unit: model.Unit) -> str:
 # --- The leader ----------------------------------------------------------------------------------
 
 
-def test_the_next_leader_goes_on_and_the_old_ones_pacemaker_stops(trio: Maas):
-    old, sets, tasks = trio.leader, trio.sets(), len(trio.backup_tasks())
-    new = next(unit for unit in old.application.units.values() if unit is not old)
-    lost: list[int] = []
+def test_leaders_that_change_or_go_hand_the_operation_over(trio: Maas):
+    first, sets, tasks = trio.leader, trio.sets(), len(trio.backup_tasks())
+    second = next(unit for unit in first.application.units.values() if unit is not first)
+    started: list[int] = []
 
     def lose_leadership(run: context.Context, call: tool_server.Call) -> None:
-        # The database backup was started, and the checkpoint that says so cannot be committed.
-        begun = [t for t in trio.model.tasks.values() if t.name == 'create-backup'][tasks:]
-        if begun and call.name == 'relation-set' and not lost:
-            lost.append(begun[0].id)
-            trio.model.set_leader(new.name)
+        # The database backup was started, and what says so can no longer be stored.
+        new = [t.id for t in trio.model.tasks.values() if t.name == 'create-backup'][tasks:]
+        if new and call.name == 'relation-set' and not started:
+            started.append(new[0])
+            trio.model.set_leader(second.name)
 
     trio.begin()
+    trio.until_step('back-up-postgresql')
     with trio.holding('postgresql/1'):
         trio.running.agent.on_tool = lose_leadership
-        trio.running.until(lambda: lost)
-        trio.running.until(lambda: trio.pacemakers() == [pacemaker(new)])
+        trio.running.until(lambda: bool(started))
+        trio.running.until(lambda: trio.pacemakers() == [pacemaker(second)])
+    trio.until_step('back-up-maas')
+    trio.running.call(trio.model.remove_unit, second.name)
     op = trio.until_ended()
 
-    assert trio.leader is new
-    assert trio.backup_tasks()[tasks] == lost[0]
+    assert second.name not in trio.units(charmed_maas.APP)
     assert len(trio.backup_tasks()) == tasks + 2
-    assert_one_more_set(trio, op, sets)
-
-
-def test_a_leader_that_is_removed_hands_the_operation_over(trio: Maas):
-    old, sets = trio.leader, trio.sets()
-    trio.begin()
-    trio.until_step('back-up-postgresql', 'is backing up')
-
-    trio.running.call(trio.model.remove_unit, old.name)
-    op = trio.until_ended()
-
-    assert old.name not in trio.units(charmed_maas.APP)
+    assert trio.backup_tasks()[tasks] == started[0]
     assert_one_more_set(trio, op, sets)
 
 
@@ -102,6 +93,7 @@ def test_a_controller_that_restarts_or_is_away_is_waited_for(maas40: Maas):
         maas40.until_step(step)
         running.thread.run(running.controller.stop())
         running.thread.run(running.controller.start())
+    maas40.until_step('back-up-postgresql')
     with maas40.holding('postgresql/0'):
         maas40.until_step('back-up-postgresql', 'is backing up the database')
         running.thread.run(running.controller.stop())

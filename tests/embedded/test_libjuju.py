@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
 
+from coordinator.juju_api import connection
 from tests import served_model
+from tests.embedded import charmed_maas
 
 # python-libjuju uses names that websockets and others have deprecated.
 pytestmark = pytest.mark.filterwarnings('ignore')
@@ -28,24 +31,35 @@ def served() -> Iterator[Served]:
     yield from served_model.serve('3.6.26')
 
 
-def connected(served: Served, what: WithModel, *, user: str = 'boss', password: str = '') -> Any:
+def endpoint(served: Served, user: str = 'boss', password: str = '') -> connection.Endpoint:
+    """Return how a user reaches the served model."""
+    return connection.Endpoint(
+        addresses=tuple(served.controller.addresses),
+        ca_cert=served.authority.ca_pem,
+        model_uuid=served.juju.uuid,
+        username=user,
+        password=password or f'{user}-password',
+    )
+
+
+def connected(to: connection.Endpoint, what: WithModel, seconds: float = 30.0) -> Any:
     """Connect python-libjuju, in an event loop of its own, and do something with its model."""
 
     async def run() -> Any:
         model = libjuju.Model()
         await model.connect(
-            endpoint=served.controller.addresses[0],
-            uuid=served.juju.uuid,
-            username=user,
-            password=password or f'{user}-password',
-            cacert=served.authority.ca_pem,
+            endpoint=to.addresses[0],
+            uuid=to.model_uuid,
+            username=to.username,
+            password=to.password,
+            cacert=to.ca_cert,
         )
         try:
             return await what(model)
         finally:
             await model.disconnect()
 
-    return asyncio.run(asyncio.wait_for(run(), 3 * served_model.TIMEOUT))
+    return asyncio.run(asyncio.wait_for(run(), seconds))
 
 
 def test_libjuju_sees_the_model(served: Served):
@@ -61,7 +75,7 @@ def test_libjuju_sees_the_model(served: Served):
         assert model.applications['pg'].status == 'active'
         assert {relation.key for relation in model.relations} >= {'app:db pg:database'}
 
-    connected(served, look)
+    connected(endpoint(served), look)
 
 
 def test_libjuju_reads_the_status_and_finds_the_leader(served: Served):
@@ -70,7 +84,7 @@ def test_libjuju_reads_the_status_and_finds_the_leader(served: Served):
         units = model.applications['pg'].units
         return status, [unit.name for unit in units if await unit.is_leader_from_status()]
 
-    status, leaders = connected(served, look)
+    status, leaders = connected(endpoint(served), look)
     assert status.applications['pg'].charm_channel == '16/stable'
     assert status.applications['pg'].units['pg/0'].workload_status.info == 'ready'
     assert leaders == ['pg/0']
@@ -82,7 +96,10 @@ def test_libjuju_runs_an_action_to_its_end(served: Served):
         action = await action.wait()
         return action.status, action.results
 
-    assert connected(served, run) == ('completed', {'said': {'text': 'ahoy'}, 'return-code': 0})
+    assert connected(endpoint(served), run) == (
+        'completed',
+        {'said': {'text': 'ahoy'}, 'return-code': 0},
+    )
 
 
 def test_libjuju_hears_of_changes(served: Served):
@@ -95,7 +112,7 @@ def test_libjuju_hears_of_changes(served: Served):
         config = await model.applications['pg'].get_config()
         assert config['profile']['value'] == 'testing'
 
-    connected(served, change)
+    connected(endpoint(served), change)
 
 
 def test_libjuju_keeps_user_secrets(served: Served):
@@ -104,7 +121,7 @@ def test_libjuju_keeps_user_secrets(served: Served):
         await model.grant_secret('passwords', 'pg')
         return list(await model.list_secrets(show_secrets=True))
 
-    (secret,) = connected(served, keep)
+    (secret,) = connected(endpoint(served), keep)
     assert secret.label == 'passwords'
     assert secret.value.data == {'operator': 'czNjcmV0'}
 
@@ -114,4 +131,34 @@ def test_libjuju_is_turned_away_with_a_wrong_password(served: Served):
         pass
 
     with pytest.raises(errors.JujuAPIError, match='invalid entity name or password'):
-        connected(served, nothing, password='guess')
+        connected(endpoint(served, password='guess'), nothing)
+
+
+def test_libjuju_runs_backup_all_and_follows_it_to_its_end(maas36: charmed_maas.CharmedMaas):
+    maas36.use_replicas()
+    sets = maas36.sets()
+
+    async def run(model: libjuju.Model, action: str, **parameters: str) -> dict[str, str]:
+        (leader,) = model.applications[charmed_maas.APP].units
+        task = await (await leader.run_action(action, **parameters)).wait()
+        assert task.status == 'completed', task.message
+        return task.results
+
+    async def back_up(model: libjuju.Model) -> tuple[str, list[str], Any]:
+        (leader,) = model.applications[charmed_maas.APP].units
+        begun = await run(model, 'backup-all')
+        steps: list[str] = []
+        while True:
+            told = leader.workload_status_message
+            shown = json.loads((await run(model, 'show-operation', format='json'))['operation'])
+            steps.append(shown['step'])
+            if shown['status'] != 'open':
+                return begun['backup-id'], steps, await model.get_status()
+            await model.block_until(lambda told=told: leader.workload_status_message != told)
+
+    backup_id, steps, status = connected(maas36.running.endpoint(), back_up, seconds=180.0)
+
+    assert maas36.sets() == [*sets, backup_id]
+    assert {'back-up-postgresql', 'back-up-maas'} <= set(steps)
+    assert steps[-1] == 'publish'
+    assert set(status.applications) >= {'maas-region', 'postgresql', charmed_maas.APP}

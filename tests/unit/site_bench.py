@@ -87,6 +87,13 @@ class Bench:
         assert task.status == 'completed', task.message
         self.await_restore()
 
+    def refusal(self, unit: int = 0, **parameters: str) -> str:
+        """Return the message with which PostgreSQL refuses a restore."""
+        given = {key.replace('_', '-'): value for key, value in parameters.items()}
+        task = self.run(unit, 'restore', given)
+        assert task.status == 'failed'
+        return task.message
+
     def await_restore(self) -> None:
         """Let the time pass that a restore takes, and the charm look."""
         self.advance(self.site.postgresql_switches.restore + 1)

@@ -22,28 +22,31 @@ def environment(tmp_path: pathlib.Path) -> dict[str, str]:
 
 
 def test_addresses_and_ca_come_from_the_units_agent(environment: dict[str, str]):
-    found = access.endpoint(LOGIN, UUID, environment)
+    found = access.endpoint(LOGIN, UUID, 'maas', environment)
     assert found.addresses == ('10.0.0.5:17070', '[fd00::5]:17070')
     assert found.ca_cert == 'THE CA\n'
-    assert (found.model_uuid, found.username, found.password) == (UUID, 'backup-bot', 'hunter2')
+    assert (found.model_uuid, found.model_name) == (UUID, 'maas')
+    assert (found.username, found.password) == ('backup-bot', 'hunter2')
 
 
 def test_the_secret_may_override_both(environment: dict[str, str]):
     content = {**LOGIN, 'endpoints': 'a.example:17070, b.example:443', 'ca-cert': 'MINE'}
-    found = access.endpoint(content, UUID, environment)
+    found = access.endpoint(content, UUID, 'maas', environment)
     assert found.addresses == ('a.example:17070', 'b.example:443')
     assert found.ca_cert == 'MINE'
 
 
 def test_a_secret_with_a_ca_needs_no_agent_conf(tmp_path: pathlib.Path):
     environment = {'JUJU_API_ADDRESSES': ADDRESSES, 'JUJU_CHARM_DIR': str(tmp_path / 'charm')}
-    assert access.endpoint({**LOGIN, 'ca-cert': 'MINE'}, UUID, environment).ca_cert == 'MINE'
+    assert (
+        access.endpoint({**LOGIN, 'ca-cert': 'MINE'}, UUID, 'maas', environment).ca_cert == 'MINE'
+    )
 
 
 def test_agent_conf_is_read_anew_each_time(environment: dict[str, str], tmp_path: pathlib.Path):
-    access.endpoint(LOGIN, UUID, environment)
+    access.endpoint(LOGIN, UUID, 'maas', environment)
     (tmp_path / 'agent.conf').write_text('cacert: ROTATED\n')
-    assert access.endpoint(LOGIN, UUID, environment).ca_cert == 'ROTATED'
+    assert access.endpoint(LOGIN, UUID, 'maas', environment).ca_cert == 'ROTATED'
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,7 @@ def test_an_agent_conf_without_ca_says_what_to_set_and_nothing_else(
     if content is not None:
         (tmp_path / 'agent.conf').write_text(content)
     with pytest.raises(errors.TransientError, match='set ca-cert in the secret') as caught:
-        access.endpoint(LOGIN, UUID, environment)
+        access.endpoint(LOGIN, UUID, 'maas', environment)
     assert 'agents-own' not in ''.join(traceback.format_exception(caught.value))
 
 
@@ -76,13 +79,13 @@ def test_what_is_wrong_in_the_secret_is_named_and_its_content_never(
     environment: dict[str, str], change: dict[str, str], named: str
 ):
     with pytest.raises(errors.PreconditionError, match=f'is wrong in: {named}\\. ') as caught:
-        access.endpoint({**LOGIN, **change}, UUID, environment)
+        access.endpoint({**LOGIN, **change}, UUID, 'maas', environment)
     assert 'hunter2' not in ''.join(traceback.format_exception(caught.value))
 
 
 def test_a_secret_without_keys_names_both(environment: dict[str, str]):
     with pytest.raises(errors.PreconditionError, match='wrong in: password, username'):
-        access.endpoint({}, UUID, environment)
+        access.endpoint({}, UUID, 'maas', environment)
 
 
 @pytest.mark.parametrize('name', ['backup-bot', 'backup.bot+1', 'backup-bot@external'])
@@ -97,7 +100,7 @@ def test_a_list_of_endpoints_may_end_in_a_separator(text: str):
 
 
 def test_passwords_and_certificates_do_not_show_in_what_is_printed(environment: dict[str, str]):
-    found = access.endpoint(LOGIN, UUID, environment)
+    found = access.endpoint(LOGIN, UUID, 'maas', environment)
     printed = f'{found!r} {access.credentials(LOGIN)!r}'
     assert 'hunter2' not in printed
     assert 'THE CA' not in printed

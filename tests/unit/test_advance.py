@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from coordinator import advance, errors, operation, ports, step
-from tests import worlds
-
-
-class Toy:
-    """A thing in the world that steps change: it notes every effect, and can be told to fail."""
-
-    def __init__(self) -> None:
-        self.effects: list[str] = []
-        self.looks: list[str] = []
-        self.answers: dict[str, list[step.Outcome | Exception]] = {}
-
-    def step(
-        self,
-        name: str,
-        undoable: bool = True,
-        only_looks: bool = False,
-        tolerated: bool = False,
-        mark: Callable[[operation.Operation, ports.World], step.Mark] | None = None,
-    ) -> step.Step:
-        """Return a step that does and undoes `name`."""
-        return step.Step(
-            name,
-            '',
-            self._entering(name),
-            undo=self._entering(f'undo {name}') if undoable else None,
-            only_looks=only_looks,
-            tolerated=tolerated,
-            mark=mark,
-        )
-
-    def _entering(self, name: str) -> step.Handler:
-        def enter(op: operation.Operation, world: ports.World) -> step.Outcome:
-            self.effects.append(name)
-            answers = self.answers.get(name)
-            answer = answers.pop(0) if answers else step.Done()
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        return enter
+from tests import toy_plans, worlds
+from tests.toy_plans import run, states
 
 
 @pytest.fixture
-def toy() -> Toy:
-    return Toy()
+def toy() -> toy_plans.Toy:
+    return toy_plans.Toy()
 
 
 @pytest.fixture
@@ -59,24 +19,10 @@ def world() -> worlds.EmptyWorld:
     return worlds.EmptyWorld()
 
 
-def run(
-    op: operation.Operation, plan: step.Plan, world: ports.World, limit: int = 50
-) -> operation.Operation:
-    """Dispatch until nothing changes, going through JSON each time as the databag does."""
-    for _ in range(limit):
-        moved = operation.Operation.from_json(advance.advance(op, plan, world).to_json())
-        if moved == op:
-            return op
-        op = moved
-    raise AssertionError(f'the operation still moves after {limit} dispatches')
-
-
-def states(op: operation.Operation) -> dict[str, str]:
-    return {entry.name: entry.state for entry in op.steps}
-
-
-def test_intent_is_stored_in_a_dispatch_before_the_effect(toy: Toy, world: worlds.EmptyWorld):
-    plan = step.Plan('backup-all', (toy.step('a'), toy.step('b')))
+def test_intent_is_stored_in_a_dispatch_before_the_effect(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
+):
+    plan = toy.plan('a', 'b')
     first = advance.advance(worlds.new_operation('a', 'b'), plan, world)
     assert (toy.effects, states(first)) == ([], {'a': 'doing', 'b': 'to-do'})
     second = advance.advance(first, plan, world)
@@ -84,10 +30,10 @@ def test_intent_is_stored_in_a_dispatch_before_the_effect(toy: Toy, world: world
 
 
 def test_at_most_one_step_with_an_effect_is_entered_per_dispatch(
-    toy: Toy, world: worlds.EmptyWorld
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
 ):
     names = ('a', 'b', 'c', 'd')
-    plan = step.Plan('backup-all', tuple(toy.step(name) for name in names))
+    plan = toy.plan(*names)
     op = worlds.new_operation(*names)
     while op.open:
         before = len(toy.effects)
@@ -97,7 +43,7 @@ def test_at_most_one_step_with_an_effect_is_entered_per_dispatch(
 
 
 def test_steps_that_only_look_share_a_dispatch_with_the_step_before(
-    toy: Toy, world: worlds.EmptyWorld
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
 ):
     steps = (
         toy.step('look', only_looks=True),
@@ -112,22 +58,10 @@ def test_steps_that_only_look_share_a_dispatch_with_the_step_before(
     assert op.status == operation.COMPLETE
 
 
-def test_a_lost_checkpoint_enters_the_step_again_with_the_same_watermark(
-    toy: Toy, world: worlds.EmptyWorld
-):
-    marks = iter([step.Mark(7), step.Mark(8)])
-    plan = step.Plan('backup-all', (toy.step('a', mark=lambda op, world: next(marks)),))
-    begun = advance.advance(worlds.new_operation('a'), plan, world)
-    advance.advance(begun, plan, world)  # Its result is lost.
-    again = advance.advance(begun, plan, world)
-    assert begun.watermark == again.watermark == 7
-    assert toy.effects == ['a', 'a']
-
-
-def test_a_dispatch_that_only_waited_changes_nothing(toy: Toy, world: worlds.EmptyWorld):
+def test_a_dispatch_that_only_waited_changes_nothing(toy: toy_plans.Toy, world: worlds.EmptyWorld):
     waits: list[step.Outcome | Exception] = [step.Wait('for the moon', 12) for _ in range(5)]
     toy.answers['a'] = waits
-    plan = step.Plan('backup-all', (toy.step('a'),))
+    plan = toy.plan('a')
     op = run(worlds.new_operation('a'), plan, world)
     world.pass_time(seconds=5)
     assert advance.advance(op, plan, world) == op
@@ -135,18 +69,18 @@ def test_a_dispatch_that_only_waited_changes_nothing(toy: Toy, world: worlds.Emp
 
 
 def test_transient_errors_that_differ_in_words_change_the_record_once(
-    toy: Toy, world: worlds.EmptyWorld
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
 ):
     toy.answers['a'] = [errors.TransientError(f'no answer from port {n}') for n in range(9)]
-    plan = step.Plan('backup-all', (toy.step('a'),))
+    plan = toy.plan('a')
     op = run(worlds.new_operation('a'), plan, world)
     assert op.current.reason == 'trying again: no answer from port 0'
     assert op.open
 
 
-def test_a_wait_past_the_deadline_is_undone(toy: Toy, world: worlds.EmptyWorld):
+def test_a_wait_past_the_deadline_is_undone(toy: toy_plans.Toy, world: worlds.EmptyWorld):
     toy.answers['b'] = [step.Wait('for the moon') for _ in range(9)]
-    plan = step.Plan('backup-all', (toy.step('a'), toy.step('b')))
+    plan = toy.plan('a', 'b')
     op = run(worlds.new_operation('a', 'b'), plan, world)
     world.pass_time(minutes=16)
     op = run(op, plan, world)
@@ -155,9 +89,11 @@ def test_a_wait_past_the_deadline_is_undone(toy: Toy, world: worlds.EmptyWorld):
     assert toy.effects[-2:] == ['undo b', 'undo a']
 
 
-def test_a_transient_error_past_the_deadline_is_undone(toy: Toy, world: worlds.EmptyWorld):
+def test_a_transient_error_past_the_deadline_is_undone(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
+):
     toy.answers['a'] = [errors.TransientError('S3 is away') for _ in range(9)]
-    plan = step.Plan('backup-all', (toy.step('a'),))
+    plan = toy.plan('a')
     op = run(worlds.new_operation('a'), plan, world)
     world.pass_time(minutes=16)
     op = run(op, plan, world)
@@ -169,11 +105,11 @@ def test_a_transient_error_past_the_deadline_is_undone(toy: Toy, world: worlds.E
 
 @pytest.mark.parametrize('failing', ['a', 'b', 'c'])
 def test_an_error_undoes_from_the_failed_step_back(
-    toy: Toy, world: worlds.EmptyWorld, failing: str
+    toy: toy_plans.Toy, world: worlds.EmptyWorld, failing: str
 ):
     names = ('a', 'b', 'c')
     toy.answers[failing] = [errors.StepError('refused')]
-    plan = step.Plan('backup-all', tuple(toy.step(name) for name in names))
+    plan = toy.plan(*names)
     op = run(worlds.new_operation(*names), plan, world)
     reached = names[: names.index(failing) + 1]
     assert toy.effects == [*reached, *(f'undo {name}' for name in reversed(reached))]
@@ -181,7 +117,7 @@ def test_an_error_undoes_from_the_failed_step_back(
     assert all(states(op)[name] == 'undone' for name in reached)
 
 
-def test_steps_without_an_undo_are_passed_over(toy: Toy, world: worlds.EmptyWorld):
+def test_steps_without_an_undo_are_passed_over(toy: toy_plans.Toy, world: worlds.EmptyWorld):
     toy.answers['c'] = [errors.StepError('refused')]
     plan = step.Plan(
         'backup-all', (toy.step('a'), toy.step('b', undoable=False), toy.step('c', undoable=False))
@@ -191,7 +127,7 @@ def test_steps_without_an_undo_are_passed_over(toy: Toy, world: worlds.EmptyWorl
     assert states(op) == {'a': 'undone', 'b': 'done', 'c': 'failed'}
 
 
-def test_another_attempt_gets_an_intent_of_its_own(toy: Toy, world: worlds.EmptyWorld):
+def test_another_attempt_gets_an_intent_of_its_own(toy: toy_plans.Toy, world: worlds.EmptyWorld):
     marks = iter([step.Mark(7), step.Mark(9)])
     toy.answers['a'] = [errors.RetryStepError('cut short')]
     plan = step.Plan('backup-all', (toy.step('a', mark=lambda op, world: next(marks)),))
@@ -203,15 +139,17 @@ def test_another_attempt_gets_an_intent_of_its_own(toy: Toy, world: worlds.Empty
     assert run(op, plan, world).status == operation.COMPLETE
 
 
-def test_attempts_are_capped(toy: Toy, world: worlds.EmptyWorld):
+def test_attempts_are_capped(toy: toy_plans.Toy, world: worlds.EmptyWorld):
     toy.answers['a'] = [errors.RetryStepError('cut short') for _ in range(9)]
-    plan = step.Plan('backup-all', (toy.step('a'),))
+    plan = toy.plan('a')
     op = run(worlds.new_operation('a'), plan, world)
     assert toy.effects.count('a') == 3
     assert op.error == 'a: cut short (after 3 attempts)'
 
 
-def test_from_the_pivot_on_an_error_holds_the_operation(toy: Toy, world: worlds.EmptyWorld):
+def test_from_the_pivot_on_an_error_holds_the_operation(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
+):
     toy.answers['b'] = [errors.StepError('refused')]
     plan = step.Plan('restore-all', (toy.step('a'), toy.step('b')), pivot='b')
     op = run(worlds.new_operation('a', 'b'), plan, world)
@@ -221,11 +159,11 @@ def test_from_the_pivot_on_an_error_holds_the_operation(toy: Toy, world: worlds.
 
 
 def test_an_undo_that_is_refused_holds_the_operation_until_it_is_resumed(
-    toy: Toy, world: worlds.EmptyWorld
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
 ):
     toy.answers['b'] = [errors.StepError('refused')]
     toy.answers['undo a'] = [errors.StepError('not authorised')]
-    plan = step.Plan('backup-all', (toy.step('a'), toy.step('b')))
+    plan = toy.plan('a', 'b')
     op = run(worlds.new_operation('a', 'b'), plan, world)
     assert op.status == operation.HELD
     assert 'undoing a: not authorised' in op.current.reason
@@ -235,11 +173,11 @@ def test_an_undo_that_is_refused_holds_the_operation_until_it_is_resumed(
 
 
 def test_an_undo_that_waits_too_long_is_reported_and_the_rest_is_undone(
-    toy: Toy, world: worlds.EmptyWorld
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
 ):
     toy.answers['b'] = [errors.StepError('refused')]
     toy.answers['undo b'] = [step.Wait('for task 5 to end') for _ in range(9)]
-    plan = step.Plan('backup-all', (toy.step('a'), toy.step('b')))
+    plan = toy.plan('a', 'b')
     op = run(worlds.new_operation('a', 'b'), plan, world)
     world.pass_time(minutes=16)
     op = run(op, plan, world)
@@ -248,7 +186,7 @@ def test_an_undo_that_waits_too_long_is_reported_and_the_rest_is_undone(
     assert (op.status, states(op)) == (operation.FAILED, {'a': 'undone', 'b': 'failed'})
 
 
-def test_a_tolerated_failure_goes_on_and_ends_failed(toy: Toy, world: worlds.EmptyWorld):
+def test_a_tolerated_failure_goes_on_and_ends_failed(toy: toy_plans.Toy, world: worlds.EmptyWorld):
     toy.answers['a'] = [errors.StepError('one unit is missing')]
     plan = step.Plan('backup-all', (toy.step('a', tolerated=True), toy.step('b')))
     op = run(worlds.new_operation('a', 'b'), plan, world)
@@ -256,7 +194,9 @@ def test_a_tolerated_failure_goes_on_and_ends_failed(toy: Toy, world: worlds.Emp
     assert (op.status, op.error) == (operation.FAILED, 'a: one unit is missing')
 
 
-def test_a_refused_intent_is_tried_by_the_next_dispatch(toy: Toy, world: worlds.EmptyWorld):
+def test_a_refused_intent_is_tried_by_the_next_dispatch(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
+):
     answers: list[step.Mark | Exception] = [errors.TransientError('S3 is away'), step.Mark(4)]
 
     def mark(op: operation.Operation, world: ports.World) -> step.Mark:
@@ -273,10 +213,10 @@ def test_a_refused_intent_is_tried_by_the_next_dispatch(toy: Toy, world: worlds.
 
 
 def test_an_unexpected_error_is_tried_again_and_its_text_stays_out_of_the_record(
-    toy: Toy, world: worlds.EmptyWorld
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
 ):
     toy.answers['a'] = [ValueError('hunter2')]
-    plan = step.Plan('backup-all', (toy.step('a'),))
+    plan = toy.plan('a')
     op = advance.advance(worlds.new_operation('a'), plan, world)
     op = advance.advance(op, plan, world)
     assert 'ValueError' in op.current.reason
@@ -284,38 +224,25 @@ def test_an_unexpected_error_is_tried_again_and_its_text_stays_out_of_the_record
     assert run(op, plan, world).status == operation.COMPLETE
 
 
-def test_a_step_that_the_plan_does_not_know_is_held(toy: Toy, world: worlds.EmptyWorld):
-    plan = step.Plan('backup-all', (toy.step('a'),))
+def test_a_step_that_the_plan_does_not_know_is_held(toy: toy_plans.Toy, world: worlds.EmptyWorld):
+    plan = toy.plan('a')
     op = advance.advance(worlds.new_operation('z'), plan, world)
     assert op.status == operation.HELD
     assert "no step 'z'" in op.error
 
 
 @pytest.mark.parametrize('status', [operation.COMPLETE, operation.FAILED, operation.ABORTED])
-def test_a_terminal_record_never_changes(toy: Toy, world: worlds.EmptyWorld, status: str):
-    plan = step.Plan('backup-all', (toy.step('a'),))
+def test_a_terminal_record_never_changes(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld, status: str
+):
+    plan = toy.plan('a')
     op = worlds.new_operation('a').ending(status, world.now())
     assert advance.advance(op, plan, world) is op
     assert toy.effects == []
 
 
-def test_facts_of_done_and_of_wait_are_remembered(toy: Toy, world: worlds.EmptyWorld):
+def test_facts_of_done_and_of_wait_are_remembered(toy: toy_plans.Toy, world: worlds.EmptyWorld):
     toy.answers['a'] = [step.Wait('a while', facts={'seen': '1'}), step.Done({'id': '2'})]
-    plan = step.Plan('backup-all', (toy.step('a'),))
+    plan = toy.plan('a')
     op = run(worlds.new_operation('a'), plan, world)
     assert op.facts == {'seen': '1', 'id': '2'}
-
-
-@pytest.mark.parametrize('lost', range(1, 12))
-def test_every_single_lost_checkpoint_ends_in_the_same_record(
-    toy: Toy, world: worlds.EmptyWorld, lost: int
-):
-    names = ('a', 'b', 'c')
-    plan = step.Plan('backup-all', tuple(toy.step(name) for name in names))
-    expected = run(worlds.new_operation(*names), plan, world)
-    op, count = worlds.new_operation(*names), 0
-    while op.open:
-        count += 1
-        moved = advance.advance(op, plan, world)
-        op = op if count == lost else moved
-    assert op == expected

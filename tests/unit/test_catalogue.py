@@ -36,6 +36,14 @@ def test_sets_are_listed_oldest_first(store: memory_store.MemoryStore):
     assert ids(store) == [f'2026-08-{number}T10:15:00Z' for number in ('01', '03', '05', '11')]
 
 
+def test_ids_are_known_without_reading_any_manifest(store: memory_store.MemoryStore):
+    for backup_id in (NEW, OLD):
+        catalogue.commit(store, examples.backup_set(backup_id))
+    before = store.bucket.requests
+    assert catalogue.ids(store) == [OLD, NEW]
+    assert store.bucket.requests == before + 1
+
+
 def test_a_set_without_manifest_does_not_exist(store: memory_store.MemoryStore):
     store.put(catalogue.sealed_key(OLD), b'sealed')
     assert catalogue.entries(store) == []

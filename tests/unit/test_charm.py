@@ -169,7 +169,7 @@ def test_the_last_step_ends_the_operation_and_names_the_newest_set(
     }
     (entry,) = catalogue.entries(world.maas_store)
     assert entry.backup_id == examples.BACKUP_ID
-    assert (systemd.started, systemd.stopped) == (0, 1)
+    assert systemd.calls == [], "the pacemaker's next beat stops it"
     assert out.unit_status.name == 'active'
     assert examples.BACKUP_ID in out.unit_status.message
 
@@ -196,7 +196,7 @@ def test_an_operation_of_a_kind_that_this_revision_does_not_know_is_held(
     out = wake(charm_states.state(json.dumps(unknown)))
     assert charm_states.saved(out).status == operation.HELD
     assert 'knows no operation expire-all' in charm_states.saved(out).error
-    assert systemd.stopped == 1
+    assert systemd.calls == []
 
 
 def test_a_step_that_this_revision_does_not_know_is_held(
@@ -206,7 +206,7 @@ def test_a_step_that_this_revision_does_not_know_is_held(
     out = wake(charm_states.state(text))
     assert charm_states.saved(out).status == operation.HELD
     assert out.unit_status.name == 'blocked'
-    assert systemd.stopped == 1
+    assert systemd.calls == []
 
 
 # --- Nothing is to be done -----------------------------------------------------------------------
@@ -299,10 +299,23 @@ def test_a_pacemaker_without_an_open_operation_stops(
     assert (systemd.started, systemd.stopped) == (0, 1)
 
 
-def test_the_pacemaker_stops_when_the_operation_has_ended(
+def test_the_pacemaker_stops_once_the_end_of_the_operation_is_committed(
     world: SmallWorld, systemd: programs.Programs
 ):
-    beat(charm_states.state(publishing()))
+    ended = beat(charm_states.state(publishing()))
+    assert systemd.calls == [], 'were the record lost, nothing would go on'
+    beat(ended)
+    assert (systemd.started, systemd.stopped) == (0, 1)
+
+
+@pytest.mark.parametrize('name', ['stop', 'remove'])
+@pytest.mark.parametrize('leader', [True, False])
+def test_a_unit_that_goes_leaves_no_pacemaker_behind(
+    unreached: None, systemd: programs.Programs, name: str, leader: bool
+):
+    context = charm_states.context()
+    event = getattr(context.on, name)()
+    context.run(event, charm_states.state(waiting(), leader=leader))
     assert (systemd.started, systemd.stopped) == (0, 1)
 
 

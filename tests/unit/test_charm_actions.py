@@ -161,7 +161,7 @@ def test_actions_leave_a_newer_record_to_the_newer_revision(name: str):
 def test_a_dry_run_prints_plan_and_checks_and_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, leader: bool
 ):
-    sim = simulation.Simulation(recipient=examples.RECIPIENT)
+    sim = simulation.Simulation()
     reach(sim.world, monkeypatch)
     objects = {name: dict(bucket.objects) for name, bucket in sim.s3.buckets.items()}
     results, out = act('backup-all', charm_states.state(leader=leader), dry_run=True)
@@ -175,7 +175,7 @@ def test_a_dry_run_prints_plan_and_checks_and_changes_nothing(
 
 
 def test_a_dry_run_names_the_checks_that_fail(monkeypatch: pytest.MonkeyPatch):
-    sim = simulation.Simulation(recipient=examples.RECIPIENT)
+    sim = simulation.Simulation()
     sim.user.model_access = 'write'
     reach(sim.world, monkeypatch)
     results, _ = act('backup-all', charm_states.state(), dry_run=True)
@@ -184,7 +184,7 @@ def test_a_dry_run_names_the_checks_that_fail(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_dry_run_may_look_while_an_operation_runs(monkeypatch: pytest.MonkeyPatch):
-    sim = simulation.Simulation(recipient=examples.RECIPIENT)
+    sim = simulation.Simulation()
     reach(sim.world, monkeypatch)
     running = charm_states.new_operation()
     _, out = act('backup-all', charm_states.state(running), dry_run=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -139,6 +140,24 @@ def test_a_destroyed_unit_goes_through_dying_and_leaves_its_storage(served: Serv
     assert 'error' not in again
     assert dying['agent-status']['life'] == 'dying'
     assert served.juju.storage['pg-data/2'].owner == ''
+
+
+def test_a_machine_goes_with_its_last_unit_and_is_used_by_no_other_meanwhile(served: Served):
+    served.juju.release_after = 0.2
+    machine = served.juju.unit('pg/2').machine.id
+    placed = [{'scope': '#', 'directive': machine}]
+    with served.connect() as client:
+        destroy(client, 'pg/2')
+        served.until(lambda: 'pg/2' not in served.juju.units)
+        listed = status_of(client)['machines'][machine]
+        for placement, words in ((placed, 'not alive'), ([], '')):
+            params = {'application': 'pg', 'num-units': 1, 'placement': placement}
+            with pytest.raises(Refused, match=words) if words else contextlib.nullcontext():
+                client.call('Application', 'AddUnits', params)
+        served.until(lambda: machine not in served.juju.machines)
+
+    assert listed['agent-status']['life'] == 'dying'
+    assert served.juju.unit('pg/3').machine.id != machine
 
 
 def test_a_unit_can_be_destroyed_with_its_storage(served: Served):

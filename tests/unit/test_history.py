@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from coordinator import history, operation
+from coordinator import errors, history, operation, ports
 from tests import worlds
 
 KEY = 'coordinator/operations/2026-08-22T10:15:00Z.json'
@@ -41,3 +41,32 @@ def test_s3_that_does_not_take_it_stops_nothing(
     setattr(world.bucket, fault, True)
     history.write(worlds.new_operation('a'), world)
     assert '2026-08-22T10:15:00Z: its history was not stored: ' in caplog.text
+
+
+class BrokenWorld(worlds.EmptyWorld):
+    """A world whose repository cannot be reached, for whatever reason."""
+
+    def __init__(self, reason: Exception):
+        super().__init__()
+        self._reason = reason
+
+    @property
+    def maas_store(self) -> ports.ObjectStore:
+        raise self._reason
+
+
+@pytest.mark.parametrize(
+    ('reason', 'told'),
+    [
+        (errors.TransientError('no relation s3-maas'), 'no relation s3-maas'),
+        (ValueError('Invalid header value hunter2'), 'ValueError'),
+        (OSError('hunter2'), 'OSError'),
+    ],
+    ids=['ours', 'a-librarys', 'the-systems'],
+)
+def test_whatever_goes_wrong_stops_nothing_and_only_our_own_words_are_logged(
+    caplog: pytest.LogCaptureFixture, reason: Exception, told: str
+):
+    history.write(worlds.new_operation('a'), BrokenWorld(reason))
+    assert caplog.messages == [f'2026-08-22T10:15:00Z: its history was not stored: {told}']
+    assert 'hunter2' not in caplog.text

@@ -139,7 +139,7 @@ def test_a_record_that_is_damaged_in_part_is_refused_as_well(change: dict[str, o
 
 
 def test_the_largest_record_fits_into_a_databag():
-    sim = simulation.Simulation(recipient=examples.RECIPIENT)
+    sim = simulation.Simulation()
     facts = dict(sim.run().facts)
     long = 'a sentence of a charm that says in full what it holds against this. ' * 20
     record = dataclasses.replace(
@@ -246,10 +246,10 @@ def test_the_first_error_stays_the_error():
 
 
 def test_messages_are_cut_before_they_are_stored():
-    long = 'x' * 5000
+    long = 'ü' * 5000
     record = op().waiting(long, NOW).with_problem(long).turning_back(long)
-    assert len(record.current.reason) == operation.LONGEST_MESSAGE
-    assert len(record.problems[0]) == len(record.error) == operation.LONGEST_MESSAGE
+    for text in (record.current.reason, record.problems[0], record.error):
+        assert operation.LONGEST_MESSAGE - 4 < len(text.encode()) <= operation.LONGEST_MESSAGE
 
 
 def test_a_resumed_step_has_its_attempts_and_its_deadline_anew():
@@ -262,9 +262,59 @@ def test_a_resumed_step_has_its_attempts_and_its_deadline_anew():
     assert (resumed.current.since, resumed.current.reason) == (operation.stamp(LATER), '')
 
 
+def test_what_failed_before_the_operation_was_resumed_is_forgiven():
+    held = op().beginning(7, {}, NOW).waiting('task 12 runs', NOW, 12).held('task 12 failed')
+    assert held.fact(operation.FORGIVEN) == ''
+    assert held.resumed(LATER).fact(operation.FORGIVEN) == '12'
+
+
 def test_a_resumed_step_that_had_not_begun_begins():
     resumed = op().held('unknown step').resumed(LATER)
     assert resumed.current == operation.StepRecord('look')
+
+
+def test_an_aborted_operation_is_open_until_everything_is_undone():
+    for record in (op(), op().held('S3 refuses')):
+        aborting = record.aborting()
+        assert (aborting.open, aborting.undoing, aborting.outcome) == (True, True, 'aborted')
+
+
+def test_what_is_ended_by_force_says_where_and_that_nothing_was_put_back():
+    ended = op().beginning(7, {}, NOW).held('S3 refuses').forced_to_end(LATER)
+    assert (ended.status, ended.ended) == (operation.ABORTED, operation.stamp(LATER))
+    assert ended.problems == ('ended by force at look (doing): nothing was put back',)
+    assert ended.error == 'S3 refuses'
+
+
+# --- Another plan --------------------------------------------------------------------------------
+
+
+def names(record: operation.Operation) -> list[str]:
+    return [entry.name for entry in record.steps]
+
+
+def test_the_plan_of_the_same_revision_changes_nothing():
+    record = op()
+    assert record.following(('look', 'act')) is record
+
+
+def test_new_steps_are_to_do_in_their_place():
+    begun = op().beginning(7, {}, NOW)
+    followed = begun.following(('look', 'new', 'act'))
+    assert names(followed) == ['look', 'new', 'act']
+    assert followed.record('new') == operation.StepRecord('new')
+    assert followed.current == begun.current
+
+
+def test_steps_that_are_gone_stay_for_people_to_see():
+    done = op().beginning(7, {}, NOW).step_ended(operation.DONE, LATER).moving_to('act')
+    followed = done.following(('act', 'new'))
+    assert names(followed) == ['look', 'act', 'new']
+    assert followed.record('look') == done.record('look')
+    assert followed.following(('act', 'new')) == followed
+
+
+# --- Ends ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('status', [operation.COMPLETE, operation.FAILED, operation.ABORTED])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -354,6 +355,24 @@ def test_wal_that_is_not_archived_makes_a_backup_useless(repository: Repository)
     (backup,) = listed(repository)
     with pytest.raises(errors.StepError, match=r'1 object.*0{7}100000000/0{7}10{15}4-\*'):
         pgbackrest.verify(repository.store, STANZA, backup)
+
+
+def test_wal_over_several_folders_takes_one_listing_each(repository: Repository):
+    repository.write_manifest({})
+    start, stop = '0000000100000002000000FE', '000000010000000400000001'
+    repository.list_backups(entry(backup_archive_start=start, backup_archive_stop=stop))
+    for segment in pgbackrest.wal_range(start, stop):
+        repository.archive(segment)
+    (backup,) = listed(repository)
+
+    def requests() -> int:
+        before = repository.store.bucket.requests
+        pgbackrest.verify(repository.store, STANZA, backup)
+        return repository.store.bucket.requests - before
+
+    spread = requests()
+    backup = dataclasses.replace(backup, wal_stop=start)
+    assert spread == requests() + 2
 
 
 # --- WAL -----------------------------------------------------------------------------------------

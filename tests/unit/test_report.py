@@ -82,6 +82,19 @@ def test_a_held_operation_ends_with_the_command_that_resumes_it():
     assert printed.endswith('next: mend this, then juju run backups/leader resume-operation')
 
 
+def test_a_held_operation_names_what_holds_it_beside_what_went_wrong_first():
+    printed = text(op().turning_back('back-up: refused').held('undoing check: not authorised'))
+    assert 'error: back-up: refused\n' in printed
+    assert 'held: undoing check: not authorised\n' in printed
+
+
+def test_an_operation_that_was_ended_by_force_shows_what_is_left():
+    printed = text(op().beginning(7, {}, NOW).held('S3 refuses').forced_to_end(LATER))
+    assert printed.startswith('backup-all 2026-08-22T10:15:00Z: aborted, 5 min\n')
+    assert 'error: S3 refuses\n' in printed
+    assert printed.endswith('problem: ended by force at back-up (doing): nothing was put back')
+
+
 def test_a_failed_operation_shows_all_problems_once_and_the_command_that_tries_again():
     failed = op().with_problem('a unit is missing').with_problem('storage is left')
     printed = text(failed.ending(operation.FAILED, LATER))
@@ -98,8 +111,10 @@ def test_a_complete_operation_took_as_long_as_it_took():
     assert printed.endswith('next: juju run backups/leader list-backups')
 
 
-def test_for_programs_it_is_the_record():
-    assert json.loads(report.operation_json(op()))['steps'][0]['name'] == 'check'
+def test_for_programs_it_is_the_record_without_what_only_steps_need():
+    printed = json.loads(report.operation_json(op().remembering({'verified': 'x'})))
+    assert printed['steps'][0]['name'] == 'check'
+    assert 'facts' not in printed
 
 
 # --- list-backups --------------------------------------------------------------------------------
@@ -119,6 +134,13 @@ def test_sets_are_listed_in_a_table():
         'maas',
         '20260822-102000F',
     ]
+
+
+def test_sets_that_are_not_listed_are_counted():
+    entries = [catalogue.Entry(examples.BACKUP_ID, examples.backup_set())]
+    printed = report.backups_text(entries, 'backups/maas', older=12)
+    assert printed.endswith('\n\n12 older ones are not shown: list-backups limit=...')
+    assert 'older' not in report.backups_text(entries, 'backups/maas')
 
 
 def test_a_set_that_cannot_be_read_is_listed_with_the_reason():

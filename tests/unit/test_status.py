@@ -66,12 +66,26 @@ def test_a_held_operation_says_where_and_how_to_resume():
     )
 
 
+def test_a_held_operation_names_what_holds_it_and_not_what_went_wrong_first():
+    held = op().turning_back('check: MAAS is blocked').held('undoing check: not authorised')
+    assert describe(held)[1].endswith('once this is mended: undoing check: not authorised')
+
+
 def test_a_failed_operation_shows_until_the_next_one_succeeds():
     failed = op().turning_back('check: MAAS is blocked').ending(operation.FAILED, NOW)
     assert describe(failed, '2026-08-21T09:15:00Z') == (
         'blocked',
         'backup-all 2026-08-22T10:15:00Z failed, see juju run backups/leader show-operation: '
         'check: MAAS is blocked',
+    )
+
+
+def test_an_operation_that_was_ended_by_force_shows_what_is_left():
+    ended = op().moving_to('scale-down').beginning(7, {}, NOW).forced_to_end(NOW)
+    assert describe(ended, '2026-08-21T09:15:00Z') == (
+        'blocked',
+        'backup-all 2026-08-22T10:15:00Z was aborted, see juju run backups/leader show-operation: '
+        'ended by force at scale-down (doing): nothing was put back',
     )
 
 

@@ -13,7 +13,9 @@ PRIMARY = 'postgresql-primary'
 NEWEST_LABEL, LABEL = 'postgresql-newest-label', 'postgresql-label'
 _FULL = {'type': 'full'}
 _ASKED = 'get-primary-asked'
-"""Fact: the last get-primary task whose answer has been used up."""
+"""Fact: the last get-primary task whose answer was doubted."""
+_AMONG = 'get-primary-among'
+"""Fact: the units that were there when get-primary was asked last."""
 _FAILOVER_SECONDS = 30
 _AGREEMENT_SECONDS = 400
 """Status lines follow a failover on the next update-status, five minutes apart by default."""
@@ -61,35 +63,36 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
         return step.Wait(waits_for)
     if len(app.units) == 1:
         return step.Done({PRIMARY: next(iter(app.units))})
-    answer = _primary(op, world, app)
-    if isinstance(answer, step.Wait):
-        return answer
-    primary, asked = answer
+    primary = _primary(op, world, app)
+    if isinstance(primary, step.Wait):
+        return primary
     # Leadership would move if the leader went first: it goes last among those that go.
     leaving = max(
         (unit for unit in app.units.values() if unit.name != primary),
         key=lambda unit: (not unit.leader, number(unit.name)),
     )
     world.juju.remove_unit(leaving.name)
-    # The next removal asks anew: the primary may be another one by then.
-    facts = {PRIMARY: primary, _ASKED: str(asked)}
-    return step.Wait(f'{leaving.name} is being removed', facts=facts)
+    return step.Wait(f'{leaving.name} is being removed', facts={PRIMARY: primary})
 
 
 def _primary(
     op: operation.Operation, world: ports.World, app: ports.Application
-) -> tuple[str, int] | step.Wait:
-    """Return the primary, as Patroni says it by way of get-primary, and the task that asked.
+) -> str | step.Wait:
+    """Return the primary, as Patroni says it by way of get-primary.
 
     The units' status lines tell it too, but may be minutes old. Both must agree before a unit
     goes: a failover that happens now is waited for, and get-primary asked again.
     """
     asked = int(op.fact(_ASKED) or 0)
     task = tasks.find(op, world, app.name, 'get-primary', {}, after=asked)
-    if task is None:
+    among = ' '.join(sorted(app.units))
+    if task is None or op.fact(_AMONG) != among:
+        # Since a unit has gone the primary may be another one, even if the record of its going
+        # was lost.
         task = world.juju.run_action(min(app.units, key=number), 'get-primary', {})
     if not task.ended:
-        return step.Wait(f'{task.unit} is asked for the primary (task {task.id})', task.id)
+        why = f'{task.unit} is asked for the primary (task {task.id})'
+        return step.Wait(why, task.id, {_AMONG: among})
     if task.status != 'completed':
         tasks.judge(task)
     primary = task.results.get('primary', '')
@@ -97,15 +100,15 @@ def _primary(
         why = f'get-primary on {task.unit} (task {task.id}) named {primary or "no primary"}'
         return _asking_again(op, world, task, why, _FAILOVER_SECONDS)
     shown = [unit.name for unit in shown_primaries(app)]
-    # Where all are blocked the status lines tell nothing of the primary.
-    told = any(unit.workload == 'active' for unit in app.units.values())
+    # A unit that is blocked cannot show besides that it is the primary.
+    told = app.units[primary].message != site.ANOTHER_CLUSTER
     if told and shown != [primary]:
         why = (
             f'get-primary (task {task.id}) says {primary}, juju status shows '
             f'{" and ".join(shown) or "none"} as the primary'
         )
         return _asking_again(op, world, task, why, _AGREEMENT_SECONDS)
-    return primary, task.id
+    return primary
 
 
 def _asking_again(
@@ -181,10 +184,10 @@ def _backup_unit(
             f'{app.name} has {len(app.units)} units again, somebody added some: only one may be '
             'there while the primary is backed up. Run backup-all again'
         )
-    answer = _primary(op, world, app)
-    if isinstance(answer, step.Wait):
-        return answer
-    return min((name for name in app.units if name != answer[0]), key=number)
+    primary = _primary(op, world, app)
+    if isinstance(primary, step.Wait):
+        return primary
+    return min((name for name in app.units if name != primary), key=number)
 
 
 def cancel_back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -273,8 +276,9 @@ def _incomplete(op: operation.Operation, app: ports.Application) -> str:
         if why:
             return why
     primaries = [unit for unit in app.units.values() if unit.message == 'Primary']
-    told = any(unit.workload == 'active' for unit in app.units.values())
-    if told and len(primaries) != 1:
+    blocked = any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values())
+    # A single unit is the primary, even if create-backup has just wiped that from its status.
+    if len(app.units) > 1 and not blocked and len(primaries) != 1:
         return f'{app.name} shows {len(primaries)} healthy primaries: see juju status {app.name}'
     return ''
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from coordinator import errors, operation, ports, settings, step
-from coordinator.steps import site
+from coordinator.steps import site, tasks
 
 ENDPOINTS = 'database-endpoints'
 DOWN_SINCE, UP_SINCE = 'maas-down-since', 'maas-up-since'
+_QUIET_SECONDS = 15
 
 
 def database(status: ports.ModelStatus, config: settings.Settings) -> tuple[str, str] | None:
@@ -66,8 +67,15 @@ def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
         return step.Wait(f'{first} and {second} are being related')
     why = site.settling(site.application(status, op.settings.maas))
     if why:
-        return step.Wait(why)
-    return step.Done({UP_SINCE: op.fact(UP_SINCE) or operation.stamp(world.now())})
+        return step.Wait(why, facts={UP_SINCE: ''})
+    # A region is active too while it waits for its turn to initialise: it must stay so.
+    up_since = op.fact(UP_SINCE)
+    if not up_since:
+        now = operation.stamp(world.now())
+        return step.Wait('all regions are active', facts={UP_SINCE: now})
+    if tasks.patience(op, world, UP_SINCE, _QUIET_SECONDS) is not None:
+        return step.Wait('all regions are active')
+    return step.Done()
 
 
 def attach_again(op: operation.Operation, world: ports.World) -> step.Outcome:

@@ -10,6 +10,7 @@ from coordinator.steps import passwords, postgresql, relations, restore_checks, 
 CONTROLLERS = 'region-controllers'
 """Fact: which region gets which controller id."""
 _REGION_ATTEMPTS = 3
+_ASK = 'get-maas-status'
 
 
 def apply_passwords(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -66,8 +67,8 @@ def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
         if unit.message.startswith(('Failed to restore backup', 'cannot restore PITR')):
             raise errors.StepError(
                 f'{unit.name}: {unit.message}. juju debug-log --include {unit.name} tells why; '
-                f'mend it, run juju run {unit.name} restore backup-id={wanted}, then '
-                'resume-operation'
+                f'mend it, clear the status (juju exec --unit {unit.name} "status-set active"), run '
+                f'juju run {unit.name} restore backup-id={wanted}, then resume-operation'
             )
     why = site.settling(app, site.ANOTHER_CLUSTER)
     return step.Wait(why) if why else step.Done()
@@ -133,7 +134,7 @@ def _is_for(task: ports.Task, unit: str, controller: str) -> bool:
 
 
 def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Ask MAAS how it is, and compare the site with the set."""
+    """Ask every region how MAAS is, and compare the site with the set."""
     status = world.juju.status()
     found = restore_checks.backup_set(op)
     maas = site.application(status, op.settings.maas)
@@ -145,16 +146,24 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
         raise errors.StepError(
             f'{maas.name} has {len(maas.units)} units, the set {len(found.maas.controllers)}'
         )
-    task = tasks.find(op, world, maas.name, 'get-maas-status', {})
-    if task is None:
-        task = world.juju.run_action(world.juju.leader(maas.name), 'get-maas-status', {})
-    if not task.ended:
-        return step.Wait(f'{task.unit} is asked how MAAS is (task {task.id})', task.id)
-    if task.status != 'completed':
-        tasks.judge(task)
+    asked = {
+        task.unit: task
+        for task in world.juju.tasks(_ASK)
+        if task.id > op.watermark and not tasks.is_forgiven(op, task)
+    }
+    for unit in maas.units:
+        if unit not in asked:
+            task = world.juju.run_action(unit, _ASK, {})
+            return step.Wait(f'{unit} is asked how MAAS is (task {task.id})', task.id)
+        if not asked[unit].ended:
+            return step.Wait(
+                f'{unit} is asked how MAAS is (task {asked[unit].id})', asked[unit].id
+            )
+        if asked[unit].status != 'completed':
+            tasks.judge(asked[unit])
     return step.Done()
 
 
 def mark_verify(op: operation.Operation, world: ports.World) -> step.Mark:
     """Remember the newest task."""
-    return step.Mark(tasks.newest(world, 'get-maas-status'))
+    return step.Mark(tasks.newest(world, _ASK))

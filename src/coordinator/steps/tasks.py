@@ -120,7 +120,7 @@ def judge(task: ports.Task) -> None:
     if task.status != 'completed':
         raise errors.StepError(
             f'{task.action} on {task.unit} {task.status} (task {task.id}): '
-            f'{task.message or "no reason given"}. {hint}'
+            f'{task.message.rstrip(".") or "no reason given"}. {hint}'
         )
     raise errors.RetryStepError(
         f'task {task.id} says that {task.action} on {task.unit} completed, but no new backup is '

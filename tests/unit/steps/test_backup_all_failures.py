@@ -1,0 +1,230 @@
+"""backup-all that cannot succeed: it says why and what to do, and puts everything back."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from coordinator import operation
+from tests import simulation
+
+
+def assert_nothing_is_left(sim: simulation.Simulation) -> None:
+    assert sim.op.status == operation.FAILED
+    assert sim.manifests() == []
+    sealed = [i.key for i in sim.world.maas_store.list('coordinator/backup-sets/')]
+    assert sealed == []
+    assert len(sim.postgresql_units()) == 3
+
+
+@pytest.mark.parametrize('access', ['read', 'write'])
+def test_a_user_that_is_no_admin_is_told_so_before_anything_changes(
+    sim: simulation.Simulation, access: str
+):
+    sim.user.model_access = access
+    op = sim.run()
+    assert 'juju grant backup-bot admin maas' in op.error
+    assert_nothing_is_left(sim)
+    assert sim.tasks('get-primary') == []
+
+
+def test_a_bucket_that_does_not_exist_is_named(sim: simulation.Simulation):
+    sim.s3.buckets['maas-backups'].exists = False
+    op = sim.run()
+    assert 'maas-backups' in op.error
+    assert op.status == operation.FAILED
+    assert sim.tasks('create-backup') == []
+
+
+def test_a_bucket_that_refuses_writes_is_found_before_anything_changes(
+    sim: simulation.Simulation,
+):
+    sim.s3.buckets['postgresql-backups'].refuses_writes = True
+    op = sim.run()
+    assert 'AccessDenied' in op.error
+    assert sim.tasks('create-backup') == []
+
+
+def test_blocked_maas_is_refused_by_unit_and_message(sim: simulation.Simulation):
+    sim.site.maas.block('no more disk')
+    sim.clock.advance(5)
+    op = sim.run()
+    assert 'maas-region/0 is blocked (no more disk)' in op.error
+    assert_nothing_is_left(sim)
+
+
+def test_postgresql_without_a_primary_is_refused(sim: simulation.Simulation):
+    sim.database.no_primary = True
+    sim.site.postgresql.poke()
+    sim.clock.advance(5)
+    op = sim.run()
+    assert 'primar' in op.error
+    assert_nothing_is_left(sim)
+
+
+@pytest.mark.parametrize('application', ['postgresql', 'maas-region'])
+def test_a_sub_backup_that_fails_brings_the_units_back(
+    sim: simulation.Simulation, application: str
+):
+    switches = sim.database if application == 'postgresql' else sim.maas
+    switches.fail_next('create-backup', 'no space left')
+    op = sim.run()
+    assert 'no space left' in op.error
+    assert f'create-backup on {application}/0 failed (task ' in op.error
+    assert 'juju show-task' in op.error
+    assert_nothing_is_left(sim)
+    assert len(sim.tasks('create-backup', application)) == 1
+
+
+@pytest.mark.parametrize('application', ['postgresql', 'maas-region'])
+def test_a_sub_backup_that_hangs_is_given_up_at_its_deadline(application: str):
+    sim = simulation.Simulation()
+    switches = sim.database if application == 'postgresql' else sim.maas
+    switches.hang_next('create-backup')
+    op = sim.run()
+    assert 'not done within' in op.error
+    assert_nothing_is_left(sim)
+    (task,) = sim.tasks('create-backup', application)
+    assert task.status == 'aborted'
+
+
+@pytest.mark.parametrize('application', ['postgresql', 'maas-region'])
+def test_an_action_that_made_nothing_is_tried_again_within_bounds(
+    sim: simulation.Simulation, application: str
+):
+    switches = sim.database if application == 'postgresql' else sim.maas
+    switches.make_nothing_next('create-backup')
+    assert sim.run().status == operation.COMPLETE
+    assert len(sim.tasks('create-backup', application)) == 2
+
+
+def test_storage_stays_and_is_reported_when_there_is_no_database_backup(
+    sim: simulation.Simulation,
+):
+    sim.database.fail_next('create-backup', 'no space left')
+    op = sim.run()
+    left = [item.id for item in sim.world.juju.storage() if not item.owner]
+    assert len(left) == 8
+    assert any(left[0] in problem and 'juju remove-storage' in problem for problem in op.problems)
+
+
+def test_a_replica_that_never_comes_back_does_not_cost_the_set(sim: simulation.Simulation):
+    sim.at_step('back-up-maas')
+    sim.database.stuck_replica = True
+    op = sim.run()
+    assert op.status == operation.FAILED
+    assert 'restore-postgresql-scale' in op.error
+    assert len(sim.manifests()) == 1
+
+
+def test_credentials_that_are_revoked_hold_the_operation_until_they_are_back(
+    sim: simulation.Simulation,
+):
+    sim.at_step('back-up-postgresql')
+    del sim.model.users['backup-bot']
+    op = sim.run()
+    assert op.status == operation.HELD
+    assert 'juju-credentials' in op.error
+    sim.model.users['backup-bot'] = sim.user
+    sim.op = op.resumed(sim.clock.now())
+    sim.run()
+    assert_nothing_is_left(sim)
+
+
+def test_a_password_that_changes_meanwhile_is_not_published(sim: simulation.Simulation):
+    sim.at_step('back-up-maas')
+    secret = next(s for s in sim.model.secrets.values() if s.label.endswith('postgresql.app'))
+    sim.model.update_secret(secret, {**secret.content, 'operator-password': 'changed-meanwhile'})
+    op = sim.run()
+    assert 'the passwords of operator changed while the backup ran' in op.error
+    assert sim.manifests() == []
+
+
+def test_a_backup_that_somebody_else_runs_is_not_joined_by_a_second_one(
+    sim: simulation.Simulation,
+):
+    sim.database.backup = 600
+    sim.model.enqueue([('maas-region/0', 'create-backup', {}, True, '')])
+    sim.clock.advance(1)
+    op = sim.run()
+    assert 'create-backup is under way on maas-region/0' in op.error
+
+
+@pytest.mark.parametrize('place', ['manual', 'container'])
+def test_machines_that_juju_cannot_replace_are_never_given_away(place: str):
+    sim = simulation.Simulation()
+    for unit in sim.model.application('postgresql').units.values():
+        if place == 'manual':
+            unit.machine.instance_id = f'manual:{unit.machine.hostname}'
+        else:
+            unit.machine.id = f'{unit.machine.id}/lxd/0'
+    op = sim.run()
+    assert 'were added by hand, or are containers' in op.error
+    assert 'postgresql-backup-strategy=replica' in op.error
+    assert_nothing_is_left(sim)
+
+
+@pytest.mark.parametrize(
+    ('option', 'application'), [('s3_maas', 'maas-region'), ('s3_postgresql', 'postgresql')]
+)
+def test_an_application_that_backs_up_through_another_integrator_is_refused(
+    sim: simulation.Simulation, option: str, application: str
+):
+    endpoint = option.replace('_', '-')
+    sim.config = dataclasses.replace(sim.config, **{option: 's3-integrator-other'})
+    sim.begin('backup-all')
+    op = sim.run()
+    assert (
+        f'{application} does not use s3-integrator-other, to which {endpoint} is related: juju '
+        f'integrate {application}:s3-parameters s3-integrator-other'
+    ) in op.error
+    assert_nothing_is_left(sim)
+    assert sim.tasks('get-primary') == []
+
+
+# --- What was begun is ended ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('application', ['postgresql', 'maas-region'])
+def test_where_juju_cannot_cancel_a_task_the_operation_ends_and_names_it(application: str):
+    sim = simulation.Simulation(version='4.0.15')
+    switches = sim.database if application == 'postgresql' else sim.maas
+    switches.hang_next('create-backup')
+    op = sim.run()
+    (task,) = sim.tasks('create-backup', application)
+    assert task.status == 'running'
+    assert f'task {task.id} on {task.unit} is to end' in '\n'.join(op.problems)
+    assert_nothing_is_left(sim)
+
+
+@pytest.mark.parametrize('application', ['postgresql', 'maas-region'])
+def test_a_task_that_was_started_when_it_was_already_late_is_cancelled(application: str):
+    sim = simulation.Simulation()
+    switches = sim.database if application == 'postgresql' else sim.maas
+    switches.hang_next('create-backup')
+    sim.at_step('back-up-postgresql' if application == 'postgresql' else 'back-up-maas')
+    sim.clock.advance(24 * 3600)
+    op = sim.run()
+    assert 'not done within' in op.error
+    (task,) = sim.tasks('create-backup', application)
+    assert (op.record(f'back-up-{application.removesuffix("-region")}').task) == task.id
+    assert task.status in ('cancelled', 'aborted')
+    assert_nothing_is_left(sim)
+
+
+@pytest.mark.parametrize('application', ['postgresql', 'maas-region'])
+def test_an_abort_finds_and_cancels_a_task_whose_checkpoint_was_lost(application: str):
+    sim = simulation.Simulation()
+    switches = sim.database if application == 'postgresql' else sim.maas
+    switches.hang_next('create-backup')
+    sim.at_step('back-up-postgresql' if application == 'postgresql' else 'back-up-maas')
+    before = sim.op
+    sim.until(lambda: sim.tasks('create-backup', application))
+    sim.op = before.aborting()
+    op = sim.run()
+    assert (op.status, op.error) == (operation.ABORTED, 'aborted by the operator')
+    (task,) = sim.tasks('create-backup', application)
+    assert task.status in ('cancelled', 'aborted')
+    assert len(sim.postgresql_units()) == 3
+    assert sim.manifests() == []
