@@ -65,6 +65,11 @@ def _s3(running: embedded.Embedded, kind: str, count: str = '1', method: str = '
     return f'the next {count} requests to S3 go wrong: {kind}'
 
 
+def _lose(running: embedded.Embedded) -> str:
+    running.thread.loop.create_task(running.lose_and_deploy_afresh())
+    return 'the model is lost; a fresh one is deployed on the same S3: juju status in a moment'
+
+
 SWITCHES: Mapping[str, tuple[Callable[..., str], str]] = {
     'set': (_set, 'APP.SWITCH VALUE: seconds that things take, and what is wrong'),
     'fail': (_fail, 'APP ACTION MESSAGE: let the next run of an action fail'),
@@ -72,6 +77,7 @@ SWITCHES: Mapping[str, tuple[Callable[..., str], str]] = {
     'kill': (_kill, 'UNIT: SIGKILL what a unit of the coordinator runs now'),
     'restart': (_restart, "UNIT: restart a unit's agent"),
     'lead': (_lead, 'UNIT: make a unit the leader'),
+    'lose': (_lose, ': lose the model with all machines, and deploy a fresh one on the same S3'),
     's3': (_s3, 'KIND [COUNT [METHOD]]: let the next requests to S3 go wrong'),
 }
 

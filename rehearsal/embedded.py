@@ -80,6 +80,7 @@ class Embedded:
         self.agent: charm_agent.CharmAgent
         self.controller: server.Controller
         self._stores: dict[str, s3.S3Store] = {}
+        self._connection_file: pathlib.Path | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -101,14 +102,17 @@ class Embedded:
 
     def deploy_afresh(self) -> None:
         """Lose the model with all its machines, and deploy another one: S3 is what is left."""
-        self.thread.run(self._deploy_afresh())
+        self.thread.run(self.lose_and_deploy_afresh())
 
-    async def _deploy_afresh(self) -> None:
+    async def lose_and_deploy_afresh(self) -> None:
+        """Do so, on the model's thread."""
         await self._take_down()
         lost = self.site
         site.lose(self.model)
         self.models += 1
         await self._deploy(lost)
+        if self._connection_file is not None:
+            self.write_connection_file(self._connection_file)
 
     def stop(self) -> None:
         """Take everything down; logs stay."""
@@ -301,6 +305,7 @@ class Embedded:
             'logs': str(self.logs),
             'control': str(self.root / 'control.sock'),
         }
+        self._connection_file = path
         path.unlink(missing_ok=True)
         path.touch(0o600)
         path.write_text(json.dumps(content, indent=2) + '\n')

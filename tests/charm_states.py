@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
+import pytest
 import yaml
 from ops import testing
 from scenario.state import _Event
@@ -125,3 +126,22 @@ def databag(found: testing.State) -> Mapping[str, str]:
 def saved(found: testing.State) -> operation.Operation:
     """Return the operation in the peer databag."""
     return operation.Operation.from_json(databag(found)['operation'])
+
+
+def act(
+    name: str, state: testing.State, **parameters: str | bool | int
+) -> tuple[dict[str, Any], testing.State]:
+    """Run an action; return its results and the model after it."""
+    dispatch = context()
+    params = {key.replace('_', '-'): value for key, value in parameters.items()}
+    out = dispatch.run(dispatch.on.action(name, params=params), state)
+    return dispatch.action_results or {}, out
+
+
+def refusal(name: str, state: testing.State, **parameters: str | bool | int) -> str:
+    """Run an action that is refused; return in which words. It leaves the record as it was."""
+    with pytest.raises(testing.ActionFailed) as caught:
+        act(name, state, **parameters)
+    after = cast(testing.State, caught.value.state)
+    assert after.get_relations('coordinator') == state.get_relations('coordinator')
+    return caught.value.message

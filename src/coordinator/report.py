@@ -8,7 +8,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from coordinator import catalogue, manifest, operation, ports, settings, status, step
-from coordinator.steps import checks, postgresql
+from coordinator.steps import (
+    checks,
+    postgresql,
+    relations,
+    repositories,
+    restore_checks,
+    restoring,
+)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -32,6 +39,7 @@ def operation_text(op: operation.Operation, app: str, now: datetime.datetime) ->
         ('step', 'state', 'since', 'took', 'task', 'reason'),
         [_step_row(op, entry, now) for entry in op.steps],
     )]  # fmt: skip
+    lines += _restored(op)
     lines += _downtime(op, now)
     if op.error:
         lines += ['', f'error: {op.error}']
@@ -46,9 +54,26 @@ def operation_text(op: operation.Operation, app: str, now: datetime.datetime) ->
     return '\n'.join(lines)
 
 
+def _restored(op: operation.Operation) -> list[str]:
+    """Return what a restore has put where."""
+    given: dict[str, str] = json.loads(op.fact(restoring.CONTROLLERS, '{}'))
+    if not given:
+        return []
+    found = restore_checks.backup_set(op)
+    path = op.fact(repositories.NEW_PATH) or found.postgresql.place.path
+    regions = ', '.join(f'{unit} is {controller}' for unit, controller in sorted(given.items()))
+    return [
+        '',
+        f'from backup set {found.backup_id} of model {found.model.name}:',
+        f'  {op.settings.postgresql}: database backup {found.postgresql.backup_id}; it keeps its '
+        f'backups in {path} from now on',
+        f'  {op.settings.maas}: files backup {found.maas.backup_id}; {regions}',
+    ]
+
+
 def _downtime(op: operation.Operation, now: datetime.datetime) -> list[str]:
     """Return what a restore has restored, and how long MAAS was down for it."""
-    since, until = op.fact('maas-down-since'), op.fact('maas-up-since')
+    since, until = op.fact(relations.DOWN_SINCE), op.fact(relations.UP_SINCE)
     if not since:
         return []
     if until:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Callable
 
 import pytest
 from ops import testing
 
 import charm
-from coordinator import catalogue, errors, operation, ports
+from coordinator import catalogue, errors, operation, ports, record
 from coordinator.steps import backup_set, checks, passwords
 from tests import charm_states, examples, programs, worlds
 
@@ -18,11 +19,17 @@ pytestmark = pytest.mark.filterwarnings('ignore:JujuVersion.from_environ:Depreca
 
 
 class SmallWorld(worlds.StoredWorld):
-    """A world whose controller does not answer."""
+    """A world whose controller does not answer. Its repository may break in its own way."""
 
     def __init__(self) -> None:
         super().__init__()
         self.closed = False
+        self.breaks: Callable[[], None] = lambda: None
+
+    @property
+    def maas_store(self) -> ports.ObjectStore:
+        self.breaks()
+        return super().maas_store
 
     @property
     def juju(self) -> ports.JujuModel:
@@ -149,6 +156,31 @@ def test_each_change_is_in_the_history(world: SmallWorld):
     wake(charm_states.state(charm_states.new_operation()))
     content = world.maas_store.get(f'coordinator/operations/{examples.BACKUP_ID}.json')
     assert operation.Operation.from_json(content.decode()) == waiting()
+
+
+def test_a_history_that_cannot_be_written_for_whatever_reason_stops_nothing(world: SmallWorld):
+    def breaks() -> None:
+        raise ValueError('Invalid header value')
+
+    world.breaks = breaks
+    out = wake(charm_states.state(charm_states.new_operation()))
+    assert charm_states.saved(out) == waiting()
+
+
+def test_the_record_is_saved_before_the_history_is_written(
+    world: SmallWorld, monkeypatch: pytest.MonkeyPatch
+):
+    order: list[str] = []
+    save = record.Record.save
+
+    def saving(kept: record.Record, op: operation.Operation) -> bool:
+        order.append('record')
+        return save(kept, op)
+
+    monkeypatch.setattr(record.Record, 'save', saving)
+    world.breaks = lambda: order.append('history')
+    wake(charm_states.state(charm_states.new_operation()))
+    assert order == ['record', 'history']
 
 
 def test_a_dispatch_that_only_waited_writes_nothing(world: SmallWorld):

@@ -7,7 +7,8 @@ from coordinator.steps import site, tasks
 
 ENDPOINTS = 'database-endpoints'
 DOWN_SINCE, UP_SINCE = 'maas-down-since', 'maas-up-since'
-_QUIET_SECONDS = 15
+_QUIET_SECONDS = 8
+"""Regions initialise one after the other; between two of them none shows it for a moment."""
 
 
 def database(status: ports.ModelStatus, config: settings.Settings) -> tuple[str, str] | None:

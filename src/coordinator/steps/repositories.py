@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from coordinator import manifest, operation, ports, step
+from coordinator import errors, manifest, operation, pgbackrest, ports, step
 from coordinator.steps import restore_checks, site, tasks
 
 BEFORE, NEW_PATH = 'aimed-before', 'postgresql-new-path'
+_SETTLED = 'aimed-settled'
 _QUIET_SECONDS = 15
 """How long PostgreSQL must stay settled: its hooks follow the integrator's, one by one."""
 
@@ -44,7 +45,7 @@ def aim(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Aim the integrators at the bucket and path that hold the set, if they are not."""
     for integrator, place in _wanted(op, world).items():
         return _point(world, integrator, {'bucket': place.bucket, 'path': place.path})
-    return step.Done() if not _before(op) else _settled(op, world, 'aimed')
+    return _settled(op, world) if _before(op) else step.Done()
 
 
 def aim_back(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -81,7 +82,14 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
     for unit in app.units.values():
         if unit.message == site.ANOTHER_CLUSTER:
             return step.Wait(f'{unit.name} is to take the path {path}')
-    return _settled(op, world, 'renewed')
+    # PostgreSQL has taken it when it has made its stanza there.
+    stanza = pgbackrest.stanza(world.model_name, app.name)
+    try:
+        pgbackrest.backups(world.postgresql_store, stanza)
+    except errors.NotFound:
+        return step.Wait(f'{app.name} is to make its stanza in {path}')
+    why = site.settling(app)
+    return step.Wait(why) if why else step.Done()
 
 
 def _before(op: operation.Operation) -> dict[str, dict[str, str]]:
@@ -101,15 +109,14 @@ def _point(world: ports.World, integrator: str, values: dict[str, str]) -> step.
     return step.Wait(f'{integrator} is set to {where}')
 
 
-def _settled(op: operation.Operation, world: ports.World, name: str) -> step.Outcome:
+def _settled(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Wait until PostgreSQL has taken the change, and stays settled for a while."""
     app = site.application(world.juju.status(), op.settings.postgresql)
-    allowed = site.ANOTHER_CLUSTER if name == 'aimed' else ''
-    why = site.settling(app, allowed)
+    why = site.settling(app, site.ANOTHER_CLUSTER)
     if why:
-        return step.Wait(why, facts={f'{name}-settled': ''})
-    if not op.fact(f'{name}-settled'):
+        return step.Wait(why, facts={_SETTLED: ''})
+    if not op.fact(_SETTLED):
         now = operation.stamp(world.now())
-        return step.Wait(f'{app.name} settles', facts={f'{name}-settled': now})
-    quiet = tasks.patience(op, world, f'{name}-settled', _QUIET_SECONDS)
+        return step.Wait(f'{app.name} settles', facts={_SETTLED: now})
+    quiet = tasks.patience(op, world, _SETTLED, _QUIET_SECONDS)
     return step.Done() if quiet is None else step.Wait(f'{app.name} settles', facts=quiet)

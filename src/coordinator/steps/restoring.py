@@ -67,8 +67,8 @@ def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
         if unit.message.startswith(('Failed to restore backup', 'cannot restore PITR')):
             raise errors.StepError(
                 f'{unit.name}: {unit.message}. juju debug-log --include {unit.name} tells why; '
-                f'mend it, clear the status (juju exec --unit {unit.name} "status-set active"), run '
-                f'juju run {unit.name} restore backup-id={wanted}, then resume-operation'
+                f'mend it, clear it (juju exec --unit {unit.name} "status-set active"), run juju '
+                f'run {unit.name} restore backup-id={wanted}, then resume-operation'
             )
     why = site.settling(app, site.ANOTHER_CLUSTER)
     return step.Wait(why) if why else step.Done()
@@ -136,16 +136,10 @@ def _is_for(task: ports.Task, unit: str, controller: str) -> bool:
 def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Ask every region how MAAS is, and compare the site with the set."""
     status = world.juju.status()
-    found = restore_checks.backup_set(op)
     maas = site.application(status, op.settings.maas)
-    for app in (maas, site.application(status, op.settings.postgresql)):
-        why = site.settling(app)
-        if why:
-            return step.Wait(why)
-    if len(maas.units) != len(found.maas.controllers):
-        raise errors.StepError(
-            f'{maas.name} has {len(maas.units)} units, the set {len(found.maas.controllers)}'
-        )
+    wanted = len(restore_checks.backup_set(op).maas.controllers)
+    if len(maas.units) != wanted:
+        raise errors.StepError(f'{maas.name} has {len(maas.units)} units, the set {wanted}')
     asked = {
         task.unit: task
         for task in world.juju.tasks(_ASK)
@@ -155,13 +149,14 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
         if unit not in asked:
             task = world.juju.run_action(unit, _ASK, {})
             return step.Wait(f'{unit} is asked how MAAS is (task {task.id})', task.id)
-        if not asked[unit].ended:
-            return step.Wait(
-                f'{unit} is asked how MAAS is (task {asked[unit].id})', asked[unit].id
-            )
-        if asked[unit].status != 'completed':
-            tasks.judge(asked[unit])
-    return step.Done()
+    for unit in maas.units:
+        task = asked[unit]
+        if not task.ended:
+            return step.Wait(f'{unit} is asked how MAAS is (task {task.id})', task.id)
+        if task.status != 'completed':
+            tasks.judge(task)
+    why = site.settling(maas) or site.settling(site.application(status, op.settings.postgresql))
+    return step.Wait(why) if why else step.Done()
 
 
 def mark_verify(op: operation.Operation, world: ports.World) -> step.Mark:

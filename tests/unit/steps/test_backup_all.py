@@ -125,13 +125,16 @@ def test_two_backups_after_one_another_make_two_sets(sim: simulation.Simulation)
 def test_machines_of_removed_units_are_not_used_again_while_they_are_still_listed(
     sim: simulation.Simulation,
 ):
-    sim.model.release_after = 24 * 3600
+    sim.model.release_after = 3600
     sim.at_step('back-up-maas')
     dying = {item.id for item in sim.model.machines.values() if item.life == 'dying'}
     assert dying <= sim.world.juju.status().machines.keys()
     assert len(dying) == 2
     assert sim.run().status == operation.COMPLETE
+    assert dying <= sim.model.machines.keys()
     assert not dying & {unit.machine.id for unit in sim.model.units.values()}
+    sim.clock.advance(3600)
+    assert not dying & sim.model.machines.keys()
 
 
 def test_a_unit_comes_back_to_a_machine_that_others_use(sim: simulation.Simulation):

@@ -1,0 +1,140 @@
+"""The actions that steer an operation: resume-operation and abort-operation."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from coordinator import operation, plans
+from tests import charm_states, examples, worlds
+
+APP = charm_states.APP
+FOLLOW = f'juju run {APP}/leader show-operation'
+
+
+def beyond_the_pivot() -> operation.Operation:
+    """Return a restore that has begun to replace data, and is held."""
+    names, config = plans.RESTORE_ALL.names, charm_states.SETTINGS
+    op = operation.Operation.new(
+        examples.BACKUP_ID, 'restore-all', names, config, worlds.START
+    ).moving_to('restore-postgresql')
+    return op.beginning(0, {}, worlds.START).held('the unit is blocked')
+
+
+# --- resume-operation ----------------------------------------------------------------------------
+
+
+def test_resume_operation_opens_the_held_one_again():
+    held = charm_states.new_operation().beginning(0, {}, worlds.START).held('S3 refuses')
+    results, out = charm_states.act('resume-operation', charm_states.state(held))
+    assert results['operation-id'] == held.id
+    assert (results['status'], results['step']) == ('resumed', 'check')
+    op = charm_states.saved(out)
+    assert op.open
+    assert op.current.since > held.current.since, 'its deadline runs anew'
+
+
+@pytest.mark.parametrize(
+    ('op', 'state'),
+    [
+        (None, 'there is none'),
+        (charm_states.new_operation(), f'backup-all {examples.BACKUP_ID} is open'),
+        (
+            charm_states.new_operation().ending(operation.COMPLETE, worlds.START),
+            f'backup-all {examples.BACKUP_ID} is complete',
+        ),
+    ],
+    ids=['none', 'open', 'complete'],
+)
+def test_resume_operation_needs_one_that_is_held(op: operation.Operation | None, state: str):
+    found = charm_states.refusal('resume-operation', charm_states.state(op))
+    assert found == f'no operation is held: {state}'
+
+
+def test_resume_operation_is_refused_on_a_unit_that_does_not_lead():
+    held = charm_states.new_operation().held('S3 refuses')
+    assert charm_states.refusal('resume-operation', charm_states.state(held, leader=False)) == (
+        f'{APP}/0 is not the leader: juju run {APP}/leader resume-operation'
+    )
+
+
+def test_resume_operation_forgives_the_task_that_failed():
+    held = charm_states.new_operation().beginning(0, {}, worlds.START)
+    held = held.waiting('task 7 runs', worlds.START, 7).held('task 7 failed')
+    _, out = charm_states.act('resume-operation', charm_states.state(held))
+    assert charm_states.saved(out).fact(operation.FORGIVEN) == '7'
+
+
+# --- abort-operation -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'op',
+    [
+        charm_states.new_operation().beginning(0, {}, worlds.START),
+        charm_states.new_operation().beginning(0, {}, worlds.START).held('S3 refuses'),
+    ],
+    ids=['open', 'held'],
+)
+def test_abort_operation_turns_back_and_leaves_the_undoing_to_the_next_dispatch(
+    op: operation.Operation,
+):
+    results, out = charm_states.act('abort-operation', charm_states.state(op))
+    assert results == {'operation-id': op.id, 'status': 'aborting', 'follow': FOLLOW}
+    aborting = charm_states.saved(out)
+    assert (aborting.open, aborting.undoing, aborting.outcome) == (True, True, 'aborted')
+    assert out.unit_status.name == 'maintenance'
+
+
+def test_what_has_begun_to_replace_data_is_not_aborted():
+    op = beyond_the_pivot()
+    assert charm_states.refusal('abort-operation', charm_states.state(op)) == (
+        f'restore-all {op.id} is at restore-postgresql and has begun to replace data, so nothing '
+        'can be put back: mend what show-operation names and run resume-operation, or end it as '
+        'it is with force=true'
+    )
+
+
+def test_what_is_ended_by_force_shows_blocked_with_what_is_left():
+    op = beyond_the_pivot()
+    results, out = charm_states.act('abort-operation', charm_states.state(op), force=True)
+    assert results == {'operation-id': op.id, 'status': 'aborted', 'follow': FOLLOW}
+    ended = charm_states.saved(out)
+    assert ended.status == operation.ABORTED
+    assert out.unit_status.name == out.app_status.name == 'blocked'
+    left = 'ended by force at restore-postgresql (doing): nothing was put back'
+    assert left in out.unit_status.message
+    results, _ = charm_states.act('show-operation', charm_states.state(ended))
+    assert f'problem: {left}' in results['operation']
+
+
+def test_an_operation_that_this_revision_does_not_know_can_be_ended_by_force():
+    op = charm_states.new_operation().held('no such operation')
+    unknown = json.dumps(json.loads(op.to_json()) | {'kind': 'expire-all'})
+    charm_states.refusal('abort-operation', charm_states.state(unknown))
+    _, out = charm_states.act('abort-operation', charm_states.state(unknown), force=True)
+    assert charm_states.saved(out).status == operation.ABORTED
+
+
+@pytest.mark.parametrize(
+    ('op', 'state'),
+    [
+        (None, 'there is none'),
+        (
+            charm_states.new_operation().ending(operation.COMPLETE, worlds.START),
+            f'backup-all {examples.BACKUP_ID} is complete',
+        ),
+    ],
+    ids=['none', 'complete'],
+)
+def test_abort_operation_needs_one_that_is_under_way(op: operation.Operation | None, state: str):
+    found = charm_states.refusal('abort-operation', charm_states.state(op))
+    assert found == f'no operation is under way: {state}'
+
+
+def test_abort_operation_is_refused_on_a_unit_that_does_not_lead():
+    state = charm_states.state(charm_states.new_operation(), leader=False)
+    assert charm_states.refusal('abort-operation', state) == (
+        f'{APP}/0 is not the leader: juju run {APP}/leader abort-operation'
+    )

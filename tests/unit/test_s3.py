@@ -1,0 +1,177 @@
+"""What S3 refuses, puts off or leaves unanswered becomes our errors, in our own words."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from coordinator import errors, ports, s3
+
+SECRETS = ('AKIA0123', 's3cret')
+
+
+class ScriptedS3(http.server.ThreadingHTTPServer):
+    """A server that gives every request the same answer."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(('127.0.0.1', 0), _Handler)
+        self.status = 200
+        self.code = ''
+
+    @property
+    def endpoint(self) -> str:
+        return f'127.0.0.1:{self.server_address[1]}'
+
+    def refuse(self, status: int, code: str) -> None:
+        """Answer everything with an error from now on."""
+        self.status, self.code = status, code
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: ScriptedS3
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get('Content-Length') or 0))
+        message = 'AKIA0123 s3cret'  # A server may repeat what it was sent.
+        body = (
+            f'<?xml version="1.0"?><Error><Code>{self.server.code}</Code>'
+            f'<Message>{message}</Message></Error>'
+        ).encode()
+        self.send_response(self.server.status)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        if self.command != 'HEAD':
+            self.wfile.write(body)
+
+    do_GET = do_PUT = do_HEAD = do_DELETE = _answer
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing of requests."""
+
+
+@pytest.fixture(scope='module')
+def server() -> Iterator[ScriptedS3]:
+    with ScriptedS3() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={'poll_interval': 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@contextlib.contextmanager
+def opened(endpoint: str, **changes: Any) -> Iterator[s3.S3Store]:
+    """Lend the store that an integrator with this endpoint leads to."""
+    info = {
+        'bucket': 'backups',
+        'access-key': SECRETS[0],
+        'secret-key': SECRETS[1],
+        'endpoint': endpoint,
+        's3-uri-style': 'path',
+        **changes,
+    }
+    store = s3.S3Store(s3.Connection.from_relation('integrator', info))
+    yield store
+    store.close()
+
+
+REQUESTS: dict[str, Callable[[ports.ObjectStore], object]] = {
+    'put': lambda store: store.put('key', b'content'),
+    'get': lambda store: store.get('key'),
+    'list': lambda store: list(store.list('')),
+    'delete': lambda store: store.delete('key'),
+}
+
+
+def refusal(server: ScriptedS3, kind: type[errors.CoordinatorError], request: str = 'list') -> str:
+    """Make a request that is refused in this way; return in which words."""
+    with (
+        opened(f'http://root:s3cret@{server.endpoint}') as store,
+        pytest.raises(kind) as caught,
+    ):
+        REQUESTS[request](store)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('status', 'code'),
+    [
+        (429, 'TooManyRequests'),
+        (409, 'OperationAborted'),
+        (408, 'RequestTakesTooLong'),
+        (400, 'RequestTimeout'),
+    ],
+)
+@pytest.mark.parametrize('request_kind', REQUESTS)
+def test_what_s3_puts_off_is_transient(
+    server: ScriptedS3, status: int, code: str, request_kind: str
+):
+    server.refuse(status, code)
+    said = refusal(server, errors.StoreUnavailable, request_kind)
+    assert said == f'S3 at http://{server.endpoint} cannot answer now ({code})'
+
+
+@pytest.mark.parametrize(
+    ('status', 'code', 'sentence'),
+    [
+        (
+            403,
+            'RequestTimeTooSkewed',
+            "S3 refuses this unit's clock: set the time of its machine (timedatectl)",
+        ),
+        (
+            404,
+            'NoSuchBucket',
+            'bucket backups does not exist: create it, or name another one with juju config '
+            'integrator bucket=...',
+        ),
+        (
+            403,
+            'InvalidAccessKeyId',
+            'S3 refuses ListObjectsV2 in bucket backups: InvalidAccessKeyId. Check the keys that '
+            'integrator gives and what they may do',
+        ),
+    ],
+)
+def test_what_s3_refuses_says_what_to_do(
+    server: ScriptedS3, status: int, code: str, sentence: str
+):
+    server.refuse(status, code)
+    assert refusal(server, errors.StoreRefused) == sentence
+
+
+def test_a_clock_that_is_wrong_is_no_matter_of_trying_again(server: ScriptedS3):
+    server.refuse(403, 'RequestTimeTooSkewed')
+    assert 'timedatectl' in refusal(server, errors.StoreRefused, 'put')
+
+
+def test_an_object_that_is_not_there_is_named(server: ScriptedS3):
+    server.refuse(404, 'NoSuchKey')
+    assert refusal(server, errors.NotFound, 'get') == 'key is not in bucket backups'
+
+
+@pytest.mark.parametrize(
+    ('kind', 'changes'),
+    [
+        (errors.StoreRefused, {'access-key': 'AKIA0123\nX: s3cret'}),
+        (errors.StoreRefused, {'bucket': 'no bucket/AKIA0123'}),
+        (errors.StoreRefused, {'endpoint': 'ftp//AKIA0123'}),
+        (errors.StoreUnavailable, {'endpoint': 'http://127.0.0.1:1'}),
+    ],
+    ids=['a-key-of-two-lines', 'no-bucket-name', 'no-endpoint', 'nobody-there'],
+)
+def test_the_librarys_own_words_are_never_repeated(
+    server: ScriptedS3, kind: type[errors.CoordinatorError], changes: dict[str, str]
+):
+    with pytest.raises(kind) as caught, opened(f'http://{server.endpoint}', **changes) as store:
+        store.put('key', b'content')
+    told = ''.join(traceback.format_exception(caught.value))
+    assert not [secret for secret in SECRETS if secret in told]
