@@ -203,7 +203,7 @@ def plan_text(plan: step.Plan, config: settings.Settings, model: ports.ModelStat
 def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str]:
     app = model.applications.get(config.postgresql)
     regions = model.applications.get(config.maas)
-    units = sorted(app.units) if app else []
+    units = sorted(app.units, key=postgresql.number) if app else []
     primaries = {unit.name for unit in postgresql.shown_primaries(app)} if app else set[str]()
     others = [name for name in units if name not in primaries]
     shrinks = config.strategy == 'scale-down' and len(units) > 1

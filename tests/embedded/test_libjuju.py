@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
@@ -144,17 +145,20 @@ def test_libjuju_runs_backup_all_and_follows_it_to_its_end(maas36: charmed_maas.
         assert task.status == 'completed', task.message
         return task.results
 
+    def tells_more(leader: Any, told: str) -> bool:
+        return leader.workload_status_message != told
+
     async def back_up(model: libjuju.Model) -> tuple[str, list[str], Any]:
         (leader,) = model.applications[charmed_maas.APP].units
         begun = await run(model, 'backup-all')
         steps: list[str] = []
         while True:
-            told = leader.workload_status_message
+            told = str(leader.workload_status_message)
             shown = json.loads((await run(model, 'show-operation', format='json'))['operation'])
             steps.append(shown['step'])
             if shown['status'] != 'open':
                 return begun['backup-id'], steps, await model.get_status()
-            await model.block_until(lambda told=told: leader.workload_status_message != told)
+            await model.block_until(functools.partial(tells_more, leader, told))
 
     backup_id, steps, status = connected(maas36.running.endpoint(), back_up, seconds=180.0)
 

@@ -6,9 +6,10 @@ import contextlib
 import http.server
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from typing import Any
+import types
+from collections.abc import Callable, Generator, Iterator, Mapping
 
+import botocore.endpoint
 import pytest
 
 from coordinator import errors, ports, s3
@@ -36,22 +37,25 @@ class ScriptedS3(http.server.ThreadingHTTPServer):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    server: ScriptedS3
+    # Older ones would not say that they are ready for a body, which the library waits for.
+    protocol_version = 'HTTP/1.1'
 
     def _answer(self) -> None:
+        script = self.server
+        assert isinstance(script, ScriptedS3)
         self.rfile.read(int(self.headers.get('Content-Length') or 0))
         message = 'AKIA0123 s3cret'  # A server may repeat what it was sent.
         body = (
-            f'<?xml version="1.0"?><Error><Code>{self.server.code}</Code>'
+            f'<?xml version="1.0"?><Error><Code>{script.code}</Code>'
             f'<Message>{message}</Message></Error>'
         ).encode()
-        self.send_response(self.server.status)
+        self.send_response(script.status)
         self.send_header('Content-Length', str(len(body)))
         self.end_headers()
         if self.command != 'HEAD':
             self.wfile.write(body)
 
-    do_GET = do_PUT = do_HEAD = do_DELETE = _answer
+    do_GET = do_PUT = do_HEAD = do_DELETE = _answer  # noqa: N815  (so the library looks for them)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing of requests."""
@@ -67,16 +71,25 @@ def server() -> Iterator[ScriptedS3]:
         thread.join()
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the library repeat requests at once."""
+
+    def sleep(seconds: float) -> None:
+        pass
+
+    monkeypatch.setattr(botocore.endpoint, 'time', types.SimpleNamespace(sleep=sleep))
+
+
 @contextlib.contextmanager
-def opened(endpoint: str, **changes: Any) -> Iterator[s3.S3Store]:
-    """Lend the store that an integrator with this endpoint leads to."""
+def opened(fields: Mapping[str, str]) -> Generator[s3.S3Store]:
+    """Lend the store that an integrator with these fields leads to."""
     info = {
         'bucket': 'backups',
         'access-key': SECRETS[0],
         'secret-key': SECRETS[1],
-        'endpoint': endpoint,
         's3-uri-style': 'path',
-        **changes,
+        **fields,
     }
     store = s3.S3Store(s3.Connection.from_relation('integrator', info))
     yield store
@@ -94,7 +107,7 @@ REQUESTS: dict[str, Callable[[ports.ObjectStore], object]] = {
 def refusal(server: ScriptedS3, kind: type[errors.CoordinatorError], request: str = 'list') -> str:
     """Make a request that is refused in this way; return in which words."""
     with (
-        opened(f'http://root:s3cret@{server.endpoint}') as store,
+        opened({'endpoint': f'http://root:s3cret@{server.endpoint}'}) as store,
         pytest.raises(kind) as caught,
     ):
         REQUESTS[request](store)
@@ -159,19 +172,18 @@ def test_an_object_that_is_not_there_is_named(server: ScriptedS3):
 
 
 @pytest.mark.parametrize(
-    ('kind', 'changes'),
+    'fields',
     [
-        (errors.StoreRefused, {'access-key': 'AKIA0123\nX: s3cret'}),
-        (errors.StoreRefused, {'bucket': 'no bucket/AKIA0123'}),
-        (errors.StoreRefused, {'endpoint': 'ftp//AKIA0123'}),
-        (errors.StoreUnavailable, {'endpoint': 'http://127.0.0.1:1'}),
+        {'access-key': 'AKIA0123\nX: s3cret'},
+        {'bucket': 'no bucket/AKIA0123'},
+        {'endpoint': 'no endpoint/AKIA0123'},
+        {'endpoint': 'http://root:s3cret@127.0.0.1:1'},
     ],
     ids=['a-key-of-two-lines', 'no-bucket-name', 'no-endpoint', 'nobody-there'],
 )
-def test_the_librarys_own_words_are_never_repeated(
-    server: ScriptedS3, kind: type[errors.CoordinatorError], changes: dict[str, str]
-):
-    with pytest.raises(kind) as caught, opened(f'http://{server.endpoint}', **changes) as store:
+def test_the_librarys_own_words_are_never_repeated(server: ScriptedS3, fields: dict[str, str]):
+    reached = {'endpoint': f'http://{server.endpoint}', **fields}
+    with pytest.raises(errors.CoordinatorError) as caught, opened(reached) as store:
         store.put('key', b'content')
     told = ''.join(traceback.format_exception(caught.value))
     assert not [secret for secret in SECRETS if secret in told]

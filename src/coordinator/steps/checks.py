@@ -31,8 +31,13 @@ class Check:
 
 def ready_for_backup(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Make every check; remember what the manifest will say of the model and the charms."""
-    # Nothing is tried out in S3 while it may be tried again and again.
-    waits_for = verdict(looking_checks(op.settings, world)) or verdict(writing_checks(world))
+    outcomes = list(looking_checks(op.settings, world))
+    found = {check.outcome for check in outcomes}
+    # Nothing is tried out in S3 while it may be tried again and again. What fails for good is
+    # tried once, and S3 may be what the charms suffer from: its sentence says what to mend.
+    if BAD in found or LATER not in found:
+        outcomes += writing_checks(world)
+    waits_for = verdict(outcomes)
     if waits_for:
         return step.Wait(waits_for)
     status = world.juju.status()

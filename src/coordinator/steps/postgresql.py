@@ -14,6 +14,8 @@ NEWEST_LABEL, LABEL = 'postgresql-newest-label', 'postgresql-label'
 _FULL = {'type': 'full'}
 _ASKED = 'get-primary-asked'
 """Fact: the last get-primary task whose answer was doubted."""
+_DOUBTED = 'get-primary-doubted'
+"""Fact: since when the last answer is doubted."""
 _AMONG = 'get-primary-among'
 """Fact: the units that were there when get-primary was asked last."""
 _FAILOVER_SECONDS = 30
@@ -115,8 +117,10 @@ def _asking_again(
     op: operation.Operation, world: ports.World, task: ports.Task, why: str, seconds: int
 ) -> step.Wait:
     """Wait for a while, then have the question put again."""
-    facts = tasks.patience(op, world, f'task-{task.id}-doubted', seconds)
-    return step.Wait(f'{why}: it is asked again', task.id, facts or {_ASKED: str(task.id)})
+    facts = tasks.patience(op, world, _DOUBTED, seconds)
+    # One fact for all answers: Patroni may be silent for hours, and the record is small.
+    used_up = {_ASKED: str(task.id), _DOUBTED: ''}
+    return step.Wait(f'{why}: it is asked again', task.id, facts or used_up)
 
 
 def number(unit: str) -> int:
@@ -226,7 +230,8 @@ def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     good = op.fact(LABEL) or (op.kind == 'restore-all' and not op.undoing)
     if left and good:
         world.juju.remove_storage(left)
-        return step.Wait(f'storage of the removed units is being removed: {", ".join(left)}')
+        # What Juju has agreed to remove is no longer counted above: nothing is left to wait for.
+        left = []
     surplus = -_missing(op, app)
     if surplus > 0:
         return step.Done(

@@ -86,7 +86,7 @@ def patience(
     of S3 and of this unit need not agree.
     """
     now = operation.stamp(world.now())
-    first = op.fact(name, now)
+    first = op.fact(name) or now
     waited = operation.parse_stamp(now) - operation.parse_stamp(first)
     return None if waited.total_seconds() > seconds else {name: first}
 

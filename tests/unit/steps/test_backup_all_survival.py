@@ -71,6 +71,7 @@ def test_patroni_that_is_silent_for_two_minutes_is_asked_again(sim: simulation.S
     sim.until(lambda: sim.clock.now().timestamp() > end)
     assert len(sim.postgresql_units()) == 3
     assert 'named no primary' in sim.op.current.reason
+    assert len([name for name in sim.op.facts if 'doubted' in name]) == 1
     sim.database.no_primary = False
     assert sim.run().status == operation.COMPLETE
     assert len(sim.tasks('get-primary')) > 3

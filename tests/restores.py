@@ -1,0 +1,84 @@
+"""Restores for tests: a backed-up site, a restore of it, and what must hold at the end."""
+
+from __future__ import annotations
+
+import pyrage
+
+from coordinator import catalogue, operation
+from rehearsal import site
+from tests import simulation
+
+KEY = pyrage.x25519.Identity.generate()
+OTHER = pyrage.x25519.Identity.generate()
+IDENTITY = 'secret:identity'
+
+
+def simulate(
+    *,
+    regions: int = 3,
+    postgresql_units: int = 3,
+    version: str = '3.6.26',
+    s3_track: int = 1,
+    after: simulation.Simulation | None = None,
+) -> simulation.Simulation:
+    sim = simulation.Simulation(
+        regions=regions,
+        postgresql_units=postgresql_units,
+        version=version,
+        s3_track=s3_track,
+        recipient=str(KEY.to_public()),
+        after=after,
+    )
+    sim.world.user_secrets[IDENTITY] = {'identity': str(KEY)}
+    return sim
+
+
+def backed_up(
+    *,
+    regions: int = 3,
+    postgresql_units: int = 3,
+    version: str = '3.6.26',
+    s3_track: int = 1,
+) -> simulation.Simulation:
+    """Return a site with one backup set, which has gone on since."""
+    sim = simulate(
+        regions=regions, postgresql_units=postgresql_units, version=version, s3_track=s3_track
+    )
+    sim.site.add_machine('before-the-backup')
+    sim.site.add_image('custom/before')
+    site.settle(sim.model)
+    assert sim.run().status == operation.COMPLETE
+    sim.clock.advance(60)
+    sim.at_backup = sim.site.fingerprint()
+    sim.site.add_machine('after-the-backup')
+    sim.site.add_image('custom/after')
+    site.settle(sim.model)
+    assert sim.site.fingerprint() != sim.at_backup
+    return sim
+
+
+def restore(sim: simulation.Simulation, of: simulation.Simulation, **parameters: str) -> str:
+    """Begin a restore of the newest set of another site."""
+    sim.clock.advance(60)
+    found = catalogue.entries(sim.world.maas_store)[-1].backup_id
+    sim.at_backup = of.at_backup
+    sim.begin('restore-all', **({'backup_id': found, 'identity': IDENTITY} | parameters))
+    return found
+
+
+def assert_restored(sim: simulation.Simulation, units: int) -> None:
+    assert (sim.op.status, sim.op.error, sim.op.problems) == (operation.COMPLETE, '', ())
+    site.settle(sim.model, limit=600)
+    assert sim.site.fingerprint() == sim.at_backup
+    assert len(sim.postgresql_units()) == units
+    labels = [secret.label for secret in sim.world.juju.secrets()]
+    assert not [label for label in labels if 'before restore' in label]
+
+
+def under_way(step: str) -> simulation.Simulation:
+    """Return a restore in a fresh model that has come to a step."""
+    lost = backed_up()
+    fresh = simulate(after=lost)
+    restore(fresh, lost)
+    fresh.at_step(step)
+    return fresh

@@ -1,0 +1,61 @@
+"""A second operator has a hand in the restore."""
+
+from __future__ import annotations
+
+from coordinator import manifest, operation
+from rehearsal import site
+from tests import restores
+
+
+def test_a_relation_that_somebody_puts_back_is_taken_away_again():
+    fresh = restores.under_way('restore-maas')
+    fresh.model.integrate('maas-region:maas-db', 'postgresql:database')
+    fresh.run()
+    restores.assert_restored(fresh, 3)
+
+
+def test_a_unit_that_somebody_adds_holds_the_restore_until_it_is_gone():
+    fresh = restores.under_way('restore-postgresql')
+    fresh.model.add_units('postgresql', 1)
+    op = fresh.run()
+    assert op.status == operation.HELD
+    assert 'postgresql has 2 units again' in op.current.reason
+    fresh.model.remove_unit(max(fresh.postgresql_units()))
+    site.settle(fresh.model, ('active', 'blocked', 'waiting'))
+    fresh.op = op.resumed(fresh.clock.now())
+    fresh.run()
+    restores.assert_restored(fresh, 3)
+
+
+def test_a_path_that_somebody_changes_holds_the_restore_until_it_is_back():
+    fresh = restores.under_way('restore-postgresql')
+    fresh.model.set_config('s3-integrator-postgresql', {'path': 'elsewhere'})
+    site.settle(fresh.model, ('active', 'blocked', 'waiting'))
+    op = fresh.run()
+    assert op.status == operation.HELD
+    assert 'Invalid backup-id' in op.current.reason
+    fresh.model.set_config('s3-integrator-postgresql', {'path': 'postgresql'})
+    site.settle(fresh.model, ('active', 'blocked', 'waiting'))
+    fresh.op = op.resumed(fresh.clock.now())
+    fresh.run()
+    restores.assert_restored(fresh, 3)
+
+
+def test_a_restore_that_somebody_was_quicker_to_start_is_adopted():
+    fresh = restores.under_way('restore-postgresql')
+    wanted = manifest.Manifest.model_validate_json(fresh.fact('backup-set'))
+    given = {'backup-id': wanted.postgresql.backup_id}
+    fresh.model.enqueue([('postgresql/0', 'restore', given, True, '')])
+    fresh.run()
+    restores.assert_restored(fresh, 3)
+    assert len(fresh.tasks('restore', 'postgresql')) == 1
+
+
+def test_a_region_that_somebody_adds_holds_the_restore():
+    fresh = restores.under_way('restore-maas')
+    fresh.model.add_units('maas-region', 1)
+    op = fresh.run()
+    assert op.status == operation.HELD
+    assert (
+        'the restore began with maas-region/0, maas-region/1, maas-region/2' in op.current.reason
+    )
