@@ -207,19 +207,20 @@ class Actions(ops.Object):
     def _aborted(self, op: operation.Operation, force: bool) -> operation.Operation:
         from coordinator import plans
 
+        if force:
+            return op.forced_to_end(_now())
         plan = plans.PLANS.get(op.kind)
         if plan is None or plan.find(op.step) is None:
-            undoable = False
-        else:
-            undoable = not plan.past_pivot(op.step)
-        if not undoable and not force:
+            raise errors.PreconditionError(
+                f'this revision of the charm knows no step {op.step} of {op.kind}, and cannot '
+                'undo it: refresh to the one that began it, or end it as it is with force=true'
+            )
+        if plan.past_pivot(op.step):
             raise errors.PreconditionError(
                 f'{op.kind} {op.id} is at {op.step} and has begun to replace data, so nothing can '
                 'be put back: mend what show-operation names and run resume-operation, or end it '
                 'as it is with force=true'
             )
-        if force:
-            return op.forced_to_end(_now())
         return op.aborting()
 
     # --- What they share -------------------------------------------------------------------------
