@@ -24,7 +24,7 @@ rehearse: $(VENV)/.rehearsal  ## Back up a charmed MAAS on an embedded Juju mode
 	$(BIN)/python -m rehearsal rehearse
 
 test: $(VENV)/.dev  ## Run all tests.
-	$(BIN)/pytest -n 2 --dist worksteal tests
+	$(BIN)/pytest -n 2 --dist loadgroup tests
 
 unit: $(VENV)/.dev  ## Run the tests that need no server.
 	$(BIN)/pytest -n 2 tests/unit
@@ -33,7 +33,7 @@ contract: $(VENV)/.dev  ## Hold every adapter to its port.
 	$(BIN)/pytest tests/contract
 
 embedded: $(VENV)/.dev  ## Run the tests on the embedded model.
-	$(BIN)/pytest tests/embedded
+	$(BIN)/pytest -n 2 --dist loadgroup tests/embedded
 
 lint: $(VENV)/.dev  ## Check style, types and spelling.
 	$(BIN)/ruff check $(CHECKED)

@@ -78,10 +78,7 @@ def back_up(running: embedded.Embedded, teller: Teller) -> dict[str, Any]:
 
 def restore(running: embedded.Embedded, teller: Teller, at_backup: dict[str, Any]) -> None:
     """Restore the newest set and compare the site with what it was at the backup."""
-    with running.operator() as juju:
-        secret = juju.create_secret('backup-identity', {'identity': str(running.identity)})
-        juju.grant_secret(secret, embedded.APP)
-    given = {'backup-id': 'latest', 'identity': f'secret:{secret}'}
+    given = {'backup-id': 'latest', 'identity': give_identity(running)}
     words = ' '.join(f'{key}={value}' for key, value in given.items())
     teller.say(f'$ juju run {embedded.APP}/leader restore-all {words}')
     teller.show(_run(running, 'restore-all', **given))
@@ -93,6 +90,14 @@ def restore(running: embedded.Embedded, teller: Teller, at_backup: dict[str, Any
     running.settle(_SETTLE_SECONDS)
     teller.show(_status(running))
     check(teller, _claims_of_restore(running, at_backup))
+
+
+def give_identity(running: embedded.Embedded, name: str = 'backup-identity') -> str:
+    """Put the age identity into a user secret that the coordinator may read; return its URI."""
+    with running.operator() as juju:
+        secret = juju.create_secret(name, {'identity': str(running.identity)})
+        juju.grant_secret(secret, embedded.APP)
+    return f'secret:{secret}'
 
 
 def check(teller: Teller, claims: Iterable[tuple[str, Callable[[], str]]]) -> None:
@@ -150,7 +155,7 @@ def _claims(running: embedded.Embedded, restarts: int) -> Iterator[tuple[str, Ca
     yield f'PostgreSQL has its {units} unit(s) back', lambda: units_back(running)
     yield 'no storage is left behind', lambda: no_storage_left(running)
     yield 'MAAS was not restarted', lambda: no_restart(running, restarts)
-    yield 'no password is readable in S3, logs, databags or results', lambda: no_secret(running)
+    yield 'no secret is readable in S3, logs, databags or results', lambda: no_secret(running)
 
 
 def _claims_of_restore(
@@ -160,7 +165,7 @@ def _claims_of_restore(
         yield f'{part} as at the backup', lambda part=part: _as_before(running, at_backup, part)
     units = running.layout.postgresql_units
     yield f'PostgreSQL has {units} unit(s)', lambda: units_back(running)
-    yield 'no password is readable in S3, logs, databags or results', lambda: no_secret(running)
+    yield 'no secret is readable in S3, logs, databags or results', lambda: no_secret(running)
 
 
 def _as_before(running: embedded.Embedded, at_backup: dict[str, Any], part: str) -> str:
@@ -197,17 +202,20 @@ def no_restart(running: embedded.Embedded, before: int) -> str:
     return f'{count} restart(s)' if count else ''
 
 
-def no_secret(running: embedded.Embedded) -> str:
-    """Return where a password can be read, or ''. Archives are opened to look inside."""
-    passwords = [
-        value.encode()
-        for value in (
-            *running.call(lambda: dict(running.site.passwords)).values(),
-            *running.passwords.values(),
-        )
+def secrets(running: embedded.Embedded) -> list[str]:
+    """Return what nobody may read: passwords of PostgreSQL and of Juju users, the identity."""
+    return [
+        *running.call(lambda: dict(running.site.passwords)).values(),
+        *running.passwords.values(),
+        str(running.identity),
     ]
+
+
+def no_secret(running: embedded.Embedded, former: Iterable[str] = ()) -> str:
+    """Return where a secret, or a former one, can be read, or ''. Archives are opened for it."""
+    words = [word.encode() for word in (*secrets(running), *former)]
     found = [
-        name for name, content in _readable(running) if any(word in content for word in passwords)
+        name for name, content in _readable(running) if any(word in content for word in words)
     ]
     return ', '.join(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import logging
+import re
 import typing
 
 import ops
@@ -17,6 +18,8 @@ if typing.TYPE_CHECKING:
     from coordinator.steps import checks
 
 logger = logging.getLogger(__name__)
+
+_SECRET = re.compile(r'secret:(//[0-9a-f-]{36}/)?[0-9a-v]{20}')
 
 
 class Actions(ops.Object):
@@ -180,8 +183,7 @@ class Actions(ops.Object):
             if op is None or op.status != operation.HELD:
                 state = 'there is none' if op is None else f'{op.kind} {op.id} is {op.status}'
                 raise errors.PreconditionError(f'no operation is held: {state}')
-            given = {key: str(value) for key, value in event.params.items() if value}
-            self._record.save(op.resumed(_now(), given))
+            self._record.save(op.resumed(_now(), _checked(event.params)))
             event.set_results(
                 {
                     'operation-id': op.id,
@@ -206,22 +208,25 @@ class Actions(ops.Object):
 
     def _aborted(self, op: operation.Operation, force: bool) -> operation.Operation:
         from coordinator import plans
+        from coordinator.steps import restoring
 
         if force:
-            return op.forced_to_end(_now())
+            return op.forced_to_end(_now(), restoring.condition(op))
         plan = plans.PLANS.get(op.kind)
         if plan is None or plan.find(op.step) is None:
             raise errors.PreconditionError(
                 f'this revision of the charm knows no step {op.step} of {op.kind}, and cannot '
                 'undo it: refresh to the one that began it, or end it as it is with force=true'
             )
-        if plan.past_pivot(op.step):
+        if plan.beyond_pivot(op.step) or (
+            plan.past_pivot(op.step) and op.current.task is not None
+        ):
             raise errors.PreconditionError(
                 f'{op.kind} {op.id} is at {op.step} and has begun to replace data, so nothing can '
                 'be put back: mend what show-operation names and run resume-operation, or end it '
                 'as it is with force=true'
             )
-        return op.aborting()
+        return op.aborting(_now())
 
     # --- What they share -------------------------------------------------------------------------
 
@@ -261,13 +266,29 @@ def _restore_parameters(params: typing.Mapping[str, object]) -> dict[str, str]:
     """
     from coordinator import catalogue
 
+    given = _checked(params)
+    if given.get('backup-id') != 'latest':
+        catalogue.check_id(given.get('backup-id', ''))
+    return given
+
+
+def _checked(params: typing.Mapping[str, object]) -> dict[str, str]:
+    """Return what was given for a restore, if it may be kept.
+
+    Raises:
+        PreconditionError: a parameter is not of its form; the identity is not repeated, as it
+            may be the key itself.
+    """
     given = {
         key: str(params[key]).strip()
         for key in ('backup-id', 'identity', 'postgresql-path', 'postgresql-units')
         if params.get(key)
     }
-    if given.get('backup-id') != 'latest':
-        catalogue.check_id(given.get('backup-id', ''))
+    if 'identity' in given and not _SECRET.fullmatch(given['identity']):
+        raise errors.PreconditionError(
+            'identity must be the URI of a user secret (secret:<id>), never the key itself: juju '
+            'add-secret backup-identity identity#file=backup-identity.txt'
+        )
     path = given.get('postgresql-path', '')
     if '..' in path or not path.isprintable():
         raise errors.PreconditionError('postgresql-path must be a plain path, without ".."')

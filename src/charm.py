@@ -188,7 +188,7 @@ class CoordinatorCharm(ops.CharmBase):
             settings.Applications(
                 related[MAAS], related[POSTGRESQL], related[S3[0]], related[S3[1]]
             ),
-            needs_recipients=not for_restore,
+            for_restore=for_restore,
         )
 
     def credentials(self) -> dict[str, str]:

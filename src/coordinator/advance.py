@@ -66,12 +66,13 @@ def _do(
             return _trying_again(op, error, world)
         return _failed(op, plan, current, _too_late(op, current, str(error)), world)
     except errors.RetryStepError as error:
+        op = _noting_task(op, error, world)
         if op.current.attempts < current.attempts:
             logger.warning('%s: %s: attempt %s: %s', op.id, op.step, op.current.attempts, error)
             return op.attempt_failed(str(error))
         return _failed(op, plan, current, f'{error} (after {current.attempts} attempts)', world)
     except errors.CoordinatorError as error:
-        return _failed(op, plan, current, str(error), world)
+        return _failed(_noting_task(op, error, world), plan, current, str(error), world)
     op = _learning(op, outcome)
     if isinstance(outcome, step.Done):
         logger.info('%s: %s is done', op.id, op.step)
@@ -202,6 +203,14 @@ def _trying_again(
     if op.current.reason.startswith(TRYING_AGAIN):
         return op
     return op.waiting(f'{TRYING_AGAIN}{error}', world.now())
+
+
+def _noting_task(
+    op: operation.Operation, error: errors.CoordinatorError, world: ports.World
+) -> operation.Operation:
+    """Note the task that failed, which an earlier dispatch may have started and not recorded."""
+    task = error.task if isinstance(error, errors.StepError) else None
+    return op if task is None else op.waiting(op.current.reason, world.now(), task)
 
 
 def _doubting(

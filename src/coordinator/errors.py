@@ -16,6 +16,11 @@ class TransientError(CoordinatorError):
 class StepError(CoordinatorError):
     """The step cannot succeed as things are: the operation is undone, or held for a person."""
 
+    def __init__(self, message: str, task: int | None = None):
+        super().__init__(message)
+        self.task = task
+        """The Juju task that failed, when it was one: a resumed operation looks past it."""
+
 
 class RetryStepError(StepError):
     """This attempt came to nothing, through no fault of its own: another attempt may succeed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from coordinator import errors, settings
@@ -215,15 +215,21 @@ class Operation:
             self, undoing=True, outcome=outcome, error=self.error or one_line(error)
         )
 
-    def aborting(self) -> Operation:
-        """Undo, because the operator wants it so."""
+    def aborting(self, now: datetime.datetime) -> Operation:
+        """Undo, because the operator wants it so; what is being undone gets its time anew."""
         back = self.turning_back('aborted by the operator', ABORTED)
+        if back.current.state == UNDOING:
+            back = back._with_step(self.step, since=stamp(now))
         return dataclasses.replace(back, status=OPEN)
 
-    def forced_to_end(self, now: datetime.datetime) -> Operation:
-        """End as it is, with nothing put back."""
-        left = f'ended by force at {self.step} ({self.current.state}): nothing was put back'
-        return self.with_problem(left).ending(ABORTED, now)
+    def forced_to_end(self, now: datetime.datetime, condition: Iterable[str]) -> Operation:
+        """End as it is, with nothing put back; `condition` is what the operator must know."""
+        ended = self.with_problem(
+            f'ended by force at {self.step} ({self.current.state}): nothing was put back'
+        )
+        for line in condition:
+            ended = ended.with_problem(line)
+        return ended.ending(ABORTED, now)
 
     def undo_begins(self, now: datetime.datetime) -> Operation:
         """Note that the current step is being undone."""

@@ -126,7 +126,7 @@ RESTORE_ALL = Plan(
             'detach-maas',
             'take the relation of {maas} and {postgresql} away: MAAS is down from here',
             relations.detach,
-            mark=relations.mark_detach,
+            mark=restoring.mark_detach,
             undo=relations.attach_again,
             undo_deadline=minutes(60),
         ),
@@ -136,6 +136,7 @@ RESTORE_ALL = Plan(
             'have {postgresql} begin to restore the database',
             restoring.restore_postgresql,
             mark=restoring.mark_postgresql,
+            undo=restoring.nothing_restored,
         ),
         # The regions restore their files while the database is being restored.
         Step(
@@ -175,13 +176,13 @@ RESTORE_ALL = Plan(
             deadline=lambda settings: settings.scaling_deadline,
             tolerated=True,
         ),
+        Step('forget-passwords', 'remove what was put aside to go back', passwords.forget),
         Step(
             'verify',
             'ask MAAS how it is, and compare the site with the set',
             restoring.verify,
             mark=restoring.mark_verify,
         ),
-        Step('forget-passwords', 'remove what was put aside to go back', passwords.forget),
     ),
     pivot='restore-postgresql',
 )

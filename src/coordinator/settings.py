@@ -70,14 +70,14 @@ class Applications:
 
 
 def from_config(
-    config: Mapping[str, object], related: Applications, *, needs_recipients: bool = True
+    config: Mapping[str, object], related: Applications, *, for_restore: bool = False
 ) -> Settings:
     """Read the charm's config.
 
     Args:
         config: options as Juju gives them, types checked by it.
         related: names of the related applications.
-        needs_recipients: whether something will be sealed.
+        for_restore: a restore seals nothing, and always scales down.
 
     Raises:
         PreconditionError: an option has no usable value; says which and what to set.
@@ -89,8 +89,11 @@ def from_config(
         )
     recipients = tuple(re.split(r'[\s,]+', str(config.get('recipients') or '').strip(' ,\n')))
     recipients = tuple(text for text in recipients if text)
-    if needs_recipients:
+    if not for_restore:
         sealing.check_recipients(recipients)
+    else:
+        # PostgreSQL restores with a single unit, whatever it is backed up with.
+        strategy = 'scale-down'
     return Settings(
         **dataclasses.asdict(related),
         recipients=recipients,

@@ -98,6 +98,10 @@ class Plan:
         """Return the step of this name, if the plan has it."""
         return next((step for step in self.steps if step.name == name), None)
 
+    def beyond_pivot(self, name: str) -> bool:
+        """Whether a step comes after the pivot: the pivot itself may not have done anything."""
+        return self.past_pivot(name) and name != self.pivot
+
     def past_pivot(self, name: str) -> bool:
         """Whether a failure in this step can no longer be undone."""
         return bool(self.pivot) and self.names.index(name) >= self.names.index(self.pivot)

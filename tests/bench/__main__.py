@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(_SOURCE / 'src')]
@@ -21,6 +22,7 @@ from tests.bench import (  # noqa: E402
     figures,
     reactions,
     recording,
+    restore,
     story,
 )
 
@@ -34,12 +36,21 @@ _TWO_MINUTES = {'postgresql': {'install': 5.0, 'join': 20.0, 'remove': 10.0, 'ba
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure; return 1 if a backup failed."""
+    """Measure; return 1 if a backup or a restore failed."""
     parser = argparse.ArgumentParser(prog='python -m tests.bench', description=__doc__)
     parser.add_argument('--juju', choices=list(embedded.VERSIONS), default='3.6')
     parser.add_argument('--verbose', action='store_true', help='tell what each dispatch did')
+    parser.add_argument(
+        '--only-restore',
+        type=float,
+        metavar='SECONDS',
+        help='only compare restore-all with the hand, with dispatches that take so long',
+    )
     given = parser.parse_args(arguments)
     try:
+        if given.only_restore is not None:
+            _print_all(restore.measure(given.only_restore))
+            return 0
         with tempfile.TemporaryDirectory(prefix='bench-') as root:
             _measure(pathlib.Path(root), given.juju, given.verbose)
     except (recording.OperationFailed, TimeoutError) as error:
@@ -60,6 +71,7 @@ def _measure(root: pathlib.Path, juju: str, verbose: bool) -> None:
         if verbose:
             print(*story.lines(runs[-1]), sep='\n')
         _print_all(_of_runs(runs))
+    _print_all(restore.measure(_dispatch_seconds(runs)))
     print(f'load at the end {_load()}')
 
 
@@ -80,6 +92,10 @@ def _back_up(
         for switch, value in seconds.items():
             running.call(setattr, switches[name], switch, value)
     return recorder.back_up()
+
+
+def _dispatch_seconds(runs: Sequence[recording.Run]) -> float:
+    return statistics.median(dispatch.seconds for run in runs for dispatch in run.dispatches)
 
 
 def _of_runs(runs: Sequence[recording.Run]) -> Iterator[figures.Figure]:
@@ -115,9 +131,9 @@ def _costs(
     )
 
 
-def _print_all(found: Iterator[figures.Figure]) -> None:
-    for figure in found:
-        print(figure, flush=True)
+def _print_all(found: Iterable[object]) -> None:
+    for line in found:
+        print(line, flush=True)
 
 
 if __name__ == '__main__':

@@ -19,7 +19,7 @@ _END_SECONDS = 900.0
 
 
 class OperationFailed(Exception):
-    """A backup did not begin, or did not end complete; says why."""
+    """A backup or a restore did not begin, or did not end well; says why."""
 
 
 @dataclasses.dataclass(frozen=True)

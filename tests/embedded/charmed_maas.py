@@ -95,8 +95,12 @@ class CharmedMaas:
         return self.running.operation()
 
     def until_ended(self) -> Json:
-        """Wait until the operation is over and all units are idle; return the record."""
+        """Wait until the operation is over and everything is at rest; return the record.
+
+        The pacemaker stops itself, at its first beat after the end.
+        """
         self.running.until(self._over, _OPERATION_SECONDS)
+        self.running.until(lambda: not self.pacemakers())
         self.running.until(lambda: not site.unsettled(self.model, ('active', 'blocked')))
         return self.running.operation()
 

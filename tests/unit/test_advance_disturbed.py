@@ -95,7 +95,7 @@ def test_an_abort_waits_for_the_request_whose_answer_was_lost(
 ):
     toy.answers['a'] = [errors.AnswerLost('the connection broke')]
     plan = toy.plan('a')
-    op = run(worlds.new_operation('a'), plan, world).aborting()
+    op = run(worlds.new_operation('a'), plan, world).aborting(worlds.START)
     assert run(op, plan, world) == op
     world.pass_time(seconds=30)
     assert run(op, plan, world).status == operation.ABORTED
@@ -105,7 +105,7 @@ def test_an_abort_waits_for_the_request_whose_answer_was_lost(
 def test_a_lost_answer_of_an_undo_is_waited_for_too(toy: toy_plans.Toy, world: worlds.EmptyWorld):
     toy.answers['undo a'] = [errors.AnswerLost('the connection broke')]
     plan = toy.plan('a')
-    op = advance.advance(worlds.new_operation('a'), plan, world).aborting()
+    op = advance.advance(worlds.new_operation('a'), plan, world).aborting(worlds.START)
     op = run(op, plan, world)
     assert toy.effects == ['undo a']
     world.pass_time(seconds=30)
@@ -168,7 +168,7 @@ def test_a_step_that_a_newer_plan_has_no_more_is_shown_and_not_entered(
 
 
 def test_undoing_goes_on_with_another_plan(toy: toy_plans.Toy, world: worlds.EmptyWorld):
-    op = run(at_b(toy, world).aborting(), toy.plan('a', 'new', 'b'), world)
+    op = run(at_b(toy, world).aborting(worlds.START), toy.plan('a', 'new', 'b'), world)
     assert op.status == operation.ABORTED
     assert toy.effects == ['a', 'undo b', 'undo a']
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ops import testing
 
 from coordinator import operation, plans
 from tests import charm_states, examples, worlds
@@ -19,7 +20,8 @@ def beyond_the_pivot() -> operation.Operation:
     op = operation.Operation.new(
         examples.BACKUP_ID, 'restore-all', names, config, worlds.START
     ).moving_to('restore-postgresql')
-    return op.beginning(0, {}, worlds.START).held('the unit is blocked')
+    begun = op.beginning(0, {}, worlds.START).waiting('it restores', worlds.START, 14)
+    return begun.held('the unit is blocked')
 
 
 # --- resume-operation ----------------------------------------------------------------------------
@@ -138,3 +140,16 @@ def test_abort_operation_is_refused_on_a_unit_that_does_not_lead():
     assert charm_states.refusal('abort-operation', state) == (
         f'{APP}/0 is not the leader: juju run {APP}/leader abort-operation'
     )
+
+
+@pytest.mark.parametrize('action', ['restore-all', 'resume-operation'])
+def test_a_key_given_instead_of_a_secrets_uri_is_refused_and_not_repeated(action: str):
+    given = {'identity': str(examples.IDENTITY)}
+    if action == 'restore-all':
+        given['backup-id'] = 'latest'
+    state = charm_states.state(beyond_the_pivot() if action == 'resume-operation' else None)
+    ctx = charm_states.context()
+    with pytest.raises(testing.ActionFailed) as caught:
+        ctx.run(ctx.on.action(action, params=given), state)
+    assert 'never the key itself' in caught.value.message
+    assert str(examples.IDENTITY) not in caught.value.message

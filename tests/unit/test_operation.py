@@ -275,12 +275,12 @@ def test_a_resumed_step_that_had_not_begun_begins():
 
 def test_an_aborted_operation_is_open_until_everything_is_undone():
     for record in (op(), op().held('S3 refuses')):
-        aborting = record.aborting()
+        aborting = record.aborting(NOW)
         assert (aborting.open, aborting.undoing, aborting.outcome) == (True, True, 'aborted')
 
 
 def test_what_is_ended_by_force_says_where_and_that_nothing_was_put_back():
-    ended = op().beginning(7, {}, NOW).held('S3 refuses').forced_to_end(LATER)
+    ended = op().beginning(7, {}, NOW).held('S3 refuses').forced_to_end(LATER, ())
     assert (ended.status, ended.ended) == (operation.ABORTED, operation.stamp(LATER))
     assert ended.problems == ('ended by force at look (doing): nothing was put back',)
     assert ended.error == 'S3 refuses'

@@ -89,7 +89,7 @@ def test_a_held_operation_names_what_holds_it_beside_what_went_wrong_first():
 
 
 def test_an_operation_that_was_ended_by_force_shows_what_is_left():
-    printed = text(op().beginning(7, {}, NOW).held('S3 refuses').forced_to_end(LATER))
+    printed = text(op().beginning(7, {}, NOW).held('S3 refuses').forced_to_end(LATER, ()))
     assert printed.startswith('backup-all 2026-08-22T10:15:00Z: aborted, 5 min\n')
     assert 'error: S3 refuses\n' in printed
     assert printed.endswith('problem: ended by force at back-up (doing): nothing was put back')

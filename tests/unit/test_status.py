@@ -81,7 +81,7 @@ def test_a_failed_operation_shows_until_the_next_one_succeeds():
 
 
 def test_an_operation_that_was_ended_by_force_shows_what_is_left():
-    ended = op().moving_to('scale-down').beginning(7, {}, NOW).forced_to_end(NOW)
+    ended = op().moving_to('scale-down').beginning(7, {}, NOW).forced_to_end(NOW, ())
     assert describe(ended, '2026-08-21T09:15:00Z') == (
         'blocked',
         'backup-all 2026-08-22T10:15:00Z was aborted, see juju run backups/leader show-operation: '

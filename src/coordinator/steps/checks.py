@@ -141,7 +141,7 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
     yield made('maas-region', lambda: units_settled(status, config.maas))
     yield made('postgresql', lambda: units_settled(status, config.postgresql))
     yield made('postgresql-primary', lambda: _one_primary(status, config.postgresql))
-    yield made('s3-integrators', lambda: _same_integrators(status, config))
+    yield made('s3-integrators', lambda: same_integrators(status, config))
     yield made('other-operations', lambda: no_other_task(config, world))
     if config.strategy == 'scale-down':
         yield made('machines', lambda: machines(status, config.postgresql))
@@ -162,7 +162,7 @@ def units_settled(status: ports.ModelStatus, name: str, allowed: str = '') -> st
     raise errors.TransientError(text)
 
 
-def _same_integrators(status: ports.ModelStatus, config: settings.Settings) -> str:
+def same_integrators(status: ports.ModelStatus, config: settings.Settings) -> str:
     """Make sure that the backups go where this charm looks for them."""
     for app, integrator, endpoint in (
         (config.maas, config.s3_maas, 's3-maas'),

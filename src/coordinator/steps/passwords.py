@@ -198,7 +198,16 @@ def take_back(op: operation.Operation, world: ports.World) -> step.Outcome:
         else:
             world.juju.reset_config(app, [OPTION])
         return step.Wait(f'{OPTION} of {app} is set as it was')
+    of_the_set = _user_secret(world, _LABEL.format(op.parameters['backup-id']))
+    if of_the_set and before != f'secret:{of_the_set}':
+        world.juju.remove_secret(of_the_set)
+        return step.Wait('the secret with the passwords of the set is removed')
     return forget(op, world)
+
+
+def left_in_model(op: operation.Operation) -> list[str]:
+    """Return the labels of secrets that an operation which stops half-way may leave."""
+    return [_BEFORE_LABEL.format(op.id)] if OPTION_BEFORE in op.facts else []
 
 
 def forget(op: operation.Operation, world: ports.World) -> step.Outcome:

@@ -7,16 +7,27 @@ from coordinator.steps import site, tasks
 
 ENDPOINTS = 'database-endpoints'
 DOWN_SINCE, UP_SINCE = 'maas-down-since', 'maas-up-since'
+_REMOVING = 'relation-being-removed'
 _QUIET_SECONDS = 8
 """Regions initialise one after the other; between two of them none shows it for a moment."""
 
 
 def database(status: ports.ModelStatus, config: settings.Settings) -> tuple[str, str] | None:
     """Return both endpoints of the relation between MAAS and PostgreSQL, MAAS' first."""
+    found = _relation(status, config)
+    if found is None:
+        return None
+    ends = {end.partition(':')[0]: end for end in found.endpoints}
+    return ends[config.maas], ends[config.postgresql]
+
+
+def _relation(status: ports.ModelStatus, config: settings.Settings) -> ports.Relation | None:
     for relation in status.relations:
-        ends = {end.partition(':')[0]: end for end in relation.endpoints}
-        if ends.keys() == {config.maas, config.postgresql}:
-            return ends[config.maas], ends[config.postgresql]
+        if {end.partition(':')[0] for end in relation.endpoints} == {
+            config.maas,
+            config.postgresql,
+        }:
+            return relation
     return None
 
 
@@ -41,7 +52,9 @@ def detach(op: operation.Operation, world: ports.World) -> step.Outcome:
     if again is not None:
         return again
     for unit in site.application(status, op.settings.maas).units.values():
-        if unit.workload not in ('waiting', 'blocked') or unit.agent != 'idle':
+        if site.needs_a_person(unit):
+            raise errors.StepError(f'{site.unsettled(unit)}: it would refuse to restore')
+        if unit.workload != 'waiting' or unit.agent != 'idle':
             return step.Wait(f'{unit.name} is to let go of the database')
     return step.Done()
 
@@ -50,13 +63,15 @@ def keep_detached(
     op: operation.Operation, world: ports.World, status: ports.ModelStatus
 ) -> step.Wait | None:
     """Take the relation away if it is there, also when somebody has put it back meanwhile."""
-    if database(status, op.settings) is None:
+    found = _relation(status, op.settings)
+    if found is None:
         return None
     first, second = op.fact(ENDPOINTS).split()
-    reason = f'the relation of {first} and {second} is being removed'
-    if not op.current.reason.startswith(reason):
+    # One that is put back is another relation, with an id of its own.
+    if op.fact(_REMOVING) != str(found.id):
         world.juju.remove_relation(first, second)
-    return step.Wait(reason)
+    reason = f'the relation of {first} and {second} is being removed'
+    return step.Wait(reason, facts={_REMOVING: str(found.id)})
 
 
 def attach(op: operation.Operation, world: ports.World) -> step.Outcome:

@@ -67,15 +67,17 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
         if integrator == op.settings.s3_maas and _differs(world, integrator, values):
             return _point(world, integrator, values)
     app = site.application(world.juju.status(), op.settings.postgresql)
-    moves = op.settings.s3_postgresql in before or any(
-        unit.message == site.ANOTHER_CLUSTER for unit in app.units.values()
+    found = restore_checks.backup_set(op)
+    moves = (
+        op.settings.s3_postgresql in before
+        or found.model.uuid != world.model_uuid
+        or any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values())
     )
-    path = op.fact(NEW_PATH)
-    if not path and not moves:
+    path = op.parameters.get('postgresql-path') or op.fact(NEW_PATH)
+    if not moves and not op.fact(NEW_PATH):
         return step.Done()
-    if not path:
-        found = restore_checks.backup_set(op)
-        path = op.parameters.get('postgresql-path') or restore_checks.fresh_path(found, world)
+    if not op.fact(NEW_PATH) or op.fact(NEW_PATH) != path:
+        path = path or restore_checks.fresh_path(found, world)
         return step.Wait(f'{app.name} will keep its backups in {path}', facts={NEW_PATH: path})
     if _differs(world, op.settings.s3_postgresql, {'path': path}):
         return _point(world, op.settings.s3_postgresql, {'path': path})

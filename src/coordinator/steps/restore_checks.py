@@ -122,6 +122,7 @@ def _site_checks(
         'postgresql',
         lambda: checks.units_settled(status, config.postgresql, site.ANOTHER_CLUSTER),
     )
+    yield checks.made('s3-integrators', lambda: checks.same_integrators(status, config))
     yield checks.made('relation', lambda: _related(status, config))
     yield checks.made('other-operations', lambda: checks.no_other_task(config, world))
     advice = f'scale {config.postgresql} down to one unit by hand first'
@@ -322,9 +323,10 @@ def fresh_path(wanted: manifest.Manifest, world: ports.World) -> str:
 
 
 def is_free(path: str, wanted: manifest.Manifest, world: ports.World) -> bool:
-    """Whether a path of PostgreSQL's bucket holds nothing and is nobody's."""
-    store = world.postgresql_store
-    if path.strip('/') in (store.place['path'], wanted.postgresql.place.path.strip('/')):
+    """Whether a path of the bucket that PostgreSQL will use holds nothing and is nobody's."""
+    store = postgresql_store(wanted, world)
+    in_use = (world.postgresql_store.place['path'], wanted.postgresql.place.path.strip('/'))
+    if path.strip('/') in in_use:
         return False
     there = world.postgresql_store_at(store.place['bucket'], path)
     return not any(True for _ in there.list(''))

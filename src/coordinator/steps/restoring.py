@@ -5,10 +5,19 @@ from __future__ import annotations
 import json
 
 from coordinator import errors, operation, ports, step
-from coordinator.steps import passwords, postgresql, relations, restore_checks, site, tasks
+from coordinator.steps import (
+    passwords,
+    postgresql,
+    relations,
+    repositories,
+    restore_checks,
+    site,
+    tasks,
+)
 
 CONTROLLERS = 'region-controllers'
 """Fact: which region gets which controller id."""
+_FIRST = 'restore-maas-watermark'
 _REGION_ATTEMPTS = 3
 _ASK = 'get-maas-status'
 
@@ -36,7 +45,7 @@ def restore_postgresql(op: operation.Operation, world: ports.World) -> step.Outc
     parameters = {'backup-id': wanted}
     status = world.juju.status()
     app = site.application(status, op.settings.postgresql)
-    task = tasks.find(op, world, app.name, 'restore', parameters)
+    task = tasks.find(op, world, app.name, 'restore', parameters, exactly=True)
     if task is None:
         again = relations.keep_detached(op, world, status)
         if again is not None:
@@ -46,11 +55,16 @@ def restore_postgresql(op: operation.Operation, world: ports.World) -> step.Outc
                 f'{app.name} has {len(app.units)} units again: remove all but one (juju '
                 'remove-unit), then run resume-operation'
             )
-        task = world.juju.run_action(world.juju.leader(app.name), 'restore', parameters)
+        unit = next(iter(app.units.values()))
+        if not unit.leader:
+            return step.Wait(f'{unit.name} is to become the leader')
+        task = world.juju.run_action(unit.name, 'restore', parameters)
     if not task.ended:
         return step.Wait(f'{task.unit} begins to restore {wanted} (task {task.id})', task.id)
     if task.status == 'completed' or _is_restoring(app):
         return step.Done()
+    if 'leader' in task.message:
+        raise errors.RetryStepError(f'{task.unit} did not lead yet (task {task.id})', task.id)
     tasks.judge(task)
     raise AssertionError('judge always raises')
 
@@ -59,9 +73,25 @@ def _is_restoring(app: ports.Application) -> bool:
     return any(unit.message == 'restoring backup' for unit in app.units.values())
 
 
+def nothing_restored(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Undo of beginning the restore: only possible as long as none was begun."""
+    wanted = restore_checks.backup_set(op).postgresql.backup_id
+    task = tasks.find(op, world, op.settings.postgresql, 'restore', {'backup-id': wanted})
+    if task is not None:
+        raise errors.StepError(
+            f'task {task.id} on {task.unit} has begun to restore the database, nothing can be put '
+            'back: end the operation with abort-operation force=true, or begin a restore anew'
+        )
+    return step.Done()
+
+
 def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Wait until PostgreSQL has restored: active, or blocked for its repository alone."""
-    app = site.application(world.juju.status(), op.settings.postgresql)
+    status = world.juju.status()
+    again = relations.keep_detached(op, world, status)
+    if again is not None:
+        return again
+    app = site.application(status, op.settings.postgresql)
     wanted = restore_checks.backup_set(op).postgresql.backup_id
     for unit in app.units.values():
         if unit.message.startswith(('Failed to restore backup', 'cannot restore PITR')):
@@ -77,15 +107,25 @@ def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
 # --- The regions -----------------------------------------------------------------------------
 
 
-def mark_maas(op: operation.Operation, world: ports.World) -> step.Mark:
-    """Give each region a controller id of its own, and remember the newest task."""
-    watermark = tasks.newest(world, 'restore-backup')
+def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Give each region a controller id of its own, while everything can still be put back."""
+    mark = relations.mark_detach(op, world)
     if op.fact(CONTROLLERS):
-        return step.Mark(watermark)
+        return mark
     app = site.application(world.juju.status(), op.settings.maas)
     ids = restore_checks.backup_set(op).maas.controllers
+    if len(app.units) != len(ids):
+        raise errors.StepError(
+            f'{app.name} has {len(app.units)} units by now, the set {len(ids)} controllers'
+        )
     given = dict(zip(sorted(app.units, key=postgresql.number), ids, strict=True))
-    return step.Mark(watermark, {CONTROLLERS: json.dumps(given)})
+    return step.Mark(mark.watermark, {**mark.facts, CONTROLLERS: json.dumps(given)})
+
+
+def mark_maas(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Remember the newest task; another attempt keeps to what the first has done."""
+    first = op.fact(_FIRST) or str(tasks.newest(world, 'restore-backup'))
+    return step.Mark(int(first), {_FIRST: first})
 
 
 def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -93,11 +133,11 @@ def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
     given: dict[str, str] = json.loads(op.fact(CONTROLLERS))
     status = world.juju.status()
     app = site.application(status, op.settings.maas)
+    again = relations.keep_detached(op, world, status)
+    if again is not None:
+        return again
     if set(given) != set(app.units):
-        raise errors.StepError(
-            f'{app.name} has the units {", ".join(sorted(app.units))}, the restore began with '
-            f'{", ".join(sorted(given))}: bring those back, then run resume-operation'
-        )
+        return _other_regions(app, given)
     backup_id = restore_checks.backup_set(op).maas.backup_id
     begun = [
         task
@@ -113,9 +153,6 @@ def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
         if own and not own[-1].ended:
             running.append(own[-1])
             continue
-        again = relations.keep_detached(op, world, status)
-        if again is not None:
-            return again
         failed = [task for task in own if not tasks.is_forgiven(op, task)]
         if len(failed) >= _REGION_ATTEMPTS:
             tasks.judge(world.juju.task(own[-1].id))
@@ -127,6 +164,28 @@ def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
         names = ', '.join(f'{task.unit} (task {task.id})' for task in running)
         return step.Wait(f'restoring: {names}', running[-1].id)
     return step.Done()
+
+
+def _other_regions(app: ports.Application, given: dict[str, str]) -> step.Wait:
+    """Pass the controller ids of regions that are gone on to those that came in their place.
+
+    Raises:
+        StepError: there are more or fewer regions than controller ids.
+    """
+    gone = sorted(given.keys() - app.units.keys(), key=postgresql.number)
+    come = sorted(app.units.keys() - given.keys(), key=postgresql.number)
+    if len(gone) != len(come):
+        raise errors.StepError(
+            f'{app.name} has {len(app.units)} units, the set {len(given)} controllers: '
+            f'the restore began with {", ".join(sorted(given))}. Add or remove units '
+            f'until there are {len(given)}, then run resume-operation'
+        )
+    kept = {unit: controller for unit, controller in given.items() if unit not in gone}
+    passed_on = {new: given[old] for old, new in zip(gone, come, strict=True)}
+    return step.Wait(
+        f'{", ".join(come)} restore in place of {", ".join(gone)}',
+        facts={CONTROLLERS: json.dumps({**kept, **passed_on})},
+    )
 
 
 def _is_for(task: ports.Task, unit: str, controller: str) -> bool:
@@ -155,10 +214,34 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
             return step.Wait(f'{unit} is asked how MAAS is (task {task.id})', task.id)
         if task.status != 'completed':
             tasks.judge(task)
-    why = site.settling(maas) or site.settling(site.application(status, op.settings.postgresql))
+    why = site.settling(maas)
+    # Units that did not come back have been reported, and waited for long enough.
+    if not why and op.record('restore-postgresql-scale').state == operation.DONE:
+        why = site.settling(site.application(status, op.settings.postgresql))
     return step.Wait(why) if why else step.Done()
 
 
 def mark_verify(op: operation.Operation, world: ports.World) -> step.Mark:
     """Remember the newest task."""
     return step.Mark(tasks.newest(world, _ASK))
+
+
+def condition(op: operation.Operation) -> list[str]:
+    """Return in which condition an operation that ends half-way may leave the site."""
+    lines: list[str] = []
+    app = op.settings.postgresql
+    endpoints = op.fact(relations.ENDPOINTS)
+    if endpoints and not op.fact(relations.UP_SINCE):
+        lines.append(f'MAAS may be without its database: juju integrate {endpoints}')
+    units: dict[str, str] = json.loads(op.fact(postgresql.UNITS, '{}'))
+    if units:
+        lines.append(f'{app} had {len(units)} unit(s): juju status {app}, juju add-unit {app}')
+    aimed: dict[str, dict[str, str]] = json.loads(op.fact(repositories.BEFORE, '{}'))
+    for integrator, values in aimed.items():
+        words = ' '.join(f'{key}={value}' for key, value in values.items())
+        lines.append(f'{integrator} was set to: juju config {integrator} {words}')
+    lines += [
+        f'secret "{label}" may be left: juju secrets, juju remove-secret'
+        for label in passwords.left_in_model(op)
+    ]
+    return lines

@@ -40,12 +40,14 @@ def find(
     action: str,
     parameters: Mapping[str, str],
     after: int = 0,
+    exactly: bool = False,
 ) -> ports.Task | None:
     """Return this step's task with its results, if there is one.
 
     It is the first one newer than the watermark (and than `after`) with the same target, action
     and parameters: one that an earlier dispatch started before it died, or that an operator was
-    quicker to start. What failed before the operation was resumed is forgiven.
+    quicker to start. What failed before the operation was resumed is forgiven. Parameters that a
+    task does not name have their defaults, unless it must have `exactly` these.
     """
     oldest = max(op.watermark, after)
 
@@ -56,6 +58,7 @@ def find(
             and task.action == action
             and task.unit.partition('/')[0] == application
             and all(task.parameters.get(key, value) == value for key, value in parameters.items())
+            and not (exactly and _given(task) != parameters)
         )
 
     known = op.current.task
@@ -70,6 +73,10 @@ def find(
                 return task
     found = next((task for task in world.juju.tasks(action) if ours(task)), None)
     return world.juju.task(found.id) if found else None
+
+
+def _given(task: ports.Task) -> dict[str, object]:
+    return {key: value for key, value in task.parameters.items() if value not in (None, '')}
 
 
 def is_forgiven(op: operation.Operation, task: ports.Task) -> bool:
@@ -115,16 +122,19 @@ def judge(task: ports.Task) -> None:
     if task.status in ('cancelled', 'aborted', 'aborting') or task.message in _CUT_SHORT:
         raise errors.RetryStepError(
             f'task {task.id} ({task.action} on {task.unit}) was cut short: '
-            f'{task.message or task.status}'
+            f'{task.message or task.status}',
+            task.id,
         )
     if task.status != 'completed':
         raise errors.StepError(
             f'{task.action} on {task.unit} {task.status} (task {task.id}): '
-            f'{task.message.rstrip(".") or "no reason given"}. {hint}'
+            f'{task.message.rstrip(".") or "no reason given"}. {hint}',
+            task.id,
         )
     raise errors.RetryStepError(
         f'task {task.id} says that {task.action} on {task.unit} completed, but no new backup is '
-        f'in the bucket. {hint}'
+        f'in the bucket. {hint}',
+        task.id,
     )
 
 

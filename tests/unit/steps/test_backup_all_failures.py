@@ -221,7 +221,7 @@ def test_an_abort_finds_and_cancels_a_task_whose_checkpoint_was_lost(application
     sim.at_step('back-up-postgresql' if application == 'postgresql' else 'back-up-maas')
     before = sim.op
     sim.until(lambda: sim.tasks('create-backup', application))
-    sim.op = before.aborting()
+    sim.op = before.aborting(sim.clock.now())
     op = sim.run()
     assert (op.status, op.error) == (operation.ABORTED, 'aborted by the operator')
     (task,) = sim.tasks('create-backup', application)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from coordinator import operation
+from coordinator import operation, settings
 from rehearsal import site
 from tests import restores, simulation
 
@@ -53,7 +53,8 @@ def test_a_refused_restore_of_the_database_holds_and_can_be_resumed():
 
 
 @pytest.mark.parametrize(
-    'step', ['aim-repositories', 'scale-down-postgresql', 'apply-passwords', 'detach-maas']
+    'step',
+    ['scale-down-postgresql', 'apply-passwords', 'detach-maas', 'restore-postgresql'],
 )
 def test_aborted_before_data_is_replaced_everything_is_as_it_was(step: str):
     lost = restores.backed_up()
@@ -62,16 +63,87 @@ def test_aborted_before_data_is_replaced_everything_is_as_it_was(step: str):
     path = fresh.world.postgresql_store.place
     restores.restore(fresh, lost)
     fresh.at_step(step)
+    if step != 'restore-postgresql':
+        # There its first effect would be the restore itself.
+        fresh.dispatch()
+        fresh.clock.advance(1)
+    assert fresh.op.step == step
+    fresh.op = fresh.op.aborting(fresh.clock.now())
+    fresh.run()
+    assert fresh.op.status == operation.ABORTED
+    site.settle(fresh.model, ('active', 'blocked'), limit=900)
+    assert fresh.site.fingerprint() == before
+    assert fresh.world.postgresql_store.place == path
+    assert len(fresh.postgresql_units()) == 3
+    labels = [secret.label for secret in fresh.world.juju.secrets()]
+    assert not [label for label in labels if label.startswith('maas-backup-coordinator')]
+
+
+def test_aborted_while_the_repository_is_aimed_it_is_aimed_back():
+    lost = restores.backed_up()
+    fresh = restores.simulate(after=lost)
+    restores.restore(fresh, lost)
+    assert fresh.run().status == operation.COMPLETE
+    moved = fresh.world.postgresql_store.place
+    restores.restore(fresh, lost)
+    fresh.at_step('aim-repositories')
     fresh.dispatch()
-    fresh.clock.advance(1)
-    if fresh.op.step == step:
-        fresh.op = fresh.op.aborting()
-        fresh.run()
-        assert fresh.op.status == operation.ABORTED
-        site.settle(fresh.model, ('active', 'blocked'), limit=900)
-        assert fresh.site.fingerprint() == before
-        assert fresh.world.postgresql_store.place == path
-        assert len(fresh.postgresql_units()) == 3
+    assert fresh.world.postgresql_store.place != moved
+    fresh.op = fresh.op.aborting(fresh.clock.now())
+    assert fresh.run().status == operation.ABORTED
+    assert fresh.world.postgresql_store.place == moved
+
+
+def test_a_restore_that_has_begun_is_not_undone():
+    lost = restores.backed_up()
+    fresh = restores.simulate(after=lost)
+    restores.restore(fresh, lost)
+    fresh.at_step('restore-postgresql')
+    fresh.dispatch()
+    fresh.op = fresh.op.aborting(fresh.clock.now())
+    op = fresh.run()
+    assert op.status == operation.HELD
+    assert 'has begun to restore the database' in op.current.reason
+
+
+def test_a_region_that_is_lost_passes_its_controller_id_on_to_the_one_in_its_place():
+    lost = restores.backed_up()
+    fresh = restores.simulate(after=lost)
+    restores.restore(fresh, lost)
+    fresh.at_step('restore-maas')
+    fresh.model.remove_unit('maas-region/1')
+    fresh.model.add_units('maas-region', 1)
+    site.settle(fresh.model, ('active', 'blocked', 'waiting'))
+    fresh.op = fresh.op if fresh.op.open else fresh.op.resumed(fresh.clock.now())
+    fresh.run()
+    restores.assert_restored(fresh, 3)
+
+
+def test_regions_that_are_done_stay_so_when_another_one_is_cut_short_for_good():
+    lost = restores.backed_up()
+    fresh = restores.simulate(after=lost)
+    restores.restore(fresh, lost)
+    fresh.at_step('restore-maas')
+    fresh.until(lambda: len(fresh.tasks('restore-backup')) == 2)
+    for _ in range(4):
+        fresh.maas.fail_next('restore-backup', 'action terminated')
+    fresh.until(lambda: not fresh.op.open or fresh.op.status == operation.HELD)
+    units = [task.unit for task in fresh.tasks('restore-backup')]
+    assert units.count('maas-region/0') == units.count('maas-region/1') == 1
+
+
+def test_whatever_backs_postgresql_up_it_is_scaled_down_for_a_restore():
+    config = settings.from_config(
+        {
+            'postgresql-backup-strategy': 'replica',
+            'scaling-deadline': 120,
+            'postgresql-backup-deadline': 720,
+            'maas-backup-deadline': 360,
+        },
+        settings.Applications('maas-region', 'postgresql', 's3-maas', 's3-postgresql'),
+        for_restore=True,
+    )
+    assert config.strategy == 'scale-down'
 
 
 def test_no_lost_checkpoint_restores_anything_twice():
