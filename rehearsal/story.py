@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rehearsal import embedded, juju_cli, site
+from rehearsal.standins import behaviour
 
 _SETTLE_SECONDS = 120.0
 _END_SECONDS = 900.0
@@ -258,11 +259,23 @@ def _opened(name: str, content: bytes) -> Iterable[tuple[str, bytes]]:
         yield f'{name}:', gzip.decompress(content)
 
 
+def _quick_maas() -> behaviour.MaasBehaviour:
+    """Return durations for somebody who watches: what takes minutes on a site takes a second."""
+    return behaviour.MaasBehaviour(install=0.3, initialise=0.5, backup=2.0, restore=2.0)
+
+
+def _quick_postgresql() -> behaviour.PostgresqlBehaviour:
+    return behaviour.PostgresqlBehaviour(
+        install=0.3, join=1.0, remove=0.5, stanza=0.3, backup=2.0, restore=2.0
+    )
+
+
 def rehearse(root: pathlib.Path, layout: embedded.Layout) -> int:
     """Tell the whole story; return the exit code."""
     teller = Teller()
     try:
-        with embedded.Embedded(root, layout) as running:
+        with embedded.Embedded(root, layout, _quick_maas(), _quick_postgresql()) as running:
+            running.model.idle_after = 1.0
             tell(running, teller)
     except (Failed, TimeoutError) as error:
         teller.say(f'FAILED: {error}')
