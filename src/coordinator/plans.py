@@ -18,6 +18,16 @@ from coordinator.steps import (
     restoring,
 )
 
+_SCALE_DOWN = Step(
+    'scale-down-postgresql',
+    '{scale_down}',
+    postgresql.scale_down,
+    mark=postgresql.mark_scale_down,
+    undo=postgresql.restore_scale,
+    deadline=lambda settings: settings.scaling_deadline,
+    undo_deadline=lambda settings: settings.scaling_deadline,
+)
+
 # The database goes first and the files after it: a file that the database does not know does no
 # harm, but an image that it knows and that is not in the files leaves MAAS stuck after a restore.
 BACKUP_ALL = Plan(
@@ -35,15 +45,7 @@ BACKUP_ALL = Plan(
             passwords.capture,
             undo=passwords.discard,
         ),
-        Step(
-            'scale-down-postgresql',
-            '{scale_down}',
-            postgresql.scale_down,
-            mark=postgresql.mark_scale_down,
-            undo=postgresql.restore_scale,
-            deadline=lambda settings: settings.scaling_deadline,
-            undo_deadline=lambda settings: settings.scaling_deadline,
-        ),
+        _SCALE_DOWN,
         Step(
             'back-up-postgresql',
             'have {backup_unit} make a full backup of the database',
@@ -106,15 +108,7 @@ RESTORE_ALL = Plan(
             mark=repositories.mark_aim,
             undo=repositories.aim_back,
         ),
-        Step(
-            'scale-down-postgresql',
-            '{scale_down}',
-            postgresql.scale_down,
-            mark=postgresql.mark_scale_down,
-            undo=postgresql.restore_scale,
-            deadline=lambda settings: settings.scaling_deadline,
-            undo_deadline=lambda settings: settings.scaling_deadline,
-        ),
+        _SCALE_DOWN,
         Step(
             'apply-passwords',
             'give {postgresql} the passwords of the set, if they are not in force',
