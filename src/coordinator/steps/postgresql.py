@@ -232,18 +232,19 @@ def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
         world.juju.remove_storage(left)
         # What Juju has agreed to remove is no longer counted above: nothing is left to wait for.
         left = []
+    notes: list[str] = []
     surplus = -_missing(op, app)
     if surplus > 0:
-        return step.Done(
-            left=f'{app.name} has {surplus} unit(s) more than before: juju remove-unit, if nobody '
+        notes.append(
+            f'{app.name} has {surplus} unit(s) more than before: juju remove-unit, if nobody '
             'wanted them'
         )
     if left:
-        return step.Done(
-            left=f'storage of the units that were removed is still there, as no database backup '
+        notes.append(
+            'storage of the units that were removed is still there, as no copy of the database '
             f'is known to be good: juju remove-storage {" ".join(left)}'
         )
-    return step.Done()
+    return step.Done(left='; '.join(notes))
 
 
 def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
