@@ -177,13 +177,12 @@ class Actions(ops.Object):
 
     def _on_resume_operation(self, event: ops.ActionEvent) -> None:
         """Go on with a held operation."""
+        from coordinator import steering
+
         with self._failing(event):
             self._must_lead('resume-operation')
-            op = self._record.load()
-            if op is None or op.status != operation.HELD:
-                state = 'there is none' if op is None else f'{op.kind} {op.id} is {op.status}'
-                raise errors.PreconditionError(f'no operation is held: {state}')
-            self._record.save(op.resumed(_now(), _checked(event.params)))
+            op = steering.resumed(self._record.load(), _now(), _checked(event.params))
+            self._record.save(op)
             event.set_results(
                 {
                     'operation-id': op.id,
@@ -195,38 +194,15 @@ class Actions(ops.Object):
 
     def _on_abort_operation(self, event: ops.ActionEvent) -> None:
         """Undo the open or held operation; end one that cannot be undone, if that is forced."""
+        from coordinator import steering
+
         with self._failing(event):
             self._must_lead('abort-operation')
-            op = self._record.load()
-            if op is None or op.terminal:
-                state = 'there is none' if op is None else f'{op.kind} {op.id} is {op.status}'
-                raise errors.PreconditionError(f'no operation is under way: {state}')
-            aborted = self._aborted(op, bool(event.params.get('force')))
-            self._record.save(aborted)
-            state = 'aborted' if aborted.terminal else 'aborting'
+            force = bool(event.params.get('force'))
+            op = steering.aborted(self._record.load(), _now(), force=force)
+            self._record.save(op)
+            state = 'aborted' if op.terminal else 'aborting'
             event.set_results({'operation-id': op.id, 'status': state, 'follow': self._follow()})
-
-    def _aborted(self, op: operation.Operation, force: bool) -> operation.Operation:
-        from coordinator import plans
-        from coordinator.steps import restoring
-
-        if force:
-            return op.forced_to_end(_now(), restoring.condition(op))
-        plan = plans.PLANS.get(op.kind)
-        if plan is None or plan.find(op.step) is None:
-            raise errors.PreconditionError(
-                f'this revision of the charm knows no step {op.step} of {op.kind}, and cannot '
-                'undo it: refresh to the one that began it, or end it as it is with force=true'
-            )
-        if plan.beyond_pivot(op.step) or (
-            plan.past_pivot(op.step) and op.current.task is not None
-        ):
-            raise errors.PreconditionError(
-                f'{op.kind} {op.id} is at {op.step} and has begun to replace data, so nothing can '
-                'be put back: mend what show-operation names and run resume-operation, or end it '
-                'as it is with force=true'
-            )
-        return op.aborting(_now())
 
     # --- What they share -------------------------------------------------------------------------
 

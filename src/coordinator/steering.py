@@ -1,0 +1,55 @@
+"""What an operator may do with an operation that is under way: resume it, or abort it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+
+from coordinator import errors, operation, plans
+from coordinator.steps import restoring
+
+
+def resumed(
+    op: operation.Operation | None, now: datetime.datetime, parameters: Mapping[str, str]
+) -> operation.Operation:
+    """Return the held operation such that it goes on.
+
+    Raises:
+        PreconditionError: none is held.
+    """
+    if op is None or op.status != operation.HELD:
+        raise errors.PreconditionError(f'no operation is held: {_state(op)}')
+    return op.resumed(now, parameters)
+
+
+def aborted(
+    op: operation.Operation | None, now: datetime.datetime, *, force: bool = False
+) -> operation.Operation:
+    """Return the open or held operation such that it undoes what it did.
+
+    With `force` it ends at once, as it is: nothing is put back.
+
+    Raises:
+        PreconditionError: none is under way, or it cannot be undone.
+    """
+    if op is None or op.terminal:
+        raise errors.PreconditionError(f'no operation is under way: {_state(op)}')
+    if force:
+        return op.forced_to_end(now, restoring.condition(op))
+    plan = plans.PLANS.get(op.kind)
+    if plan is None or plan.find(op.step) is None:
+        raise errors.PreconditionError(
+            f'this revision of the charm knows no step {op.step} of {op.kind}, and cannot '
+            'undo it: refresh to the one that began it, or end it as it is with force=true'
+        )
+    if plan.beyond_pivot(op.step) or (plan.past_pivot(op.step) and op.current.task is not None):
+        raise errors.PreconditionError(
+            f'{op.kind} {op.id} is at {op.step} and has begun to replace data, so nothing can '
+            'be put back: mend what show-operation names and run resume-operation, or end it '
+            'as it is with force=true'
+        )
+    return op.aborting(now)
+
+
+def _state(op: operation.Operation | None) -> str:
+    return 'there is none' if op is None else f'{op.kind} {op.id} is {op.status}'
