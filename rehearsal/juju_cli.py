@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from coordinator import errors, operation, ports
+from coordinator import errors, plain, ports
 from coordinator.juju_api import connection, model, wire
 from coordinator.report import table
 
@@ -48,7 +48,7 @@ def status_text(found: ports.ModelStatus) -> str:
             app.charm,
             app.channel,
             str(app.revision),
-            operation.one_line(app.message, 100),
+            plain.one_line(app.message, 100),
         )
         for app in sorted(found.applications.values(), key=lambda app: app.name)
     ]
@@ -58,7 +58,7 @@ def status_text(found: ports.ModelStatus) -> str:
             unit.workload if unit.alive else 'terminating',
             unit.agent,
             unit.machine,
-            operation.one_line(unit.message, 160),
+            plain.one_line(unit.message, 160),
         )
         for app in found.applications.values()
         for unit in sorted(app.units.values(), key=lambda unit: unit.name)

@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 from coordinator import errors, ports
 from rehearsal import clock as clocks
 
 MAX_KEY_BYTES = 1024
+_CHUNK = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +98,12 @@ class MemoryStore:
         if len(content) > limit:
             raise errors.UnexpectedAnswer(f'{key} has {len(content)} bytes, more than {limit}')
         return content
+
+    @contextlib.contextmanager
+    def open(self, key: str) -> Generator[Iterator[bytes]]:
+        self.head(key)
+        content = self.bucket.objects[self._full(key)].content
+        yield (content[at : at + _CHUNK] for at in range(0, len(content), _CHUNK))
 
     def head(self, key: str) -> ports.StoredObject:
         full = self._full(key)

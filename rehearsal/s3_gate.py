@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import datetime
 import json
 import re
 import socket
@@ -27,13 +28,26 @@ _ANSWERS = {
     '503': ('503 Service Unavailable', 'ServiceUnavailable', 'Please reduce your request rate.'),
     'slow-down': ('503 Slow Down', 'SlowDown', 'Please reduce your request rate.'),
     'access-denied': ('403 Forbidden', 'AccessDenied', 'Access Denied'),
+    'full': (
+        '507 Insufficient Storage',
+        'XMinioStorageFull',
+        'Storage backend has reached its minimum free drive threshold.',
+    ),
+    'quota': ('403 Forbidden', 'QuotaExceeded', 'The quota of the bucket is used up.'),
+    'skewed': (
+        '403 Forbidden',
+        'RequestTimeTooSkewed',
+        'The difference between the request time and the current time is too large.',
+    ),
     'unknown-key': (
         '403 Forbidden',
         'InvalidAccessKeyId',
         'The AWS Access Key Id you provided does not exist in our records.',
     ),
 }
-KINDS = ('500', '503', 'slow-down', 'access-denied', 'cut', 'truncate')
+KINDS = ('500', '503', 'slow-down', 'access-denied', 'full', 'quota', 'cut', 'truncate')
+_LARGEST_SKEW = datetime.timedelta(minutes=15)
+"""By which the clock of who asks may be wrong."""
 
 
 @dataclasses.dataclass
@@ -102,14 +116,24 @@ class Gate:
 
 
 def _refusal(environ: WSGIEnvironment) -> str:
-    """Return why the access key may not make this request; moto itself checks no keys."""
+    """Return why this request may not be made; moto itself checks neither keys nor clocks."""
     header = environ.get('HTTP_AUTHORIZATION', '') + environ.get('QUERY_STRING', '')
     match = _ACCESS_KEY.search(header.replace('X-Amz-Credential=', 'Credential='))
     key = match.group(1) if match else ''
     if key not in (WRITER[0], READER[0]):
         return 'unknown-key'
     writes = environ['REQUEST_METHOD'] in ('PUT', 'POST', 'DELETE')
-    return 'access-denied' if writes and key == READER[0] else ''
+    if writes and key == READER[0]:
+        return 'access-denied'
+    return 'skewed' if _skewed(environ.get('HTTP_X_AMZ_DATE', '')) else ''
+
+
+def _skewed(date: str) -> bool:
+    """Whether a request, signed at this time by the clock of who asks, is refused."""
+    if not date:
+        return False
+    asked = datetime.datetime.strptime(f'{date}+0000', '%Y%m%dT%H%M%SZ%z')
+    return abs(datetime.datetime.now(datetime.UTC) - asked) > _LARGEST_SKEW
 
 
 def _body(environ: WSGIEnvironment) -> bytes:

@@ -2,7 +2,7 @@
 
 `python -m rehearsal.s3_server` serves until it is told to end; `S3Server` is the handle for
 those who start one. Objects live in the process's memory: they outlast everything else of a
-rehearsal, but not the server. To take S3 away and keep the objects, use a fault.
+rehearsal, and with a journal the server as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import threading
 import urllib.request
 from typing import Any, Self
 
-from rehearsal import s3_gate
+from rehearsal import s3_gate, s3_journal
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 REGION = 'us-east-1'
@@ -28,9 +28,13 @@ START_LIMIT = 30.0
 
 
 class S3Server:
-    """A server on a free loopback port. As a context manager it runs within."""
+    """A server on a free loopback port. As a context manager it runs within.
 
-    def __init__(self) -> None:
+    With a journal, a file that is made when it is not there, the objects outlast the process.
+    """
+
+    def __init__(self, journal: pathlib.Path | None = None) -> None:
+        self._journal = journal
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -65,8 +69,12 @@ class S3Server:
         Raises:
             TimeoutError: it does not answer.
         """
+        command = [sys.executable, '-m', 'rehearsal.s3_server', '--guarded']
+        command += ['--port', str(self._port)]
+        if self._journal is not None:
+            command += ['--journal', str(self._journal)]
         self._process = process = subprocess.Popen(
-            [sys.executable, '-m', 'rehearsal.s3_server', '--port', str(self._port), '--guarded'],
+            command,
             # The process ends when this pipe closes: also when whoever started it was killed.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -81,7 +89,7 @@ class S3Server:
         self._port = int(line)
 
     def stop(self) -> None:
-        """End the process; its objects are gone."""
+        """Kill the process; without a journal its objects are gone."""
         if self._process is None:
             return
         self._process.kill()
@@ -89,7 +97,7 @@ class S3Server:
         self._process = None
 
     def restart(self) -> None:
-        """Stop, and start on the same port with no objects and no buckets."""
+        """Stop, and start on the same port; without a journal there are no buckets then."""
         self.stop()
         self.start()
 
@@ -104,11 +112,19 @@ class S3Server:
         """
         if kind not in s3_gate.KINDS:
             raise ValueError(f'no fault {kind!r}; there are {", ".join(s3_gate.KINDS)}')
-        rules = [
-            *self._state()['rules'],
-            dataclasses.asdict(s3_gate.Rule(kind, count, method, prefix)),
-        ]
-        self._request('PUT', s3_gate.CONTROL, json.dumps(rules).encode())
+        rules = [*self.rules, s3_gate.Rule(kind, count, method, prefix)]
+        body = json.dumps([dataclasses.asdict(rule) for rule in rules])
+        self._request('PUT', s3_gate.CONTROL, body.encode())
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and not stopped since."""
+        return self._process is not None
+
+    @property
+    def rules(self) -> list[s3_gate.Rule]:
+        """The faults that were set; each counts down to 0, and a process that ends forgets it."""
+        return [s3_gate.Rule(**rule) for rule in self._state()['rules']]
 
     def clear_faults(self) -> None:
         """Let everything go well again."""
@@ -136,10 +152,10 @@ class S3Server:
             return answer.read()
 
 
-def serve(port: int, guarded: bool) -> None:
+def serve(port: int, guarded: bool, journal: pathlib.Path | None = None) -> None:
     """Serve until the process is ended; print the port when requests are answered.
 
-    Guarded: end when standard input closes.
+    Guarded: end when standard input closes. With a journal, begin with what it holds.
     """
     # moto takes a second to import: only this process needs it.
     import moto.moto_server.werkzeug_app as moto_app
@@ -152,7 +168,8 @@ def serve(port: int, guarded: bool) -> None:
             """Say nothing of requests."""
 
     logging.basicConfig(level=logging.ERROR)
-    gate = s3_gate.Gate(moto_app.create_backend_app('s3'))
+    application: Any = moto_app.create_backend_app('s3')
+    gate = s3_gate.Gate(s3_journal.Journal(application, journal) if journal else application)
     server = werkzeug.serving.make_server(
         '127.0.0.1', port, gate, threaded=True, request_handler=Quiet
     )
@@ -172,8 +189,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog='python -m rehearsal.s3_server', description=__doc__)
     parser.add_argument('--port', type=int, default=0, help='port to serve on; 0 takes a free one')
     parser.add_argument('--guarded', action='store_true', help='end when standard input closes')
+    parser.add_argument('--journal', type=pathlib.Path, help='file that keeps the objects')
     arguments = parser.parse_args()
-    serve(arguments.port, arguments.guarded)
+    serve(arguments.port, arguments.guarded, arguments.journal)
 
 
 if __name__ == '__main__':

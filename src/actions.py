@@ -10,11 +10,11 @@ import typing
 
 import ops
 
-from coordinator import errors, operation, record
+from coordinator import errors, keys, operation, record
 
 if typing.TYPE_CHECKING:
     import charm
-    from coordinator import settings
+    from coordinator import history, settings
     from coordinator.steps import checks
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Actions(ops.Object):
         names = plans.PLANS[kind].names
         op = operation.Operation.new(operation.stamp(now), kind, names, config, now, parameters)
         self._record.save(op)
-        logger.info('%s %s begins', kind, op.id)
+        logger.info('%s: %s begins', op.at, kind)
         return op
 
     def _idle_check(self) -> checks.Check:
@@ -141,19 +141,61 @@ class Actions(ops.Object):
     # --- Looking -------------------------------------------------------------------------------
 
     def _on_show_operation(self, event: ops.ActionEvent) -> None:
-        """Show the running or last operation."""
-        from coordinator import report
+        """Show the running or last operation, one of the history, or all that have ended."""
+        from coordinator import history, report
 
+        for_programs = event.params.get('format') == 'json'
         with self._failing(event):
+            if event.params.get('earlier'):
+                past = self._record.earlier
+                if not past:
+                    raise errors.PreconditionError(
+                        f'no operation has ended yet: {self._follow()} shows the one that runs'
+                    )
+                event.set_results(
+                    {
+                        'operations': report.earlier_json(past)
+                        if for_programs
+                        else report.earlier_text(past, self._app)
+                    }
+                )
+                return
+            operation_id = str(event.params.get('operation-id') or '')
+            op, messages = self._asked_for(operation_id)
+            with history.telling(operation_id) if operation_id else contextlib.nullcontext():
+                shown = (
+                    report.operation_json(op, messages)
+                    if for_programs
+                    else report.operation_text(op, self._app, _now(), messages)
+                )
+            event.set_results({'operation': shown})
+
+    def _asked_for(
+        self, operation_id: str
+    ) -> tuple[operation.Operation, typing.Sequence[history.Message] | None]:
+        """Return an operation and what its history says besides; without an id, the last one.
+
+        Raises:
+            PreconditionError: there is none.
+        """
+        from coordinator import history
+
+        if not operation_id:
             op = self._record.load()
             if op is None:
                 raise errors.PreconditionError(
                     f'no operation yet: juju run {self._app}/leader backup-all'
                 )
-            if event.params.get('format') == 'json':
-                event.set_results({'operation': report.operation_json(op)})
-            else:
-                event.set_results({'operation': report.operation_text(op, self._app, _now())})
+            return op, None
+        with self._charm.connected() as reachable:
+            try:
+                told = history.read(operation_id, reachable.maas_store)
+            except errors.NotFound:
+                raise errors.PreconditionError(
+                    f'the repository has no operation {operation_id}: juju run {self._app}/leader '
+                    'show-operation earlier=true lists the last ones'
+                ) from None
+        return told.operation, told.messages
 
     def _on_list_backups(self, event: ops.ActionEvent) -> None:
         """List the backup sets in the repository."""
@@ -183,6 +225,7 @@ class Actions(ops.Object):
             self._must_lead('resume-operation')
             op = steering.resumed(self._record.load(), _now(), _checked(event.params))
             self._record.save(op)
+            logger.info('%s: resumed by the operator', op.at)
             event.set_results(
                 {
                     'operation-id': op.id,
@@ -194,14 +237,19 @@ class Actions(ops.Object):
 
     def _on_abort_operation(self, event: ops.ActionEvent) -> None:
         """Undo the open or held operation; end one that cannot be undone, if that is forced."""
-        from coordinator import steering
+        from coordinator import history, steering
 
         with self._failing(event):
             self._must_lead('abort-operation')
             force = bool(event.params.get('force'))
             op = steering.aborted(self._record.load(), _now(), force=force)
-            self._record.save(op)
+            op = self._record.save(op) or op
             state = 'aborted' if op.terminal else 'aborting'
+            logger.warning('%s: %s by the operator', op.at, state)
+            if op.terminal:
+                # No dispatch will work on it any more, so none would tell its end.
+                with self._charm.connected() as reachable:
+                    history.write(op, reachable)
             event.set_results({'operation-id': op.id, 'status': state, 'follow': self._follow()})
 
     # --- What they share -------------------------------------------------------------------------
@@ -265,7 +313,6 @@ def _checked(params: typing.Mapping[str, object]) -> dict[str, str]:
             'identity must be the URI of a user secret (secret:<id>), never the key itself: juju '
             'add-secret backup-identity identity#file=backup-identity.txt'
         )
-    path = given.get('postgresql-path', '')
-    if '..' in path or not path.isprintable():
+    if not keys.is_plain(given.get('postgresql-path', '').strip('/')):
         raise errors.PreconditionError('postgresql-path must be a plain path, without ".."')
     return given

@@ -115,7 +115,7 @@ class CoordinatorCharm(ops.CharmBase):
         # When it has ended, the pacemaker's next beat finds that out and stops: were it stopped
         # here and the record then not committed, nothing would go on.
         if moved.open and not beats:
-            self._pacemaker.start()
+            self._pacemaker.start(moved.at)
 
     def _on_leaving(self, event: ops.EventBase) -> None:
         """Leave no pacemaker behind on a machine that others use."""
@@ -130,21 +130,24 @@ class CoordinatorCharm(ops.CharmBase):
         return op if op is not None and op.open else None
 
     def _advance(self, op: operation.Operation) -> operation.Operation:
-        from coordinator import advance, history, plans
+        from coordinator import advance, history, log, plans
 
         plan = plans.PLANS.get(op.kind)
         if plan is None:
             held = op.held(f'this revision of the charm knows no operation {op.kind}')
+            logger.error('%s: held: %s', held.at, held.error)
             self._record.save(held)
             return held
-        with self.connected() as reachable:
+        with self.connected() as reachable, log.naming(op):
             moved = advance.advance(op, plan, reachable)
-            if moved != op:
-                self._record.save(moved)
-                if moved.terminal and plans.published(moved):
-                    self._record.set_last_complete(moved.id)
-                history.write(moved, reachable)
-        return moved
+            # Texts may differ in nothing but their layout, or in what does not fit.
+            stored = self._record.save(moved) if moved != op else None
+            if stored is None:
+                return op
+            if stored.terminal and plans.published(stored):
+                self._record.set_last_complete(stored.id)
+            history.write(stored, reachable)
+        return stored
 
     @contextlib.contextmanager
     def connected(self) -> typing.Generator[ports.World]:
@@ -180,7 +183,7 @@ class CoordinatorCharm(ops.CharmBase):
         if missing:
             raise errors.PreconditionError(
                 f'the secret of juju-credentials has no {" and no ".join(missing)}: '
-                'juju update-secret <name> username=<user> password=<password>'
+                'juju update-secret <name> username=<user> password#file=<file>'
             )
         related = {name: self._related(name) or '' for name in RELATIONS}
         return settings.from_config(
@@ -241,7 +244,8 @@ class CoordinatorCharm(ops.CharmBase):
             except errors.PreconditionError as error:
                 return ops.BlockedStatus(str(error))
         now = datetime.datetime.now(datetime.UTC)
-        name, message = status.describe(op, self._record.last_complete, self.app.name, now)
+        kept = self._record
+        name, message = status.describe(op, kept.earlier, kept.last_complete, self.app.name, now)
         return ops.StatusBase.from_name(name, message)
 
 

@@ -9,12 +9,15 @@ import typing
 
 import ops
 
-from coordinator import access, errors, ports
+from coordinator import access, errors, in_flight, ports
 from coordinator.juju_api import model
 
 if typing.TYPE_CHECKING:
     import charm
     from coordinator import s3
+
+
+_IN_FLIGHT = '.in-flight'
 
 
 class LiveWorld:
@@ -23,6 +26,7 @@ class LiveWorld:
     def __init__(self, coordinator_charm: charm.CoordinatorCharm):
         self._charm = coordinator_charm
         self._juju: model.JujuApi | None = None
+        self._in_flight = in_flight.InFlight(coordinator_charm.charm_dir / _IN_FLIGHT)
         self._stores: dict[tuple[str, str | None, str | None], s3.S3Store] = {}
 
     @property
@@ -74,12 +78,18 @@ class LiveWorld:
         """Return the time."""
         return datetime.datetime.now(datetime.UTC)
 
+    @property
+    def unanswered_since(self) -> datetime.datetime | None:
+        """When a dispatch that was killed sent something last."""
+        return self._in_flight.since
+
     def close(self) -> None:
         """Close what was opened."""
         if self._juju is not None:
             self._juju.close()
         for store in self._stores.values():
             store.close()
+        self._in_flight.ended()
 
     def _store(self, name: str, bucket: str | None = None, path: str | None = None) -> s3.S3Store:
         # Not above: boto3 is dear to import, and a dispatch that waits seldom needs S3.
@@ -127,3 +137,4 @@ class LiveWorld:
         """
         if not self._charm.unit.is_leader():
             raise errors.TransientError(f'{self._charm.unit.name} does not lead any more')
+        self._in_flight.sending()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,7 @@ from ops import testing
 from scenario.state import _Event
 
 import charm
-from coordinator import operation, plans, settings
+from coordinator import ended, formats, operation, plans, ports, settings
 from tests import examples, worlds
 
 APP = 'maas-backup-coordinator'
@@ -36,6 +37,8 @@ OTHERS = {
     's3-postgresql': 's3-integrator-postgresql',
 }
 """Endpoint to the application at its other end."""
+NEWER = json.dumps({'format': formats.FORMAT + 1, 'shape': 'unheard-of'})
+"""A record that only a revision to come can read."""
 ADVANCE = _Event('advance')
 """The pacemaker's dispatch. Scenario has no public name for events of a charm's own `on`."""
 
@@ -60,6 +63,7 @@ def state(
     *,
     leader: bool = True,
     last_complete: str = '',
+    earlier: Sequence[ended.Ended] = (),
     without: Collection[str] = (),
     config: Mapping[str, str | int] | None = None,
     unset: Collection[str] = (),
@@ -73,6 +77,7 @@ def state(
         op: the record in the peer databag; a text is put there as it is.
         leader: whether this unit leads.
         last_complete: backup id of the newest complete set.
+        earlier: operations that have ended.
         without: endpoints that are not related.
         config: options that differ from `CONFIG`.
         unset: options that have no value.
@@ -83,6 +88,8 @@ def state(
     peers: dict[str, str] = {}
     if op is not None:
         peers['operation'] = op if isinstance(op, str) else op.to_json()
+    if earlier:
+        peers['ended'] = ended.to_json(earlier)
     if last_complete:
         peers['last-complete'] = f'{{"backup-id": "{last_complete}"}}'
     relations: list[testing.RelationBase] = [
@@ -126,6 +133,15 @@ def databag(found: testing.State) -> Mapping[str, str]:
 def saved(found: testing.State) -> operation.Operation:
     """Return the operation in the peer databag."""
     return operation.Operation.from_json(databag(found)['operation'])
+
+
+def reach(world: ports.World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the charm reach this world."""
+
+    def connect(charm: object) -> ports.World:
+        return world
+
+    monkeypatch.setattr(charm, 'connect', connect)
 
 
 def act(

@@ -30,6 +30,7 @@ class World:
     clock: clock.VirtualClock
     s3: memory_store.MemoryS3
     user_secrets: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    unanswered_since: datetime.datetime | None = None
 
     @property
     def maas_store(self) -> ports.ObjectStore:

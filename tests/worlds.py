@@ -8,6 +8,7 @@ from coordinator import operation, ports, settings
 from rehearsal import memory_store
 
 START = datetime.datetime(2026, 8, 22, 10, 15, tzinfo=datetime.UTC)
+BEGAN = operation.stamp(START)
 CONFIG = settings.Settings(
     maas='maas-region', postgresql='postgresql', recipients=('age1example',)
 )
@@ -45,6 +46,10 @@ class EmptyWorld:
 
     def now(self) -> datetime.datetime:
         return self.time
+
+    @property
+    def unanswered_since(self) -> datetime.datetime | None:
+        return None
 
     def pass_time(self, **length: int) -> None:
         """Set the clock on."""

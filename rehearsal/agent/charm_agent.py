@@ -29,6 +29,7 @@ from rehearsal.agent import home as homes
 
 TOOLS = relation_tools.TOOLS | secret_tools.TOOLS | action_tools.TOOLS | unit_tools.TOOLS
 MACHINE_PROGRAMS = ('juju-exec', 'systemctl', 'systemd-run')
+_UPGRADE = 'upgrade-charm'
 _INSTALLING = 'installing charm software'
 _LOST = 'agent is not communicating with the server'
 _STOP_SECONDS = 5.0
@@ -106,6 +107,18 @@ class CharmAgent:
             running.kill_group()
         self._server.stop()
 
+    def refresh(self, charm_dir: pathlib.Path) -> None:
+        """Give the units another revision of the charm, as `juju refresh --path` does.
+
+        Each takes it when its turn comes, between two other runs: then nothing runs the old one.
+        """
+        self.charm, self._source = charm_files.read_charm(charm_dir), charm_dir
+        for unit in self._model.units.values():
+            if unit.application.agent is self:
+                unit.application.charm = self.charm
+                for name in (_UPGRADE, 'config-changed'):
+                    self._model.queue(unit, model.Event(model.Kind.HOOK, name))
+
     def set_controller(self, controller: homes.Controller) -> None:
         """Let the units know of other controller addresses or another CA."""
         self._controller = controller
@@ -124,6 +137,8 @@ class CharmAgent:
             raise model.ActionFailed(f'action not implemented on unit "{unit.name}"')
         if event.name == 'install' and not event.failures:
             self._model.set_status(unit, 'maintenance', _INSTALLING)
+        if event.name == _UPGRADE:
+            home.unpack(self._source, self._python)
         run = context.Context(self._model, unit, event, home)
         started = self._model.clock.now()
         process = child.Child(
@@ -179,6 +194,16 @@ class CharmAgent:
         """SIGKILL what the unit runs now, with everything that it started."""
         if unit.name in self._children:
             self._children[unit.name].kill_group()
+
+    def pause_running(self, unit: model.Unit) -> Callable[[], None]:
+        """SIGSTOP what the unit runs now; return what lets it go on."""
+        process = self._children[unit.name]
+        process.pause_group()
+        return process.resume_group
+
+    def interpret(self, unit: model.Unit, *command: str) -> None:
+        """Have a unit's charm run by another command than plain Python; none: by that again."""
+        self._home(unit).write_dispatch(command or (self._python,))
 
     # --- One run -----------------------------------------------------------------------------
 

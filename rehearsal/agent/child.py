@@ -90,6 +90,14 @@ class Child:
         """SIGKILL the child and all that it has started."""
         self._signal_group(signal.SIGKILL)
 
+    def pause_group(self) -> None:
+        """SIGSTOP the child and all that it has started."""
+        self._signal_group(signal.SIGSTOP)
+
+    def resume_group(self) -> None:
+        """SIGCONT the child and all that it has started."""
+        self._signal_group(signal.SIGCONT)
+
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)

@@ -8,7 +8,7 @@ import os
 import pathlib
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import yaml
 
@@ -19,7 +19,7 @@ _DISPATCH = """#!/bin/sh
 # What charmcraft generates, with the rehearsal's interpreter.
 export JUJU_DISPATCH_PATH="${{JUJU_DISPATCH_PATH:-$0}}"
 export PYTHONPATH="$JUJU_CHARM_DIR/lib:$JUJU_CHARM_DIR/src"
-exec {python} "$JUJU_CHARM_DIR/src/charm.py"
+exec {interpreter} "$JUJU_CHARM_DIR/src/charm.py"
 """
 
 
@@ -80,17 +80,27 @@ class Home:
         os.replace(draft, path)
 
     def unpack(self, source: pathlib.Path, python: str) -> None:
-        """Lay the charm out as a packed one; code stays in the source tree, behind links."""
+        """Lay the charm out as a packed one; code stays in the source tree, behind links.
+
+        A revision that is there already is replaced.
+        """
+        shutil.rmtree(self.charm_dir, ignore_errors=True)
         self.charm_dir.mkdir(parents=True)
         for name, document in charm_files.packed_documents(source).items():
             (self.charm_dir / name).write_text(yaml.safe_dump(document, sort_keys=False))
         for name in (*charm_files.SOURCE_FILES, 'dispatch'):
             if (source / name).exists():
                 (self.charm_dir / name).symlink_to((source / name).resolve())
-        dispatch = self.charm_dir / 'dispatch'
-        if not dispatch.exists():
-            dispatch.write_text(_DISPATCH.format(python=shlex.quote(python)))
-            dispatch.chmod(0o755)
+        if not (self.charm_dir / 'dispatch').exists():
+            self.write_dispatch((python,))
+
+    def write_dispatch(self, interpreter: Sequence[str]) -> None:
+        """Have the charm's code run by this command from now on."""
+        draft = self.charm_dir / 'dispatch.new'
+        draft.write_text(_DISPATCH.format(interpreter=shlex.join(interpreter)))
+        draft.chmod(0o755)
+        # Replaced whole, as a shell may be reading it.
+        os.replace(draft, self.charm_dir / 'dispatch')
 
     def remove(self) -> None:
         """Remove the directories; the log stays."""

@@ -15,7 +15,7 @@ from coordinator import errors
 from coordinator.juju_api import connection
 
 _HOW = (
-    'juju add-secret coordinator-login username=<user> password=<password>, juju grant-secret '
+    'juju add-secret coordinator-login username=<user> password#file=<file>, juju grant-secret '
     'coordinator-login maas-backup-coordinator, juju config maas-backup-coordinator '
     'juju-credentials=secret:<id>'
 )
@@ -32,7 +32,12 @@ class Credentials(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra='ignore', hide_input_in_errors=True)
 
     username: Annotated[str, pydantic.StringConstraints(pattern=r'^[\w.+-]+(@[\w.-]+)?$')]
-    password: Annotated[str, pydantic.StringConstraints(min_length=1)] = pydantic.Field(repr=False)
+    password: Annotated[
+        str,
+        # `password#file=...` keeps it out of the shell's history, and has the newline of its file.
+        pydantic.BeforeValidator(lambda text: str(text).rstrip('\r\n')),
+        pydantic.StringConstraints(min_length=1),
+    ] = pydantic.Field(repr=False)
     endpoints: Annotated[
         tuple[Annotated[str, pydantic.StringConstraints(pattern=r'^.+:\d{1,5}$')], ...],
         pydantic.BeforeValidator(_split),

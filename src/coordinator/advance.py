@@ -32,13 +32,14 @@ _DOUBT = datetime.timedelta(seconds=30)
 def advance(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
     """Return the operation one checkpoint further; a held or ended one comes back unchanged."""
     if op.open:
-        op = op.following(plan.names)
+        op = _by_this_clock(op.following(plan.names), world)
     while op.open and not _in_doubt(op, world):
         current = plan.find(op.step)
         if current is None:
-            return op.held(
+            return _holding(
+                op,
                 f'this revision of the charm knows no step {op.step!r} of {op.kind}: refresh to '
-                'the revision that began the operation, then run resume-operation'
+                'the revision that began the operation, then run resume-operation',
             )
         if op.undoing:
             return _undo(op, plan, current, world)
@@ -67,18 +68,19 @@ def _do(
         return _failed(op, plan, current, _too_late(op, current, str(error)), world)
     except errors.RetryStepError as error:
         op = _noting_task(op, error, world)
-        if op.current.attempts < current.attempts:
-            logger.warning('%s: %s: attempt %s: %s', op.id, op.step, op.current.attempts, error)
-            return op.attempt_failed(str(error))
+        again = op.attempt_failed(str(error))
+        if again.current.attempts < current.attempts:
+            logger.warning('%s: attempt %s: %s', op.at, again.current.attempts, error)
+            return again
         return _failed(op, plan, current, f'{error} (after {current.attempts} attempts)', world)
     except errors.CoordinatorError as error:
         return _failed(_noting_task(op, error, world), plan, current, str(error), world)
     op = _learning(op, outcome)
     if isinstance(outcome, step.Done):
-        logger.info('%s: %s is done', op.id, op.step)
+        logger.info('%s: done', op.at)
         return _next(op.step_ended(operation.DONE, world.now()), plan, world)
     # Whatever was just started is noted first: the undo must find it.
-    op = op.waiting(outcome.reason, world.now(), outcome.task)
+    op = _waiting(op, outcome, world)
     if _late(op, current.deadline(op.settings), world):
         return _failed(op, plan, current, _too_late(op, current, outcome.reason), world)
     return op
@@ -100,7 +102,7 @@ def _enter(
         raise
     except Exception as error:
         frames = ''.join(traceback.format_tb(error.__traceback__))
-        logger.error('%s: %s: %s\n%s', op.id, op.step, type(error).__name__, frames)
+        logger.error('%s: %s\n%s', op.at, type(error).__name__, frames)
         raise errors.TransientError(
             f'internal error ({type(error).__name__}), the traceback is in juju debug-log'
         ) from None
@@ -123,7 +125,7 @@ def _next(op: operation.Operation, plan: step.Plan, world: ports.World) -> opera
     position = names.index(op.step) + 1
     if position == len(names):
         failed = any(entry.state == operation.BROKEN for entry in op.steps)
-        return op.ending(operation.FAILED if failed else operation.COMPLETE, world.now())
+        return _ending(op, operation.FAILED if failed else operation.COMPLETE, world)
     op = op.moving_to(names[position])
     following = plan.steps[position]
     if following.only_looks:
@@ -138,12 +140,12 @@ def _next(op: operation.Operation, plan: step.Plan, world: ports.World) -> opera
 def _failed(
     op: operation.Operation, plan: step.Plan, current: step.Step, why: str, world: ports.World
 ) -> operation.Operation:
-    logger.error('%s: %s failed: %s', op.id, op.step, why)
     if plan.past_pivot(op.step) and not current.tolerated:
-        return op.held(why)
+        return _holding(op, why)
+    logger.error('%s: failed: %s', op.at, why)
     op = op.step_ended(operation.BROKEN, world.now(), why)
     if current.tolerated:
-        return _next(op.with_problem(f'{op.step}: {why}'), plan, world)
+        return _next(_unfinished(op, current, f'{op.step}: {why}'), plan, world)
     return op.turning_back(f'{op.step}: {why}')
 
 
@@ -163,18 +165,26 @@ def _undo(
         op = _doubting(op, error, world)
         if not late:
             return _trying_again(op, error, world)
-        return op.held(f'undoing {op.step}: {error}')
+        return _holding(op, f'undoing {op.step}: {error}')
     except errors.CoordinatorError as error:
-        return op.held(f'undoing {op.step}: {error}')
+        return _holding(op, f'undoing {op.step}: {error}')
     op = _learning(op, outcome)
     if isinstance(outcome, step.Done):
+        logger.info('%s: undone', op.at)
         return _back(op.step_ended(operation.UNDONE, world.now()), plan, world)
     if late:
         why = f'undoing {op.step} did not come to its end in time: {outcome.reason}'
-        return _back(
-            op.step_ended(operation.BROKEN, world.now(), why).with_problem(why), plan, world
-        )
-    return op.waiting(outcome.reason, world.now(), outcome.task)
+        op = op.step_ended(operation.BROKEN, world.now(), why)
+        return _back(_unfinished(op, current, why), plan, world)
+    return _waiting(op, outcome, world)
+
+
+def _unfinished(op: operation.Operation, current: step.Step, why: str) -> operation.Operation:
+    """Tell that a step is given up as it is, and what may be left of it."""
+    op = op.with_problem(why)
+    for line in current.remains(op) if current.remains else ():
+        op = op.with_problem(line)
+    return op
 
 
 def _back(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
@@ -188,7 +198,27 @@ def _back(op: operation.Operation, plan: step.Plan, world: ports.World) -> opera
             operation.BROKEN,
         ):
             return op.moving_to(earlier.name)
-    return op.ending(op.outcome, world.now())
+    return _ending(op, op.outcome, world)
+
+
+def _holding(op: operation.Operation, why: str) -> operation.Operation:
+    logger.error('%s: held: %s', op.at, why)
+    return op.held(why)
+
+
+def _ending(op: operation.Operation, status: str, world: ports.World) -> operation.Operation:
+    logger.info('%s: %s ends %s', op.at, op.kind, status)
+    return op.ending(status, world.now())
+
+
+def _waiting(
+    op: operation.Operation, outcome: step.Wait, world: ports.World
+) -> operation.Operation:
+    """Note what is waited for, and tell the log when it is another thing than before."""
+    noted = op.waiting(outcome.reason, world.now(), outcome.task)
+    if noted.current != op.current:
+        logger.info('%s: %s', noted.at, outcome.reason)
+    return noted
 
 
 def _trying_again(
@@ -199,7 +229,7 @@ def _trying_again(
     Were each noted, texts that vary (ports, request ids) would make every look a checkpoint, and
     each checkpoint brings the next dispatch at once: a storm instead of patience.
     """
-    logger.warning('%s: %s: %s', op.id, op.step, error)
+    logger.warning('%s: %s', op.at, error)
     if op.current.reason.startswith(TRYING_AGAIN):
         return op
     return op.waiting(f'{TRYING_AGAIN}{error}', world.now())
@@ -220,6 +250,19 @@ def _doubting(
     if not isinstance(error, errors.AnswerLost):
         return op
     return op.remembering({_IN_DOUBT: operation.stamp(world.now())})
+
+
+def _by_this_clock(op: operation.Operation, world: ports.World) -> operation.Operation:
+    """Begin the doubt anew if it lies in the future: a clock was set back, or another unit leads.
+
+    A dispatch that was killed leaves a doubt too: its request may be on its way.
+    """
+    killed = world.unanswered_since
+    if killed is not None and operation.stamp(killed) > op.fact(_IN_DOUBT):
+        op = op.remembering({_IN_DOUBT: operation.stamp(killed)})
+    since = op.fact(_IN_DOUBT)
+    now = operation.stamp(world.now())
+    return op.remembering({_IN_DOUBT: now}) if since > now else op
 
 
 def _in_doubt(op: operation.Operation, world: ports.World) -> bool:

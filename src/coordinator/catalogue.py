@@ -9,14 +9,12 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import functools
-import re
 from collections.abc import Sequence
 
-from coordinator import errors, manifest, ports
+from coordinator import errors, keys, manifest, ports
 
 _SETS = 'coordinator/backup-sets/'
 _MANIFEST = '/manifest.json'
-_ID = re.compile(r'\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z', re.ASCII)
 _READERS = 8
 """Manifests read at the same time: S3 answers slowly, but many at once."""
 
@@ -36,7 +34,7 @@ def check_id(backup_id: str) -> str:
     Raises:
         PreconditionError: it is not of the form 2026-08-22T10:15:00Z.
     """
-    if not _ID.fullmatch(backup_id):
+    if not keys.ID.fullmatch(backup_id):
         raise errors.PreconditionError(
             f'{backup_id[:40]!r} is no backup id: ids look like 2026-08-22T10:15:00Z, '
             'list-backups shows them'
@@ -58,7 +56,7 @@ def ids(store: ports.ObjectStore) -> list[str]:
     """Return the ids of all sets, oldest first."""
     names = (item.key.removeprefix(_SETS) for item in store.list(_SETS))
     found = (name.removesuffix(_MANIFEST) for name in names if name.endswith(_MANIFEST))
-    return [backup_id for backup_id in found if _ID.fullmatch(backup_id)]
+    return [backup_id for backup_id in found if keys.ID.fullmatch(backup_id)]
 
 
 def entries(store: ports.ObjectStore) -> list[Entry]:
@@ -73,13 +71,27 @@ def read(store: ports.ObjectStore, wanted: Sequence[str]) -> list[Entry]:
 
 
 def _entry(store: ports.ObjectStore, backup_id: str) -> Entry:
-    key = manifest_key(backup_id)
     try:
-        return Entry(backup_id, manifest.parse(store.get(key), key))
-    except errors.StepError as error:
+        return Entry(backup_id, opened(store, backup_id))
+    except (errors.StepError, errors.ForeignRecordError) as error:
         return Entry(backup_id, None, str(error))
-    except errors.ForeignRecordError as error:
-        return Entry(backup_id, None, str(error))
+
+
+def opened(store: ports.ObjectStore, backup_id: str) -> manifest.Manifest:
+    """Return the manifest of a set.
+
+    Raises:
+        NotFound: there is no such set.
+        ForeignRecordError: its manifest is of a newer version.
+        StepError: its manifest is damaged, or that of another set.
+    """
+    key = manifest_key(backup_id)
+    found = manifest.parse(store.get(key), key)
+    if found.backup_id != backup_id:
+        raise errors.StepError(
+            f'{key} is the manifest of {found.backup_id}: it was exchanged, do not restore from it'
+        )
+    return found
 
 
 def commit(store: ports.ObjectStore, contents: manifest.Manifest) -> None:

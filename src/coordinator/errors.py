@@ -1,8 +1,22 @@
 """What can go wrong, sorted by what happens next."""
 
+from __future__ import annotations
+
+from coordinator import plain
+
+LONGEST = 8 << 10
+"""Bytes of one message: Juju takes it as an argument of a program."""
+
 
 class CoordinatorError(Exception):
-    """Base of all errors that a person may read: each message says what to do about it."""
+    """Base of all errors that a person may read: each message says what to do about it.
+
+    Messages quote charms, controllers and buckets, and are printed, logged and shown as they are:
+    so they are made plain here, once.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(plain.one_line(message, LONGEST))
 
 
 class PreconditionError(CoordinatorError):
@@ -78,6 +92,10 @@ class UnexpectedAnswer(StepError):
 
 class StoreUnavailable(TransientError):
     """S3 did not answer, or answered that it cannot just now."""
+
+
+class StoreAnswerLost(StoreUnavailable, AnswerLost):
+    """Something was to be stored or deleted, and no answer came: it may take effect yet."""
 
 
 class StoreRefused(StepError):

@@ -1,29 +1,158 @@
 """The history of operations in the repository: for people, and for when the model is gone.
 
 The record in the peer databag is what counts; nothing is ever read back from here to decide.
+Each operation is one object: its record, the model it was for, and, whole, the messages that the
+record had no room for.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
+import dataclasses
+import functools
 import json
 import logging
+from collections.abc import Generator
+from typing import Any
 
-from coordinator import errors, operation, ports
+from coordinator import errors, keys, operation, ports
 
 logger = logging.getLogger(__name__)
+
+MOST = 50
+"""Operations of one model that are kept."""
+_FOLDER, _SUFFIX = 'coordinator/operations/', '.json'
+_LONGEST = 64 << 10
+"""Bytes of all messages of one operation, the newest: an action's results must hold them."""
+_READERS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """A message that the record had no room for."""
+
+    time: str
+    step: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """An operation as its history tells it."""
+
+    operation: operation.Operation
+    messages: tuple[Message, ...]
 
 
 def key(operation_id: str) -> str:
     """Key of an operation's history."""
-    return f'coordinator/operations/{operation_id}.json'
+    return f'{_FOLDER}{operation_id}{_SUFFIX}'
 
 
 def write(op: operation.Operation, world: ports.World) -> None:
     """Store how far an operation has come; that S3 does not take it stops no operation."""
     try:
-        text = json.dumps(json.loads(op.to_json()), indent=2)
-        world.maas_store.put(key(op.id), text.encode())
+        store = world.maas_store
+        document: dict[str, Any] = json.loads(op.to_json())
+        document['model'] = {'name': world.model_name, 'uuid': world.model_uuid}
+        document['messages'] = [
+            dataclasses.asdict(message) for message in _messages(op, store, world)
+        ]
+        store.put(key(op.id), json.dumps(document, indent=2, ensure_ascii=False).encode())
+        if op.terminal:
+            _expire(store, world.model_uuid)
     except Exception as error:
         # Whatever it is: the record is what counts, and this is only a copy for people.
         reason = str(error) if isinstance(error, errors.CoordinatorError) else type(error).__name__
-        logger.warning('%s: its history was not stored: %s', op.id, reason)
+        logger.warning('%s: its history was not stored: %s', op.at, reason)
+
+
+def _messages(
+    op: operation.Operation, store: ports.ObjectStore, world: ports.World
+) -> list[Message]:
+    """Return the messages so far, the newest last, as many as there is room for."""
+    messages: list[Message] = []
+    if op.cut > len(op.said):
+        with contextlib.suppress(errors.NotFound, errors.ForeignRecordError):
+            messages += read(op.id, store).messages
+    now = operation.stamp(world.now())
+    for position, said in enumerate(op.said):
+        # Why a step failed is said once more, as the error of its operation.
+        if not any(said.text in later.text for later in op.said[position + 1 :]):
+            messages.append(Message(now, said.step, said.text))
+    room = _LONGEST
+    for position, message in reversed(list(enumerate(messages))):
+        room -= len(json.dumps(dataclasses.asdict(message)))
+        if room < 0:
+            return messages[position + 1 :]
+    return messages
+
+
+def read(operation_id: str, store: ports.ObjectStore) -> Told:
+    """Return what the history tells of an operation.
+
+    Raises:
+        PreconditionError: this is no id of an operation.
+        NotFound: there is no history of it.
+        ForeignRecordError: it cannot be read.
+    """
+    text = store.get(key(_checked(operation_id))).decode(errors='replace')
+    with telling(operation_id):
+        op = operation.Operation.from_json(text)
+        names = [field.name for field in dataclasses.fields(Message)]
+        messages: list[dict[str, Any]] = json.loads(text).get('messages', [])
+        told = tuple(Message(**{name: str(raw[name]) for name in names}) for raw in messages)
+        return Told(op, told)
+
+
+@contextlib.contextmanager
+def telling(operation_id: str) -> Generator[None]:
+    """Say of what cannot be told that it was changed: others may write to the bucket.
+
+    Raises:
+        ForeignRecordError: the history is not what `write` made.
+    """
+    try:
+        yield
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise errors.ForeignRecordError(
+            f'{key(operation_id)} cannot be read ({type(error).__name__}): it was changed'
+        ) from None
+
+
+def _checked(operation_id: str) -> str:
+    if not keys.ID.fullmatch(operation_id):
+        raise errors.PreconditionError(
+            f'{operation_id[:40]!r} is no operation id: ids look like 2026-08-22T10:15:00Z, '
+            'show-operation earlier=true lists them'
+        )
+    return operation_id
+
+
+def _expire(store: ports.ObjectStore, model_uuid: str) -> None:
+    """Delete the oldest histories of this model; those of other models are theirs."""
+    names = [item.key for item in store.list(_FOLDER)]
+    if len(names) <= MOST:
+        return
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+        models = pool.map(functools.partial(_model, store), names)
+        own = [name for name, model in zip(names, models, strict=True) if model == model_uuid]
+    # Ids are times, so the first key is the oldest.
+    for name in own[:-MOST]:
+        store.delete(name)
+
+
+def _model(store: ports.ObjectStore, name: str) -> str:
+    """Return the uuid of the model that a history is of; '' when it does not tell."""
+    try:
+        return str(json.loads(store.get(name))['model']['uuid'])
+    except (errors.StepError, KeyError, TypeError, ValueError, RecursionError):
+        return ''

@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 
-from coordinator import errors, ports
+from coordinator import errors, keys, ports
 
-METADATA = 'backup_metadata.json'
-OBJECTS = (METADATA, 'controllers.txt', 'image-storage.tar.gz', 'preseeds.tar.gz')
+METADATA, CONTROLLERS = 'backup_metadata.json', 'controllers.txt'
+ARCHIVES = ('image-storage.tar.gz', 'preseeds.tar.gz')
+OBJECTS = (METADATA, CONTROLLERS, *ARCHIVES)
+_CONTROLLER = re.compile(r'[A-Za-z0-9]{1,64}')
+
+
+class UnfinishedError(errors.StepError):
+    """What is in S3 is no finished backup, or not yet."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +53,20 @@ def latest_change(store: ports.ObjectStore) -> str:
 
 def changed_since(store: ports.ObjectStore, mark: str) -> list[str]:
     """Return the ids of backups whose metadata S3 saw change later than `latest_change` said."""
-    return sorted(item.key.split('/')[1] for item in _metadata(store) if _changed(item) > mark)
+    return sorted(_id(item) for item in _metadata(store) if _changed(item) > mark)
 
 
 def _metadata(store: ports.ObjectStore) -> list[ports.StoredObject]:
-    return [item for item in store.list('backup/') if item.key.endswith(f'/{METADATA}')]
+    """Return the metadata of what is named as maas-region names its backups."""
+    return [
+        item
+        for item in store.list('backup/')
+        if item.key == f'backup/{_id(item)}/{METADATA}' and keys.ID.fullmatch(_id(item))
+    ]
+
+
+def _id(item: ports.StoredObject) -> str:
+    return item.key.split('/')[1]
 
 
 def _changed(item: ports.StoredObject) -> str:
@@ -61,27 +77,50 @@ def read(store: ports.ObjectStore, backup_id: str) -> Backup:
     """Read a finished backup.
 
     Raises:
-        StepError: an object is missing or empty, or the backup did not succeed.
+        UnfinishedError: an object is missing or empty, or the backup did not succeed.
+        StepError: S3 does not let it be read: nothing is known of it.
     """
     folder = f'backup/{backup_id}/'
     present = {item.key.removeprefix(folder): item for item in store.list(folder)}
     for name in OBJECTS:
         if name not in present:
-            raise errors.StepError(f'{folder}{name} is missing: the backup is not finished')
+            raise UnfinishedError(f'{folder}{name} is missing: the backup is not finished')
         if not present[name].size:
-            raise errors.StepError(f'{folder}{name} is empty: the backup is not usable')
-    try:
-        metadata = json.loads(store.get(folder + METADATA))
-        success = metadata['success'] is True
-        version = str(metadata.get('maas_snap_version', ''))
-        controllers = store.get(f'{folder}controllers.txt').decode().split()
-    except (ValueError, KeyError, TypeError) as error:
-        raise errors.StepError(f'{folder}{METADATA} cannot be read: {error!r}') from error
-    if not success:
-        raise errors.StepError(f'{folder}{METADATA} says that the backup did not succeed')
+            raise UnfinishedError(f'{folder}{name} is empty: the backup is not usable')
+    version = version_in(store.get(folder + METADATA), folder + METADATA)
+    controllers = controllers_in(store.get(folder + CONTROLLERS), folder + CONTROLLERS)
     return Backup(
         id=backup_id,
         maas_version=version,
-        controllers=tuple(sorted(controllers)),
+        controllers=controllers,
         objects=tuple(present[name] for name in OBJECTS),
     )
+
+
+def version_in(metadata: bytes, source: str) -> str:
+    """Return the MAAS version out of a backup's metadata; `source` names it in errors.
+
+    Raises:
+        UnfinishedError: it cannot be read, or the backup did not succeed.
+    """
+    try:
+        found = json.loads(metadata)
+        success = found['success'] is True
+        version = str(found.get('maas_snap_version', ''))
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise UnfinishedError(f'{source} cannot be read: {error!r}') from None
+    if not success:
+        raise UnfinishedError(f'{source} says that the backup did not succeed')
+    return version
+
+
+def controllers_in(listed: bytes, source: str) -> tuple[str, ...]:
+    """Return the ids of the region controllers, sorted; `source` names the list in errors.
+
+    Raises:
+        UnfinishedError: it holds anything else.
+    """
+    controllers = listed.decode(errors='replace').split()
+    if not all(_CONTROLLER.fullmatch(name) for name in controllers):
+        raise UnfinishedError(f'{source} holds more than ids of controllers')
+    return tuple(sorted(controllers))

@@ -8,14 +8,50 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 
-from coordinator import errors
+from coordinator import errors, keys, plain
 
 VERSION = 1
+
+# A manifest lies where others may write, and its own checksum is no signature: whatever becomes
+# a key, a setting or an action's parameter must have the form of one, and the rest is shown.
+
+
+def _like(form: str | re.Pattern[str]) -> pydantic.AfterValidator:
+    pattern = re.compile(form)
+
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError('is not of its form')
+        return text
+
+    return pydantic.AfterValidator(check)
+
+
+def _plain_key(text: str) -> str:
+    if not keys.is_plain(text):
+        raise ValueError('can be no key of an object')
+    return text
+
+
+Text = Annotated[str, pydantic.AfterValidator(plain.one_line)]
+"""For people."""
+Id = Annotated[str, _like(keys.ID)]
+Key = Annotated[str, pydantic.AfterValidator(_plain_key)]
+Bucket = Annotated[str, _like(keys.BUCKET)]
+Name = Annotated[str, _like(r'[A-Za-z0-9][A-Za-z0-9._-]{0,254}')]
+"""Of a stanza, a WAL archive or a controller."""
+Segment = Annotated[str, _like(r'([0-9A-F]{24})?')]
+"""Name of a WAL segment, or ''."""
+Count = Annotated[int, pydantic.Field(ge=0, lt=1 << 62)]
+Seconds = Annotated[int, pydantic.Field(ge=0, lt=1 << 31)]
+Few = pydantic.Field(max_length=100)
+"""So many there may be of what a set has few of."""
 
 
 class _Part(pydantic.BaseModel):
@@ -32,43 +68,44 @@ class _Part(pydantic.BaseModel):
 class Object(_Part):
     """One object in S3; `key` is relative to the path of its place."""
 
-    key: str
-    size: int
-    etag: str = ''
-    sha256: str = ''
+    key: Key
+    size: Count
+    etag: Text = ''
+    sha256: Text = ''
     """Only where the coordinator had the content in hand anyway."""
 
 
 class Place(_Part):
     """Where in S3 a part lies."""
 
-    endpoint: str = ''
-    bucket: str
-    path: str = ''
-    region: str = ''
+    endpoint: Text = ''
+    """For people: a restore asks the S3 server that it is related to, and no other."""
+    bucket: Bucket
+    path: Key = ''
+    region: Text = ''
 
 
 class Charm(_Part):
     """An application as it was when the backup was made."""
 
-    application: str
-    charm: str
-    channel: str = ''
-    revision: int = 0
-    workload_version: str = ''
-    units: int
+    application: Text
+    charm: Text
+    channel: Text = ''
+    revision: Count = 0
+    workload_version: Text = ''
+    units: Count
 
 
 class Maas(_Part):
     """The files backup that maas-region made."""
 
     charm: Charm
-    backup_id: str
-    version: str
+    backup_id: Id
+    version: Text
     """MAAS version, as maas-region recorded it."""
     place: Place
-    controllers: tuple[str, ...]
-    objects: tuple[Object, ...]
+    controllers: Annotated[tuple[Name, ...], Few]
+    objects: Annotated[tuple[Object, ...], Few]
 
     @property
     def bytes(self) -> int:
@@ -80,18 +117,18 @@ class PostgreSQL(_Part):
     """The database backup that pgBackRest made."""
 
     charm: Charm
-    backup_id: str
-    label: str
-    stanza: str
+    backup_id: Id
+    label: Annotated[str, _like(keys.LABEL)]
+    stanza: Name
     place: Place
-    archive: str
-    wal_start: str
-    wal_stop: str
-    lsn_start: str
-    lsn_stop: str
-    objects: int
-    bytes: int
-    database_bytes: int
+    archive: Name
+    wal_start: Segment
+    wal_stop: Segment
+    lsn_start: Text
+    lsn_stop: Text
+    objects: Count
+    bytes: Count
+    database_bytes: Count
     """Size of the database, uncompressed."""
     manifest: Object
     """pgBackRest's own manifest, which has a checksum of each file."""
@@ -101,33 +138,33 @@ class Passwords(_Part):
     """The system users' passwords: sealed, and hashed for comparison."""
 
     sealed: Object
-    recipients: tuple[str, ...]
-    hashes: dict[str, str]
+    recipients: Annotated[tuple[Text, ...], Few]
+    hashes: Annotated[dict[str, str], Few]
 
 
 class Model(_Part):
     """The Juju model that was backed up."""
 
-    name: str
-    uuid: str
-    juju_version: str
+    name: Text
+    uuid: Text
+    juju_version: Text
 
 
 class Manifest(_Part):
     """One backup set."""
 
     version: int = VERSION
-    backup_id: str
-    started: str
-    verified: str
+    backup_id: Id
+    started: Text
+    verified: Text
     """When both parts were found complete in S3; times are UTC."""
-    coordinator_version: str
-    strategy: str
+    coordinator_version: Text
+    strategy: Text
     model: Model
     maas: Maas
     postgresql: PostgreSQL
     passwords: Passwords
-    seconds: dict[str, int]
+    seconds: Annotated[dict[str, Seconds], Few]
     """How long each step took: what a restore's estimate starts from."""
 
     def to_json(self) -> bytes:

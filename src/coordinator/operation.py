@@ -12,11 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from coordinator import errors, settings
-
-FORMAT = 1
-LONGEST_MESSAGE = 400
-"""Bytes of one message in the record: a databag is no place for a log."""
+from coordinator import errors, formats, plain, settings
 
 FORGIVEN = 'forgiven-task'
 """Fact: tasks up to this id that failed count no more, as the operation was resumed."""
@@ -44,15 +40,6 @@ def parse_stamp(text: str) -> datetime.datetime:
     return datetime.datetime.strptime(text, '%Y-%m-%dT%H:%M:%SZ').replace(tzinfo=datetime.UTC)
 
 
-def one_line(text: str, limit: int = LONGEST_MESSAGE) -> str:
-    """Make foreign text safe for a status, a table or a terminal: printable, one line, cut."""
-    line = ' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())
-    whole = line.encode()
-    if len(whole) <= limit:
-        return line
-    return whole[: limit - len('…'.encode())].decode(errors='ignore') + '…'
-
-
 @dataclasses.dataclass(frozen=True)
 class StepRecord:
     """How far one step has come."""
@@ -68,6 +55,14 @@ class StepRecord:
     """Why it waits, or why it failed."""
     task: int | None = None
     """The Juju task that it waits for, or waited for last."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """Something that the record has no room for, whole."""
+
+    step: str
+    text: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +87,10 @@ class Operation:
     """What went wrong first, for people."""
     problems: tuple[str, ...] = ()
     """What else the operator should know: what is missing, what was left behind."""
+    cut: int = 0
+    """How many messages were cut or left out so far: the history has them whole."""
+    said: tuple[Message, ...] = dataclasses.field(default=(), compare=False)
+    """Those of this dispatch, for the history; no part of the record."""
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What the action was given; a secret only by its URI."""
@@ -126,6 +125,12 @@ class Operation:
     def terminal(self) -> bool:
         """Whether it will never change again."""
         return self.status not in (OPEN, HELD)
+
+    @property
+    def at(self) -> str:
+        """Where it is, for logs: its id, its step, and the Juju task of that."""
+        task = self.current.task
+        return f'{self.id}: {self.step}' + (f' (task {task})' if task is not None else '')
 
     @property
     def current(self) -> StepRecord:
@@ -165,6 +170,19 @@ class Operation:
         )
         return dataclasses.replace(self, steps=steps)
 
+    def putting_aside(self, step: str, text: str) -> Operation:
+        """Keep a message that the record has no room for: the history gets it."""
+        message = Message(step, plain.one_line(text, errors.LONGEST))
+        return dataclasses.replace(self, cut=self.cut + 1, said=(*self.said, message))
+
+    def _saying(self, text: str) -> Operation:
+        """Put a message aside if the record has no room for it, and does not hold it already."""
+        line = plain.one_line(text)
+        held = (self.error, *self.problems, *(entry.reason for entry in self.steps))
+        if line == plain.one_line(text, errors.LONGEST) or line in held:
+            return self
+        return self.putting_aside(self.step, text)
+
     def remembering(self, facts: Mapping[str, str]) -> Operation:
         """Add facts."""
         return dataclasses.replace(self, facts={**self.facts, **facts}) if facts else self
@@ -188,21 +206,31 @@ class Operation:
     def waiting(self, reason: str, now: datetime.datetime, task: int | None = None) -> Operation:
         """Note why the current step waits. Nothing differs if nothing new was learned."""
         entry = self.current
-        return self._with_step(
+        return self._saying(reason)._with_step(
             self.step,
-            reason=one_line(reason),
+            reason=plain.one_line(reason),
             task=task if task is not None else entry.task,
             since=entry.since or stamp(now),
         )
 
     def attempt_failed(self, reason: str) -> Operation:
-        """Let the current step begin anew, with a new intent."""
-        return self._with_step(self.step, state=TO_DO, reason=one_line(reason), since='')
+        """Let the current step begin anew, with a new intent.
+
+        One that could not even begin counts as an attempt too, or there would be no end of them.
+        """
+        entry = self.current
+        return self._saying(reason)._with_step(
+            self.step,
+            state=TO_DO,
+            attempts=entry.attempts + (entry.state == TO_DO),
+            reason=plain.one_line(reason),
+            since='',
+        )
 
     def step_ended(self, state: str, now: datetime.datetime, reason: str = '') -> Operation:
         """Note that the current step is done, failed or undone."""
-        return self._with_step(
-            self.step, state=state, ended=stamp(now), reason=one_line(reason), since=''
+        return self._saying(reason)._with_step(
+            self.step, state=state, ended=stamp(now), reason=plain.one_line(reason), since=''
         )
 
     def moving_to(self, step: str) -> Operation:
@@ -212,7 +240,10 @@ class Operation:
     def turning_back(self, error: str, outcome: str = FAILED) -> Operation:
         """Undo from the current step on."""
         return dataclasses.replace(
-            self, undoing=True, outcome=outcome, error=self.error or one_line(error)
+            self._saying(error),
+            undoing=True,
+            outcome=outcome,
+            error=self.error or plain.one_line(error),
         )
 
     def aborting(self, now: datetime.datetime) -> Operation:
@@ -222,12 +253,12 @@ class Operation:
             back = back._with_step(self.step, since=stamp(now))
         return dataclasses.replace(back, status=OPEN)
 
-    def forced_to_end(self, now: datetime.datetime, condition: Iterable[str]) -> Operation:
-        """End as it is, with nothing put back; `condition` is what the operator must know."""
+    def forced_to_end(self, now: datetime.datetime, remains: Iterable[str]) -> Operation:
+        """End as it is, with nothing put back; `remains` is what the operator must know."""
         ended = self.with_problem(
             f'ended by force at {self.step} ({self.current.state}): nothing was put back'
         )
-        for line in condition:
+        for line in remains:
             ended = ended.with_problem(line)
         return ended.ending(ABORTED, now)
 
@@ -237,15 +268,18 @@ class Operation:
 
     def with_problem(self, text: str) -> Operation:
         """Add something that the operator should know; the first one is the error as well."""
-        line = one_line(text)
-        return dataclasses.replace(self, problems=(*self.problems, line), error=self.error or line)
+        line, op = plain.one_line(text), self._saying(text)
+        for problem in self.problems[: 1 - formats.MOST_PROBLEMS]:
+            op = op.putting_aside(self.step, problem)
+        problems = (*self.problems, line)[-formats.MOST_PROBLEMS :]
+        return dataclasses.replace(op, problems=problems, error=self.error or line)
 
     def held(self, reason: str) -> Operation:
         """Stop here for a person."""
         return dataclasses.replace(
-            self._with_step(self.step, reason=one_line(reason)),
+            self._saying(reason)._with_step(self.step, reason=plain.one_line(reason)),
             status=HELD,
-            error=self.error or one_line(reason),
+            error=self.error or plain.one_line(reason),
         )
 
     def resumed(
@@ -271,24 +305,28 @@ class Operation:
 
     def to_json(self) -> str:
         """Return the record as stored; equal operations give equal text."""
-        raw = {'format': FORMAT, **dataclasses.asdict(self), 'settings': self.settings.to_dict()}
+        # Not `dataclasses.asdict`: its deep copy would cost more than all else here.
+        raw = {
+            **vars(self),
+            'format': formats.FORMAT,
+            'settings': self.settings.to_dict(),
+            'steps': [vars(entry) for entry in self.steps],
+            'facts': dict(self.facts),
+            'parameters': dict(self.parameters),
+        }
+        del raw['said']
         return json.dumps(raw, sort_keys=True, separators=(',', ':'), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Operation:
-        """Read a record; fields that this version does not know are ignored.
+        """Read a record of any format up to today's; fields that are not known are ignored.
 
         Raises:
             ForeignRecordError: a newer version wrote it, or it is no operation record.
         """
         try:
-            raw: dict[str, Any] = json.loads(text)
-            if raw['format'] > FORMAT:
-                raise errors.ForeignRecordError(
-                    f'the operation record has format {raw["format"]}, this revision of the charm '
-                    f'knows {FORMAT}: refresh the charm to the newer revision again'
-                )
-            known = {field.name for field in dataclasses.fields(cls)}
+            raw = formats.read(text)
+            known = {field.name for field in dataclasses.fields(cls)} - {'said'}
             values = {key: value for key, value in raw.items() if key in known}
             values['settings'] = settings.Settings.from_dict(raw['settings'])
             step_fields = {field.name for field in dataclasses.fields(StepRecord)}

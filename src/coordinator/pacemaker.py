@@ -26,8 +26,8 @@ class Pacemaker:
         self._charm_dir = charm_dir
         self._service = f'{unit.replace("/", "-")}-pacemaker'
 
-    def start(self) -> None:
-        """See to it that the pacemaker runs.
+    def start(self, at: str) -> None:
+        """See to it that the pacemaker runs; `at` tells the log for which operation.
 
         That it does not start stops no operation: every other hook advances it as well.
         """
@@ -54,7 +54,7 @@ class Pacemaker:
             f'JUJU_DISPATCH_PATH=hooks/advance exec {self._charm_dir}/dispatch',
         )
         if started.returncode:
-            logger.warning('the pacemaker did not start: %s', started.stderr.strip())
+            logger.warning('%s: the pacemaker did not start: %s', at, started.stderr.strip())
 
     def stop(self) -> None:
         """See to it that no pacemaker runs.

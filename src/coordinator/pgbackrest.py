@@ -13,11 +13,23 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from coordinator import errors, ports
+from coordinator import errors, keys, pgbackrest_files, ports
 
-_LABEL = re.compile(r'(\d{4})(\d{2})(\d{2})-(\d{2})(\d{2})(\d{2})F')
+_ANY_LABEL = re.compile(rf'{keys.LABEL.pattern}(_[0-9]{{8}}-[0-9]{{6}}[DI])?')
+_ARCHIVE = re.compile(r'[0-9]+(\.[0-9]+)?-[0-9]+')
+_SEGMENT = re.compile(r'([0-9A-F]{24})?')
 _LARGEST_INFO = 64 << 20
-_LARGEST_MANIFEST = 512 << 20
+_LARGEST_MANIFEST = 128 << 20
+"""Some hundred thousand files."""
+_LONGEST_WAL = 1 << 16
+"""WAL segments that a backup may need: 1 TiB of them."""
+_EQUAL_SIGNS = 256
+"""How many a file's name may hold: each is tried."""
+_ENCRYPTED = b'Salted__'
+
+
+class EncryptedRepository(errors.StepError):
+    """Nothing in it can be read without pgBackRest and its passphrase."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,19 +75,23 @@ def stanza(model: str, application: str) -> str:
 
 def label_to_id(label: str) -> str:
     """Turn `20250814-103336F` into `2025-08-14T10:33:36Z`, as the postgresql charm does."""
-    match = _LABEL.match(label)
-    if match is None:
+    if not keys.LABEL.fullmatch(label):
         raise errors.UnexpectedAnswer(f'{label!r} is no label of a full pgBackRest backup')
-    year, month, day, hour, minute, second = match.groups()
-    return f'{year}-{month}-{day}T{hour}:{minute}:{second}Z'
+    day, time = label[:8], label[9:15]
+    return f'{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}Z'
 
 
 def parse(content: bytes) -> dict[str, dict[str, Any]]:
     """Read an info file or a manifest into section, key, value.
 
     Raises:
-        UnexpectedAnswer: the content is not of that form.
+        EncryptedRepository: the content is encrypted.
+        UnexpectedAnswer: it is not of that form.
     """
+    if content.startswith(_ENCRYPTED):
+        raise EncryptedRepository(
+            'the pgBackRest repository is encrypted (repo-cipher-type): only pgBackRest reads it'
+        )
     sections: dict[str, dict[str, Any]] = {}
     section: dict[str, Any] = {}
     try:
@@ -84,24 +100,26 @@ def parse(content: bytes) -> dict[str, dict[str, Any]]:
             if line.startswith('[') and line.endswith(']'):
                 section = sections.setdefault(line[1:-1], {})
             elif line:
-                key, value = _entry(line)
+                key, value = entry(line)
                 section[key] = value
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise errors.UnexpectedAnswer(
             f'a pgBackRest file is damaged near {str(error)[:80]!r}'
-        ) from error
+        ) from None
     return sections
 
 
-def _entry(line: str) -> tuple[str, Any]:
+def entry(line: str) -> tuple[str, Any]:
     """Split at the first `=` with JSON behind it: a file's name may hold `=` as well."""
     at = line.find('=')
-    while at >= 0:
+    for _ in range(_EQUAL_SIGNS):
+        if at < 0:
+            break
         try:
             return line[:at], json.loads(line[at + 1 :])
         except ValueError:
             at = line.find('=', at + 1)
-    raise ValueError(line)
+    raise ValueError(line[:80])
 
 
 def backups(store: ports.ObjectStore, stanza_name: str) -> list[Backup]:
@@ -116,34 +134,41 @@ def backups(store: ports.ObjectStore, stanza_name: str) -> list[Backup]:
     except (errors.NotFound, errors.UnexpectedAnswer):
         # pgBackRest keeps an equal twin for the moment in which the first is rewritten.
         sections = parse(store.get(f'{path}.copy', limit=_LARGEST_INFO))
-    history: Mapping[str, Mapping[str, Any]] = sections.get('db:history', {})
+    history: Mapping[str, Any] = sections.get('db:history', {})
     found = [
         _backup(label, raw, history) for label, raw in sections.get('backup:current', {}).items()
     ]
     return sorted(found, key=lambda backup: backup.label)
 
 
-def _backup(
-    label: str, raw: Mapping[str, Any], history: Mapping[str, Mapping[str, Any]]
-) -> Backup:
+def _backup(label: str, raw: Any, history: Mapping[str, Any]) -> Backup:
     try:
         db_id = raw['db-id']
         return Backup(
-            label=label,
-            type=raw['backup-type'],
+            label=_formed(_ANY_LABEL, label),
+            type=str(raw['backup-type']),
             error=bool(raw.get('backup-error')),
-            start=raw['backup-timestamp-start'],
-            stop=raw['backup-timestamp-stop'],
-            wal_start=raw.get('backup-archive-start') or '',
-            wal_stop=raw.get('backup-archive-stop') or '',
-            lsn_start=raw.get('backup-lsn-start') or '',
-            lsn_stop=raw.get('backup-lsn-stop') or '',
-            repository_bytes=raw['backup-info-repo-size'],
-            database_bytes=raw['backup-info-size'],
-            archive=f'{history[str(db_id)]["db-version"]}-{db_id}',
+            start=int(raw['backup-timestamp-start']),
+            stop=int(raw['backup-timestamp-stop']),
+            wal_start=_formed(_SEGMENT, raw.get('backup-archive-start') or ''),
+            wal_stop=_formed(_SEGMENT, raw.get('backup-archive-stop') or ''),
+            lsn_start=str(raw.get('backup-lsn-start') or ''),
+            lsn_stop=str(raw.get('backup-lsn-stop') or ''),
+            repository_bytes=int(raw['backup-info-repo-size']),
+            database_bytes=int(raw['backup-info-size']),
+            archive=_formed(_ARCHIVE, f'{history[str(db_id)]["db-version"]}-{db_id}'),
         )
     except KeyError as error:
-        raise errors.UnexpectedAnswer(f'backup.info lists {label} without {error}') from error
+        raise errors.UnexpectedAnswer(f'backup.info lists {label} without {error}') from None
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        raise errors.UnexpectedAnswer(f'backup.info is damaged at {label}') from None
+
+
+def _formed(form: re.Pattern[str], text: str) -> str:
+    """Return a text that becomes part of a key, if it has the form of one."""
+    if not form.fullmatch(text):
+        raise ValueError(text)
+    return text
 
 
 def first_full_after(store: ports.ObjectStore, stanza_name: str, after: str) -> Backup | None:
@@ -168,10 +193,11 @@ def verify(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> Conten
     manifest = parse(raw)
     if manifest.get('backup', {}).get('backup-label') != backup.label:
         raise errors.StepError(f'{folder}/backup.manifest is not the manifest of {backup.label}')
+    expected = list(_expected(folder, manifest))
     present = {item.key: item.size for item in store.list(f'{folder}/')}
     wrong = [
         f'{key} ({present.get(key, "missing")} instead of {size} bytes)'
-        for key, size, exact in _expected(folder, manifest)
+        for key, size, exact in expected
         if key not in present or (present[key] != size if exact else present[key] < size)
     ]
     wrong += _missing_wal(store, stanza_name, backup)
@@ -188,28 +214,16 @@ def verify(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> Conten
     )
 
 
-def _expected(
-    folder: str, manifest: Mapping[str, Mapping[str, Any]]
-) -> Iterator[tuple[str, int, bool]]:
+def _expected(folder: str, manifest: Mapping[str, Any]) -> Iterator[tuple[str, int, bool]]:
     """Yield key, size in bytes, and whether the size is exact, of each object of a full backup."""
-    compression = manifest.get('backup:option', {}).get('option-compress-type', 'none')
-    suffix = {'none': '', 'gz': '.gz', 'lz4': '.lz4', 'zst': '.zst', 'bz2': '.bz2'}[compression]
-    bundles: dict[int, int] = {}
-    for name, file in manifest.get('target:file', {}).items():
-        # A file without a size of its own in the repository is stored as it is.
-        size = file.get('repo-size', file['size'])
-        if 'bni' in file:
-            end = file.get('bno', 0) + size
-            bundles[file['bni']] = max(bundles.get(file['bni'], 0), end)
-        elif not file.get('reference') and not _kept_elsewhere(file, manifest):
-            yield f'{folder}/{name}{suffix}', size, True
-    for number, end in bundles.items():
-        yield f'{folder}/bundle/{number}', end, False
-
-
-def _kept_elsewhere(file: Mapping[str, Any], manifest: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether no object is stored: beside bundles, pgBackRest stores no empty files."""
-    return file['size'] == 0 and bool(manifest.get('backup', {}).get('backup-bundle'))
+    bundles: dict[str, int] = {}
+    for file in pgbackrest_files.files(manifest, f'{folder}/backup.manifest'):
+        if file.bundled:
+            bundles[file.key] = max(bundles.get(file.key, 0), file.offset + file.stored)
+        else:
+            yield f'{folder}/{file.key}', file.stored, True
+    for key, end in bundles.items():
+        yield f'{folder}/{key}', end, False
 
 
 def _missing_wal(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> list[str]:
@@ -233,10 +247,17 @@ def wal_range(start: str, stop: str) -> Iterator[str]:
     """Yield the names of the WAL segments from start to stop, at the default size of 16 MiB.
 
     A name is timeline, log and segment, eight hexadecimal digits each; a log has 256 segments.
+
+    Raises:
+        UnexpectedAnswer: they are more than any backup needs.
     """
     if not start or not stop:
         return
     timeline = stop[:8]
     first, last = (int(name[8:16], 16) * 256 + int(name[16:24], 16) for name in (start, stop))
+    if last - first > _LONGEST_WAL:
+        raise errors.UnexpectedAnswer(
+            f'backup.info lists a backup with WAL from {start} to {stop}'
+        )
     for number in range(first, last + 1):
         yield f'{timeline}{number // 256:08X}{number % 256:08X}'

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from coordinator import operation
 from coordinator.step import Plan, Step, minutes
 from coordinator.steps import (
+    aiming,
     backup_set,
     checks,
     maas_region,
     passwords,
     postgresql,
     relations,
-    repositories,
     restore_checks,
     restoring,
 )
@@ -26,6 +26,7 @@ _SCALE_DOWN = Step(
     undo=postgresql.restore_scale,
     deadline=lambda settings: settings.scaling_deadline,
     undo_deadline=lambda settings: settings.scaling_deadline,
+    remains=postgresql.remains,
 )
 
 # The database goes first and the files after it: a file that the database does not know does no
@@ -44,6 +45,7 @@ BACKUP_ALL = Plan(
             'seal the passwords of {postgresql} for {recipients} recipient(s) into the repository',
             passwords.capture,
             undo=passwords.discard,
+            remains=passwords.sealed_remains,
         ),
         _SCALE_DOWN,
         Step(
@@ -75,6 +77,7 @@ BACKUP_ALL = Plan(
             postgresql.await_scale,
             deadline=lambda settings: settings.scaling_deadline,
             tolerated=True,
+            remains=postgresql.remains,
         ),
         Step(
             'verify',
@@ -104,9 +107,10 @@ RESTORE_ALL = Plan(
         Step(
             'aim-repositories',
             'aim the s3-integrators at the bucket and path that hold the set, if they are not',
-            repositories.aim,
-            mark=repositories.mark_aim,
-            undo=repositories.aim_back,
+            aiming.aim,
+            mark=aiming.mark_aim,
+            undo=aiming.aim_back,
+            remains=aiming.remains,
         ),
         _SCALE_DOWN,
         Step(
@@ -115,6 +119,7 @@ RESTORE_ALL = Plan(
             restoring.apply_passwords,
             mark=passwords.mark_apply,
             undo=passwords.take_back,
+            remains=passwords.remains,
         ),
         Step(
             'detach-maas',
@@ -123,6 +128,7 @@ RESTORE_ALL = Plan(
             mark=restoring.mark_detach,
             undo=relations.attach_again,
             undo_deadline=minutes(60),
+            remains=relations.remains,
         ),
         # From here on the old database is gone, so an error holds the operation.
         Step(
@@ -150,7 +156,7 @@ RESTORE_ALL = Plan(
         Step(
             'renew-repository',
             'give {postgresql} a path of its own, if it must not go on in that of the set',
-            repositories.renew,
+            aiming.renew,
         ),
         Step(
             'attach-maas',
@@ -169,6 +175,7 @@ RESTORE_ALL = Plan(
             postgresql.await_scale,
             deadline=lambda settings: settings.scaling_deadline,
             tolerated=True,
+            remains=postgresql.remains,
         ),
         Step('forget-passwords', 'remove what was put aside to go back', passwords.forget),
         Step(

@@ -7,9 +7,10 @@ All names are Juju names (`postgresql/0`, never tags) and all times are aware UT
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 
@@ -279,6 +280,14 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def open(self, key: str) -> contextlib.AbstractContextManager[Iterator[bytes]]:
+        """Lend an object of any size, to be read whole; `NotFound` when absent.
+
+        Its chunks have a few MiB at most. An answer that breaks off is taken up where it was;
+        `UnexpectedAnswer` when the object was replaced meanwhile.
+        """
+        ...
+
     def head(self, key: str) -> StoredObject:
         """Return what is known of an object; `NotFound` when absent."""
         ...
@@ -342,4 +351,9 @@ class World(Protocol):
 
     def now(self) -> datetime.datetime:
         """Return the time, aware and in UTC."""
+        ...
+
+    @property
+    def unanswered_since(self) -> datetime.datetime | None:
+        """When a dispatch of this unit that was killed sent something last; mostly None."""
         ...

@@ -10,15 +10,16 @@ import json
 
 import ops
 
-from coordinator import operation
+from coordinator import ended, limits, operation
 
 RELATION = 'coordinator'
 _OPERATION = 'operation'
+_ENDED = 'ended'
 _LAST_COMPLETE = 'last-complete'
 
 
 class Record:
-    """The running or last operation, and the newest complete backup set."""
+    """The running or last operation, those that have ended, and the newest complete backup set."""
 
     def __init__(self, model: ops.Model):
         self._relation = model.get_relation(RELATION)
@@ -38,9 +39,27 @@ class Record:
         text = self._get(_OPERATION)
         return operation.Operation.from_json(text) if text else None
 
-    def save(self, op: operation.Operation) -> bool:
-        """Store an operation; return whether anything differs."""
-        return self._put(_OPERATION, op.to_json())
+    def save(self, op: operation.Operation) -> operation.Operation | None:
+        """Store an operation, made to fit; return it so, or None when nothing differs.
+
+        Raises:
+            ForeignRecordError: what is there was written by a newer revision, and stays.
+            PreconditionError: it is a new operation, and too large.
+        """
+        before = self.load()
+        fitting = limits.fitted(op, before)
+        if not self._put(_OPERATION, fitting.to_json()):
+            return None
+        for over in (before, fitting):
+            if over is not None and over.terminal:
+                self._put(_ENDED, ended.to_json(ended.adding(self.earlier, over)))
+        return fitting
+
+    @property
+    def earlier(self) -> tuple[ended.Ended, ...]:
+        """The last operations that have ended, newest first."""
+        text = self._get(_ENDED)
+        return ended.from_json(text) if text else ()
 
     @property
     def last_complete(self) -> str:

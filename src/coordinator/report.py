@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from coordinator import catalogue, manifest, operation, ports, settings, status, step
+from coordinator import (
+    catalogue,
+    ended,
+    errors,
+    history,
+    manifest,
+    operation,
+    plain,
+    ports,
+    settings,
+    status,
+    step,
+)
 from coordinator.steps import (
+    aiming,
     checks,
     postgresql,
     relations,
-    repositories,
     restore_checks,
     restoring,
 )
 
+_WIDEST = 1000
+"""Bytes of a table's cell."""
+
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out a table as the two charms' own lists are: ` | ` between columns, a rule."""
-    lines = [list(head), *(list(row) for row in rows)]
+    """Lay out a table as the two charms' own lists are: ` | ` between columns, a rule.
+
+    Cells may hold foreign text: what would break the table, or the terminal, is taken out.
+    """
+    lines = [[plain.one_line(cell, _WIDEST) for cell in row] for row in (head, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     texts = [
         ' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -33,17 +52,30 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 # --- show-operation ----------------------------------------------------------------------------
 
 
-def operation_text(op: operation.Operation, app: str, now: datetime.datetime) -> str:
-    """Return an operation for people: a line, its steps, and what to do next."""
-    lines = [_headline(op, now), '', table(
+def operation_text(
+    op: operation.Operation,
+    app: str,
+    now: datetime.datetime,
+    messages: Sequence[history.Message] | None = None,
+) -> str:
+    """Return an operation for people: a line, its steps, and what to do next.
+
+    Args:
+        op: the operation.
+        app: this application's name, for commands.
+        now: the time.
+        messages: those that the record has no room for; None when they were not read.
+    """
+    steps = table(
         ('step', 'state', 'since', 'took', 'task', 'reason'),
         [_step_row(op, entry, now) for entry in op.steps],
-    )]  # fmt: skip
-    lines += _restored(op)
+    )
+    lines = _restored(op)
     lines += _downtime(op, now)
     if op.error:
         lines += ['', f'error: {op.error}']
     lines += [f'problem: {problem}' for problem in op.problems if problem != op.error]
+    lines += _whole(op, app, messages)
     if op.status == operation.HELD:
         lines += ['', f'held: {op.current.reason}']
         lines += ['', f'next: mend this, then juju run {app}/leader resume-operation']
@@ -51,7 +83,23 @@ def operation_text(op: operation.Operation, app: str, now: datetime.datetime) ->
         lines += ['', f'next: mend this, then juju run {app}/leader {op.kind}']
     elif op.status == operation.COMPLETE:
         lines += ['', f'next: juju run {app}/leader list-backups']
-    return '\n'.join(lines)
+    return '\n'.join([_line(_headline(op, now)), '', steps, *map(_line, lines)])
+
+
+def _line(text: str) -> str:
+    """Make a line plain, but for its indentation: what came out of S3 may hold anything."""
+    indent = len(text) - len(text.lstrip(' '))
+    return ' ' * indent + plain.one_line(text, errors.LONGEST)
+
+
+def _whole(
+    op: operation.Operation, app: str, messages: Sequence[history.Message] | None
+) -> list[str]:
+    """Return the messages that were cut, or how to see them."""
+    if messages is None and op.cut:
+        command = f'juju run {app}/leader show-operation operation-id={op.id}'
+        return ['', f'{op.cut} message(s) were cut or left out: {command}']
+    return [f'in full: {m.time} {m.step}: {m.text}' for m in messages or ()]
 
 
 def _restored(op: operation.Operation) -> list[str]:
@@ -60,7 +108,7 @@ def _restored(op: operation.Operation) -> list[str]:
     if not given:
         return []
     found = restore_checks.backup_set(op)
-    path = op.fact(repositories.NEW_PATH) or found.postgresql.place.path
+    path = op.fact(aiming.NEW_PATH) or found.postgresql.place.path
     regions = ', '.join(f'{unit} is {controller}' for unit, controller in sorted(given.items()))
     return [
         '',
@@ -112,10 +160,37 @@ def _took(begin: str, end: datetime.datetime) -> str:
     return status.span(end - operation.parse_stamp(begin))
 
 
-def operation_json(op: operation.Operation) -> str:
+def operation_json(
+    op: operation.Operation, messages: Sequence[history.Message] | None = None
+) -> str:
     """Return an operation for programs: the record without what only later steps need."""
     raw: dict[str, Any] = json.loads(op.to_json())
-    return json.dumps({key: value for key, value in raw.items() if key != 'facts'})
+    del raw['facts']
+    if messages is not None:
+        raw['messages'] = [dataclasses.asdict(message) for message in messages]
+    return json.dumps(raw)
+
+
+def earlier_text(entries: Sequence[ended.Ended], app: str) -> str:
+    """Return operations that have ended for people, newest first."""
+    rows = [
+        (past.id, past.kind, past.status, past.step, _took_in_all(past), past.error)
+        for past in entries
+    ]
+    head = ('operation-id', 'kind', 'status', 'last step', 'took', 'error')
+    return f'{table(head, rows)}\n\nnext: juju run {app}/leader show-operation operation-id=...'
+
+
+def _took_in_all(past: ended.Ended) -> str:
+    try:
+        return _took(past.started, operation.parse_stamp(past.ended))
+    except ValueError:
+        return ''
+
+
+def earlier_json(entries: Sequence[ended.Ended]) -> str:
+    """Return operations that have ended for programs, newest first."""
+    return json.dumps([dataclasses.asdict(past) for past in entries])
 
 
 # --- list-backups ------------------------------------------------------------------------------
@@ -132,7 +207,7 @@ def backups_text(entries: Sequence[catalogue.Entry], place: str, older: int = 0)
 def _backup_row(entry: catalogue.Entry) -> Sequence[str]:
     found = entry.manifest
     if found is None:
-        problem = operation.one_line(entry.problem, 120)
+        problem = plain.one_line(entry.problem, 120)
         return (entry.backup_id, f'unreadable: {problem}', '', '', '', '', '', '')
     cells = (
         entry.backup_id,
@@ -144,7 +219,7 @@ def _backup_row(entry: catalogue.Entry) -> Sequence[str]:
         found.model.name,
         found.postgresql.label,
     )
-    return tuple(operation.one_line(cell, 60) for cell in cells)
+    return tuple(plain.one_line(cell, 60) for cell in cells)
 
 
 def backups_json(entries: Sequence[catalogue.Entry]) -> str:
@@ -247,5 +322,5 @@ def checks_text(outcomes: Sequence[checks.Check]) -> str:
     """Return the outcome of each check."""
     return table(
         ('check', 'outcome', 'what was found'),
-        [(check.name, check.outcome, operation.one_line(check.sentence)) for check in outcomes],
+        [(check.name, check.outcome, check.sentence) for check in outcomes],
     )

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import boto3
 import botocore.client
-import botocore.exceptions
 import tenacity
 
-from coordinator import errors, ports
+from coordinator import errors, keys, ports, s3_answers, s3_errors, s3_reading
 
 # ops sends every line of any level to juju-log, a process each. The library's chatter is long,
 # and has signatures of requests in it.
 for _name in ('boto3', 'botocore', 'urllib3', 's3transfer'):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-_ABSENT = {'NoSuchKey', '404', 'NotFound'}
-_PASSING = {'SlowDown', 'RequestTimeout', 'InternalError', 'ServiceUnavailable', 'Throttling'}
+_MOST_PAGES = 1000
+"""Pages of one listing, with a thousand keys each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,12 +48,19 @@ class Connection:
 
         Raises:
             TransientError: the integrator has not given everything yet; says what is missing.
+            StoreRefused: the bucket is named by something that is no name.
         """
         missing = [key for key in ('bucket', 'access-key', 'secret-key') if not info.get(key)]
         if missing:
             raise errors.TransientError(
                 f'{integrator} gives no {", ".join(missing)}: see juju status {integrator} and '
                 f'juju config {integrator}'
+            )
+        if not keys.BUCKET.fullmatch(str(info['bucket'])):
+            # Not repeated, as it may be a key that was pasted by mistake.
+            raise errors.StoreRefused(
+                f'the bucket that {integrator} gives is no name of a bucket: juju config '
+                f'{integrator} bucket=...'
             )
         chain: str | Sequence[str] = info.get('tls-ca-chain') or ()
         return cls(
@@ -89,6 +96,26 @@ def _session() -> Any:
     return _here.session
 
 
+def _ca_file(chain: Sequence[str]) -> IO[str]:
+    """Write CA certificates to a file, which is the only way that botocore takes them.
+
+    It is in no folder: nothing is left behind, even by a process that is killed.
+    """
+    file = tempfile.TemporaryFile('w')  # noqa: SIM115  (closed by close)
+    file.write('\n'.join(chain))
+    file.flush()
+    return file
+
+
+def _described(key: str, found: Mapping[str, Any], size: str) -> ports.StoredObject:
+    """Return what an answer says of an object; `size` is what it calls that."""
+    try:
+        etag = found.get('ETag', '').strip('"')
+        return ports.StoredObject(key, found[size], etag, found['LastModified'])
+    except KeyError as error:
+        raise errors.UnexpectedAnswer(f'S3 says of {key!r} no {error}') from None
+
+
 class S3Store:
     """One bucket and path. Safe to use from several threads, as boto3's clients are."""
 
@@ -97,19 +124,22 @@ class S3Store:
         self._connection = connection
         self._fence = fence
         self._prefix = f'{connection.path}/' if connection.path else ''
-        self._closing = contextlib.ExitStack()
-        verify = self._ca_file(connection.ca_chain) if connection.ca_chain else None
+        self._errors = s3_errors.Translator(
+            connection.integrator, connection.bucket, connection.endpoint
+        )
+        self._ca = _ca_file(connection.ca_chain) if connection.ca_chain else None
         style = {'path': 'path', 'host': 'virtual', 'virtual': 'virtual'}.get(
             connection.uri_style, 'auto'
         )
-        with self._errors(''):
+        with self._errors.opening():
             self._client: Any = _session().client(
                 's3',
                 endpoint_url=connection.endpoint or None,
                 region_name=connection.region or 'us-east-1',
                 aws_access_key_id=connection.access_key,
                 aws_secret_access_key=connection.secret_key,
-                verify=verify,
+                # Any name would do that leads to the file, which has none in a folder.
+                verify=f'/dev/fd/{self._ca.fileno()}' if self._ca else None,
                 config=botocore.client.Config(
                     connect_timeout=10,
                     read_timeout=30,
@@ -120,6 +150,8 @@ class S3Store:
                     response_checksum_validation='when_required',
                 ),
             )
+        sender = self._client._endpoint
+        sender.http_session = s3_answers.Session(sender.http_session)
 
     @property
     def place(self) -> Mapping[str, str]:
@@ -132,22 +164,15 @@ class S3Store:
         }
 
     def close(self) -> None:
-        """Close connections, and remove the file with the CA certificates."""
+        """Close connections, and the file with the CA certificates."""
         self._client.close()
-        self._closing.close()
-
-    def _ca_file(self, chain: Sequence[str]) -> str:
-        """Write CA certificates to a file, which is the only way that botocore takes them."""
-        file = tempfile.NamedTemporaryFile('w', suffix='.pem')  # noqa: SIM115  (closed by close)
-        self._closing.enter_context(file)
-        file.write('\n'.join(chain))
-        file.flush()
-        return file.name
+        if self._ca is not None:
+            self._ca.close()
 
     def put(self, key: str, content: bytes) -> ports.StoredObject:
         """Store an object whole."""
         self._fence()
-        with self._errors(key):
+        with self._errors.request(key, effect=True):
             self._client.put_object(**self._at(key), Body=content)
         return self.head(key)
 
@@ -163,35 +188,40 @@ class S3Store:
         return again(self._read, key, limit)
 
     def _read(self, key: str, limit: int) -> bytes:
-        with self._errors(key):
+        with self._errors.request(key):
             answer = self._client.get_object(**self._at(key))
             with contextlib.closing(answer['Body']) as body:
-                if answer['ContentLength'] > limit:
-                    raise errors.UnexpectedAnswer(f'{key} is larger than {limit} bytes')
-                content: bytes = body.read(limit)
-        if len(content) < answer['ContentLength']:
+                content: bytes = b''
+                if answer.get('ContentLength', 0) <= limit:
+                    content = body.read(limit + 1)
+        if max(answer.get('ContentLength', 0), len(content)) > limit:
+            raise errors.UnexpectedAnswer(f'{key} is larger than {limit} bytes')
+        if len(content) < answer.get('ContentLength', 0):
             # Read with a bound, the library does not notice an answer that breaks off.
             raise errors.StoreUnavailable(f'the answer of S3 with {key} broke off')
         return content
 
+    @contextlib.contextmanager
+    def open(self, key: str) -> Generator[Iterator[bytes]]:
+        """Lend an object of any size, to be read whole."""
+        get = functools.partial(self._client.get_object, **self._at(key))
+        with contextlib.closing(s3_reading.Reading(get, key, self._errors)) as reading:
+            yield reading.chunks()
+
     def head(self, key: str) -> ports.StoredObject:
         """Return what is known of an object."""
-        with self._errors(key):
+        with self._errors.request(key):
             found = self._client.head_object(**self._at(key))
-        return ports.StoredObject(
-            key, found['ContentLength'], found.get('ETag', '').strip('"'), found['LastModified']
-        )
+        return _described(key, found, 'ContentLength')
 
     def list(self, prefix: str) -> Iterator[ports.StoredObject]:
         """Yield all objects below a prefix, in key order, page after page."""
         for page in self._pages(prefix):
             for item in page.get('Contents', ()):
-                yield ports.StoredObject(
-                    item['Key'].removeprefix(self._prefix),
-                    item['Size'],
-                    item.get('ETag', '').strip('"'),
-                    item['LastModified'],
-                )
+                found = str(item.get('Key', ''))
+                if not found.startswith(self._prefix + prefix):
+                    raise errors.UnexpectedAnswer(f'S3 lists {found[:80]!r} below {prefix!r}')
+                yield _described(found.removeprefix(self._prefix), item, 'Size')
 
     def folders(self, prefix: str) -> Sequence[str]:
         """Return the names directly below a prefix that hold objects deeper."""
@@ -205,70 +235,36 @@ class S3Store:
     def delete(self, key: str) -> None:
         """Delete an object."""
         self._fence()
-        with self._errors(key):
+        with self._errors.request(key, effect=True):
             self._client.delete_object(**self._at(key))
 
     def _at(self, key: str) -> dict[str, str]:
-        return {'Bucket': self._connection.bucket, 'Key': self._prefix + key}
+        if not key:
+            raise errors.StoreRefused('an object without a key is none')
+        return {'Bucket': self._connection.bucket, 'Key': self._full(key)}
+
+    def _full(self, key: str) -> str:
+        """Return a key, or the beginning of one, with the store's path: the last look at both."""
+        full = self._prefix + key
+        if not keys.is_plain(full):
+            integrator = self._connection.integrator
+            raise errors.StoreRefused(
+                f'{full[:80]!r} can be no key of an object here: it must be printable, without .. '
+                f'and of {keys.LONGEST} bytes at most: see juju config {integrator} path'
+            )
+        return full
 
     def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
         pages = self._client.get_paginator('list_objects_v2').paginate(
-            Bucket=self._connection.bucket, Prefix=self._prefix + prefix, **options
+            Bucket=self._connection.bucket, Prefix=self._full(prefix), **options
         )
-        with self._errors(prefix):
-            yield from pages
-
-    @contextlib.contextmanager
-    def _errors(self, key: str) -> Generator[None]:
-        """Translate the library's errors at the door."""
-        try:
-            yield
-        except botocore.exceptions.ClientError as error:
-            raise self._translate(error, key) from error
-        except botocore.exceptions.SSLError as error:
-            raise errors.StoreRefused(
-                f'the certificate of {self._connection.endpoint} is not trusted: set tls-ca-chain '
-                f'with juju config {self._connection.integrator}'
-            ) from error
-        except (
-            botocore.exceptions.ParamValidationError,
-            botocore.exceptions.InvalidRegionError,
-            ValueError,
-        ) as error:
-            # Neither here nor below the library's own words: they may hold a header with a key.
-            raise errors.StoreRefused(
-                f'what {self._connection.integrator} gives is not usable '
-                f'({type(error).__name__}): see juju config {self._connection.integrator}'
-            ) from None
-        except botocore.exceptions.BotoCoreError as error:
-            raise errors.StoreUnavailable(
-                f'S3 at {self._connection.endpoint or "AWS"} does not answer '
-                f'({type(error).__name__})'
-            ) from None
-
-    def _translate(
-        self, error: botocore.exceptions.ClientError, key: str
-    ) -> errors.CoordinatorError:
-        answer: Mapping[str, Any] = error.response
-        code = str(answer.get('Error', {}).get('Code', ''))
-        status = answer.get('ResponseMetadata', {}).get('HTTPStatusCode', 0)
-        bucket, integrator = self._connection.bucket, self._connection.integrator
-        if code == 'NoSuchBucket':
-            return errors.StoreRefused(
-                f'bucket {bucket} does not exist: create it, or name another one with juju config '
-                f'{integrator} bucket=...'
-            )
-        if code in _ABSENT:
-            return errors.NotFound(f'{key} is not in bucket {bucket}')
-        if code == 'RequestTimeTooSkewed':
-            return errors.StoreRefused(
-                "S3 refuses this unit's clock: set the time of its machine (timedatectl)"
-            )
-        if code in _PASSING or status in (408, 409, 429) or status >= 500:
-            return errors.StoreUnavailable(
-                f'S3 at {self._connection.endpoint or "AWS"} cannot answer now ({code})'
-            )
-        return errors.StoreRefused(
-            f'S3 refuses {error.operation_name} in bucket {bucket}: {code or status}. Check the '
-            f'keys that {integrator} gives and what they may do'
-        )
+        with self._errors.request(prefix):
+            for number, page in enumerate(pages, start=1):
+                if number > _MOST_PAGES:
+                    raise errors.UnexpectedAnswer(
+                        f'S3 lists objects below {self._full(prefix)!r} without end'
+                    )
+                if 'IsTruncated' not in page:
+                    # Of any other document the library makes a listing of nothing.
+                    raise LookupError
+                yield page

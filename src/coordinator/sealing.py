@@ -99,8 +99,12 @@ def _opened(sealed: bytes, identity: str) -> tuple[str, dict[str, str]] | None:
     try:
         key = pyrage.x25519.Identity.from_str(identity.strip())
         content = json.loads(pyrage.decrypt(sealed, [key]))
-        return content['backup-id'], content['passwords']
-    except (pyrage.IdentityError, pyrage.DecryptError, ValueError, KeyError, TypeError):
+        passwords = {str(user): str(word) for user, word in content['passwords'].items()}
+        return str(content['backup-id']), passwords
+    except (pyrage.IdentityError, pyrage.DecryptError):
+        return None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        # Anybody can seal anything for a recipient.
         return None
 
 

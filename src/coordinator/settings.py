@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from coordinator import errors, sealing
 
 STRATEGIES = ('scale-down', 'replica')
+MOST_RECIPIENTS = 16
+"""An operation carries them in its record, which is small."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +91,11 @@ def from_config(
         )
     recipients = tuple(re.split(r'[\s,]+', str(config.get('recipients') or '').strip(' ,\n')))
     recipients = tuple(text for text in recipients if text)
+    if len(recipients) > MOST_RECIPIENTS:
+        raise errors.PreconditionError(
+            f'recipients names {len(recipients)}, {MOST_RECIPIENTS} are the most: juju config '
+            'maas-backup-coordinator recipients=...'
+        )
     if not for_restore:
         sealing.check_recipients(recipients)
     else:

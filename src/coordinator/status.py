@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
-from coordinator import operation
+from coordinator import ended, operation, plain
 
 _LONGEST = 240
 """Characters: a status line is read in a table."""
@@ -12,12 +13,17 @@ _UNITS = (('d', 86400), ('h', 3600), ('min', 60), ('s', 1))
 
 
 def describe(
-    op: operation.Operation | None, last_complete: str, app: str, now: datetime.datetime
+    op: operation.Operation | None,
+    earlier: Sequence[ended.Ended],
+    last_complete: str,
+    app: str,
+    now: datetime.datetime,
 ) -> tuple[str, str]:
     """Return status and message of a coordinator that has all it needs.
 
     Args:
         op: the running or last operation.
+        earlier: operations that have ended, newest first; the last one may be among them.
         last_complete: backup id of the newest complete set, or ''.
         app: this application's name, for commands.
         now: the time.
@@ -29,19 +35,29 @@ def describe(
             f'{op.kind} {op.id} is held at {op.step}: run juju run {app}/leader resume-operation '
             f'once this is mended: {op.current.reason}'
         )
-    if op is not None and op.status == operation.ABORTED and op.problems:
+    trouble = _trouble(op, earlier)
+    if op is not None and trouble is not None:
+        which = '' if trouble.id == op.id else f' operation-id={trouble.id}'
+        verb = 'failed' if trouble.status == operation.FAILED else 'was aborted'
         return 'blocked', _line(
-            f'{op.kind} {op.id} was aborted, see juju run {app}/leader show-operation: '
-            f'{op.problems[0]}'
-        )
-    if op is not None and op.status == operation.FAILED:
-        return 'blocked', _line(
-            f'{op.kind} {op.id} failed, see juju run {app}/leader show-operation: {op.error}'
+            f'{trouble.kind} {trouble.id} {verb}, see juju run {app}/leader show-operation'
+            f'{which}: {trouble.error}'
         )
     if last_complete:
         age = span(now - operation.parse_stamp(last_complete))
         return 'active', f'last complete backup set {last_complete} ({age} ago)'
     return 'active', f'ready, no backup set yet: juju run {app}/leader backup-all'
+
+
+def _trouble(op: operation.Operation | None, earlier: Sequence[ended.Ended]) -> ended.Ended | None:
+    """Return the operation that still wants a person, if there is one.
+
+    One that was aborted and put everything back has mended nothing: what was wrong before it
+    counts, until an operation completes.
+    """
+    entries = earlier if op is None else ended.adding(earlier, op)
+    last = next((e for e in entries if e.status != operation.ABORTED or e.error), None)
+    return None if last is None or last.status == operation.COMPLETE else last
 
 
 def _progress(op: operation.Operation) -> str:
@@ -53,7 +69,7 @@ def _progress(op: operation.Operation) -> str:
 
 
 def _line(text: str) -> str:
-    return operation.one_line(text, _LONGEST)
+    return plain.one_line(text, _LONGEST)
 
 
 def span(length: datetime.timedelta) -> str:

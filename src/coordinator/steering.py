@@ -6,7 +6,6 @@ import datetime
 from collections.abc import Mapping
 
 from coordinator import errors, operation, plans
-from coordinator.steps import restoring
 
 
 def resumed(
@@ -35,7 +34,7 @@ def aborted(
     if op is None or op.terminal:
         raise errors.PreconditionError(f'no operation is under way: {_state(op)}')
     if force:
-        return op.forced_to_end(now, restoring.condition(op))
+        return op.forced_to_end(now, _remains(op))
     plan = plans.PLANS.get(op.kind)
     if plan is None or plan.find(op.step) is None:
         raise errors.PreconditionError(
@@ -49,6 +48,11 @@ def aborted(
             'as it is with force=true'
         )
     return op.aborting(now)
+
+
+def _remains(op: operation.Operation) -> list[str]:
+    plan = plans.PLANS.get(op.kind)
+    return plan.remains(op) if plan is not None else []
 
 
 def _state(op: operation.Operation | None) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from coordinator import operation, ports, settings
+from coordinator import errors, operation, plain, ports, settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +28,10 @@ class Wait:
     """The Juju task that is waited for."""
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What was learned so far and must outlive this dispatch."""
+
+    def __post_init__(self) -> None:
+        # It quotes what other charms say, and is logged as it is.
+        object.__setattr__(self, 'reason', plain.one_line(self.reason, errors.LONGEST))
 
 
 Outcome = Done | Wait
@@ -73,6 +77,9 @@ class Step:
     deadline: Deadline = _QUARTER_HOUR
     """For one attempt."""
     undo_deadline: Deadline = _QUARTER_HOUR
+    remains: Callable[[operation.Operation], Sequence[str]] | None = None
+    """What may be left of it, or missing, when neither it nor its undo came to an end: out of the
+    record alone, as the world may not answer then."""
     attempts: int = 3
     only_looks: bool = False
     """`do` leaves nothing behind, so it needs no intent: it may follow in the same dispatch."""
@@ -97,6 +104,11 @@ class Plan:
     def find(self, name: str) -> Step | None:
         """Return the step of this name, if the plan has it."""
         return next((step for step in self.steps if step.name == name), None)
+
+    def remains(self, op: operation.Operation) -> list[str]:
+        """Return what the operator must know of an operation that ends as it is."""
+        tellers = dict.fromkeys(step.remains for step in reversed(self.steps) if step.remains)
+        return [line for tell in tellers for line in tell(op)]
 
     def beyond_pivot(self, name: str) -> bool:
         """Whether a step comes after the pivot: the pivot itself may not have done anything."""

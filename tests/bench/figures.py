@@ -17,6 +17,7 @@ class Figure:
     aim: str = ''
     """What it should be; empty when nothing was promised."""
     digits: int = 2
+    more_is_better: bool = False
 
     def __str__(self) -> str:
         aim = f'aim: {self.aim}' if self.aim else ''
@@ -25,9 +26,10 @@ class Figure:
     def _measured(self) -> str:
         if not self.values:
             return 'nothing was measured'
+        worst_of = min if self.more_is_better else max
         median, worst = (
             f'{number:.{self.digits}f} {self.unit}'.rstrip()
-            for number in (statistics.median(self.values), max(self.values))
+            for number in (statistics.median(self.values), worst_of(self.values))
         )
         if len(self.values) == 1:
             return median

@@ -610,7 +610,7 @@ class Deposed(errors.PreconditionError):
 @each_change
 def test_nothing_is_changed_when_the_fence_says_no(site: Site, change: Change):
     def refuse() -> None:
-        raise Deposed
+        raise Deposed('another unit leads')
 
     juju = site.connect('boss', refuse)
     revision = site.juju.revision

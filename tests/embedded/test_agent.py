@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
@@ -281,6 +283,42 @@ def test_a_dispatch_is_measured(site: agent_site.Site):
     assert tour.seconds > 0.05
     assert 0.01 < tour.cpu_seconds < 5
     assert 10 * 2**20 < tour.max_rss_bytes < 200 * 2**20
+
+
+def test_a_dispatch_that_is_paused_ends_when_it_may_go_on(site: agent_site.Site):
+    paused: list[Callable[[], None]] = []
+    pids: list[int] = []
+
+    def pause(run: context.Context, call: tool_server.Call) -> None:
+        if not paused:
+            paused.append(site.agent.pause_running(run.unit))
+
+    site.agent.on_dispatch = lambda unit, event, process: pids.append(process.pid)
+    site.agent.on_tool = pause
+    task = site.begin('put', value='a')
+    site.until(lambda: bool(paused), 'the dispatch is paused')
+
+    state = os.waitid(os.P_PID, pids[0], os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert state is not None
+    assert state.si_code == os.CLD_STOPPED
+    assert (task.ended, site.bag) == (False, {})
+    site.call(paused[0])
+    site.settle()
+    assert (task.status, site.bag) == ('completed', {'value': 'a'})
+
+
+def test_a_units_charm_runs_by_another_command_for_a_while(site: agent_site.Site):
+    unit = site.model.unit('toy/0')
+
+    def seen() -> str | None:
+        found = json.loads(site.action('environment').output['environment'])
+        return found.get('BENT')
+
+    site.call(lambda: site.agent.interpret(unit, 'env', 'BENT=a bit', sys.executable))
+    bent = seen()
+    site.call(lambda: site.agent.interpret(unit))
+
+    assert (bent, seen()) == ('a bit', None)
 
 
 def test_a_removed_unit_leaves_its_log_and_nothing_else(tmp_path: pathlib.Path):

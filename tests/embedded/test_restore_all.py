@@ -16,8 +16,8 @@ from rehearsal import embedded, model, s3_gate, site, story
 from rehearsal.agent import child, context, tool_server
 from tests.embedded import (
     charmed_maas,
+    killers,
     onlooker,
-    test_backup_all_crashes,
     test_backup_all_variants,
 )
 
@@ -163,7 +163,7 @@ def test_an_abort_before_data_is_replaced_puts_everything_back(fresh: Fresh):
     assert_nothing_is_left(maas)
 
 
-class EachStepKiller(test_backup_all_crashes.RandomKiller):
+class EachStepKiller(killers.RandomKiller):
     """Kills at random moments, and once in each step as its checkpoint is being stored."""
 
     def __init__(self, running: Maas, seed: int):
@@ -173,13 +173,13 @@ class EachStepKiller(test_backup_all_crashes.RandomKiller):
         """Those that have lost a checkpoint."""
         super().__init__(running, seed)
 
-    def _dispatch(self, unit: model.Unit, event: model.Event, process: child.Child) -> None:
+    def dispatch(self, unit: model.Unit, event: model.Event, process: child.Child) -> None:
         self.processes._dispatch(unit, event, process)
-        super()._dispatch(unit, event, process)
+        super().dispatch(unit, event, process)
 
-    def _tool(self, run: context.Context, call: tool_server.Call) -> None:
+    def tool(self, run: context.Context, call: tool_server.Call) -> None:
         self.processes._tool(run, call)
-        super()._tool(run, call)
+        super().tool(run, call)
         step = self._running.record()['step']
         if call.name == 'relation-set' and run.event.task is None and step not in self.steps:
             self.steps.add(step)
@@ -204,12 +204,12 @@ class Restored:
 @pytest.fixture(scope='module')
 def restored(fresh: Fresh) -> Restored:
     maas = fresh.maas
-    killed = test_backup_all_crashes.killed(maas)
+    killed = killers.killed(maas)
     restore(maas, identity=fresh.identity, confirm=True)
     killer = EachStepKiller(maas, seed=3)
     record = maas.until_ended()
     maas.settle()
-    return Restored(fresh, record, killer, test_backup_all_crashes.killed(maas) - killed)
+    return Restored(fresh, record, killer, killers.killed(maas) - killed)
 
 
 @in_fresh_model

@@ -29,6 +29,11 @@ def test_addresses_and_ca_come_from_the_units_agent(environment: dict[str, str])
     assert (found.username, found.password) == ('backup-bot', 'hunter2')
 
 
+def test_a_password_may_come_with_the_newline_of_its_file(environment: dict[str, str]):
+    content = {**LOGIN, 'password': ' hunter2 \r\n'}
+    assert access.endpoint(content, UUID, 'maas', environment).password == ' hunter2 '
+
+
 def test_the_secret_may_override_both(environment: dict[str, str]):
     content = {**LOGIN, 'endpoints': 'a.example:17070, b.example:443', 'ca-cert': 'MINE'}
     found = access.endpoint(content, UUID, 'maas', environment)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from coordinator import advance, errors, operation, ports, step
@@ -147,6 +149,28 @@ def test_attempts_are_capped(toy: toy_plans.Toy, world: worlds.EmptyWorld):
     assert op.error == 'a: cut short (after 3 attempts)'
 
 
+def test_attempts_that_cannot_even_begin_are_capped(toy: toy_plans.Toy, world: worlds.EmptyWorld):
+    def mark(op: operation.Operation, world: ports.World) -> step.Mark:
+        raise errors.RetryStepError('no unit leads')
+
+    plan = step.Plan('backup-all', (toy.step('a'), toy.step('b', mark=mark)))
+    op = run(worlds.new_operation('a', 'b'), plan, world)
+    assert 'b' not in toy.effects
+    assert op.status == operation.FAILED
+    assert op.error == 'b: no unit leads (after 3 attempts)'
+
+
+def test_a_resumed_step_has_as_many_attempts_again_and_no_more(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
+):
+    toy.answers['a'] = [errors.RetryStepError('cut short') for _ in range(9)]
+    plan = step.Plan('restore-all', (toy.step('a'),), pivot='a')
+    held = run(worlds.new_operation('a'), plan, world)
+    assert (held.status, toy.effects) == (operation.HELD, ['a'] * 3)
+    again = run(held.resumed(world.now()), plan, world)
+    assert (again.status, toy.effects) == (operation.HELD, ['a'] * 6)
+
+
 def test_from_the_pivot_on_an_error_holds_the_operation(
     toy: toy_plans.Toy, world: worlds.EmptyWorld
 ):
@@ -192,6 +216,28 @@ def test_a_tolerated_failure_goes_on_and_ends_failed(toy: toy_plans.Toy, world: 
     op = run(worlds.new_operation('a', 'b'), plan, world)
     assert toy.effects == ['a', 'b']
     assert (op.status, op.error) == (operation.FAILED, 'a: one unit is missing')
+
+
+def _data(op: operation.Operation) -> list[str]:
+    return ['data/1']
+
+
+def test_what_a_tolerated_step_may_leave_is_told(toy: toy_plans.Toy, world: worlds.EmptyWorld):
+    toy.answers['a'] = [errors.StepError('refused')]
+    failing = dataclasses.replace(toy.step('a', tolerated=True), remains=_data)
+    op = run(worlds.new_operation('a'), step.Plan('backup-all', (failing,)), world)
+    assert op.problems == ('a: refused', 'data/1')
+
+
+def test_what_an_undo_without_end_may_leave_is_told(toy: toy_plans.Toy, world: worlds.EmptyWorld):
+    toy.answers['undo a'] = [step.Wait('for ever')] * 2
+    endless = dataclasses.replace(toy.step('a'), remains=_data)
+    plan = step.Plan('backup-all', (endless,))
+    op = advance.advance(worlds.new_operation('a'), plan, world).aborting(worlds.START)
+    op = advance.advance(op, plan, world)
+    world.pass_time(minutes=16)
+    op = run(op, plan, world)
+    assert op.problems == ('undoing a did not come to its end in time: for ever', 'data/1')
 
 
 def test_a_refused_intent_is_tried_by_the_next_dispatch(

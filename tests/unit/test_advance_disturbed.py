@@ -76,6 +76,19 @@ def test_what_follows_is_not_held_up_by_an_answer_that_was_lost_before(
     assert run(op, toy.plan('a', 'b'), world).status == operation.COMPLETE
 
 
+def test_a_clock_that_is_set_back_begins_the_doubt_anew(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
+):
+    toy.answers['a'] = [errors.AnswerLost('the connection broke')]
+    plan = toy.plan('a')
+    op = run(worlds.new_operation('a'), plan, world)
+    world.pass_time(hours=-1)
+    op = run(op, plan, world)
+    assert toy.effects == ['a']
+    world.pass_time(seconds=30)
+    assert run(op, plan, world).status == operation.COMPLETE
+
+
 def test_an_undo_waits_for_the_request_whose_answer_was_lost(
     toy: toy_plans.Toy, world: worlds.EmptyWorld
 ):

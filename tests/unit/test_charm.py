@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import pathlib
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ import pytest
 from ops import testing
 
 import charm
-from coordinator import catalogue, errors, operation, ports, record
+from coordinator import catalogue, errors, history, operation, ports, record
 from coordinator.steps import backup_set, checks, passwords
 from tests import charm_states, examples, programs, worlds
 
@@ -24,6 +25,7 @@ class SmallWorld(worlds.StoredWorld):
     def __init__(self) -> None:
         super().__init__()
         self.closed = False
+        self.why = 'no controller answers'
         self.breaks: Callable[[], None] = lambda: None
 
     @property
@@ -33,7 +35,8 @@ class SmallWorld(worlds.StoredWorld):
 
     @property
     def juju(self) -> ports.JujuModel:
-        raise errors.ConnectionFailed('no controller answers')
+        logging.getLogger('coordinator.juju_api').info('asking the controller')
+        raise errors.ConnectionFailed(self.why)
 
     def close(self) -> None:
         self.closed = True
@@ -158,6 +161,24 @@ def test_each_change_is_in_the_history(world: SmallWorld):
     assert operation.Operation.from_json(content.decode()) == waiting()
 
 
+def test_a_long_message_is_cut_in_the_record_and_whole_in_the_history(world: SmallWorld):
+    world.why = f'the controller said: {"x" * 900}'
+    out = wake(charm_states.state(charm_states.new_operation()))
+    op = charm_states.saved(out)
+    assert (op.cut, world.why in op.current.reason) == (1, False)
+    (message,) = history.read(op.id, world.maas_store).messages
+    assert world.why in message.text
+    assert charm_states.databag(wake(out)) == charm_states.databag(out), 'said once, stored once'
+
+
+def test_every_line_of_a_dispatch_names_the_operation(world: SmallWorld):
+    context = charm_states.context()
+    context.run(context.on.update_status(), charm_states.state(charm_states.new_operation()))
+    ours = [line.message for line in context.juju_log if 'ask' in line.message]
+    assert ours
+    assert set(ours) == {f'{examples.BACKUP_ID}: check: asking the controller'}
+
+
 def test_a_history_that_cannot_be_written_for_whatever_reason_stops_nothing(world: SmallWorld):
     def breaks() -> None:
         raise ValueError('Invalid header value')
@@ -173,7 +194,7 @@ def test_the_record_is_saved_before_the_history_is_written(
     order: list[str] = []
     save = record.Record.save
 
-    def saving(kept: record.Record, op: operation.Operation) -> bool:
+    def saving(kept: record.Record, op: operation.Operation) -> operation.Operation | None:
         order.append('record')
         return save(kept, op)
 
@@ -279,15 +300,6 @@ def test_a_unit_that_does_not_lead_leaves_the_operation_to_the_leader(
     assert systemd.calls == []
 
 
-def test_a_newer_record_is_left_untouched(unreached: None, systemd: programs.Programs):
-    newer = json.dumps({'format': 2, 'shape': 'unheard-of'})
-    out = wake(charm_states.state(newer))
-    assert charm_states.databag(out) == {'operation': newer}
-    assert out.unit_status.name == out.app_status.name == 'blocked'
-    assert 'has format 2' in out.unit_status.message
-    assert systemd.calls == []
-
-
 def test_before_the_peer_relation_is_there_nothing_fails(unreached: None):
     context = charm_states.context()
     context.run(context.on.install(), charm_states.state(without=['coordinator']))
@@ -320,7 +332,7 @@ def test_the_pacemaker_of_a_unit_that_leads_no_more_stops(
         None,
         charm_states.new_operation().held('S3 refuses'),
         charm_states.new_operation().ending(operation.COMPLETE, worlds.START),
-        '{"format": 2}',
+        charm_states.NEWER,
     ],
     ids=['none', 'held', 'ended', 'newer'],
 )

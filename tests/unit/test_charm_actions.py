@@ -9,14 +9,12 @@ import pathlib
 import pytest
 from ops import testing
 
-import charm
-from coordinator import catalogue, operation, plans, ports
+from coordinator import catalogue, history, operation, plans
 from tests import charm_states, examples, programs, simulation, worlds
 
 APP = charm_states.APP
 FOLLOW = f'juju run {APP}/leader show-operation'
 FUTURE = '2999-12-31T23:59:59Z'
-NEWER = '{"format": 2}'
 
 
 @pytest.fixture(autouse=True)
@@ -24,19 +22,10 @@ def systemd(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> programs
     return programs.Programs(tmp_path / 'bin', monkeypatch)
 
 
-def reach(world: ports.World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the charm reach this world."""
-
-    def connect(charm: object) -> ports.World:
-        return world
-
-    monkeypatch.setattr(charm, 'connect', connect)
-
-
 @pytest.fixture(autouse=True)
 def empty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the charm reach a world in which any reaching out fails the test."""
-    reach(worlds.EmptyWorld(), monkeypatch)
+    charm_states.reach(worlds.EmptyWorld(), monkeypatch)
 
 
 # --- backup-all ----------------------------------------------------------------------------------
@@ -125,17 +114,6 @@ def test_backup_all_is_refused_before_the_peer_relation_is_there():
     )
 
 
-# --- A newer record ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize('name', ['backup-all', 'show-operation', 'resume-operation'])
-def test_actions_leave_a_newer_record_to_the_newer_revision(name: str):
-    assert charm_states.refusal(name, charm_states.state(NEWER)) == (
-        'the operation record has format 2, this revision of the charm knows 1: refresh the '
-        'charm to the newer revision again'
-    )
-
-
 # --- Dry run -------------------------------------------------------------------------------------
 
 
@@ -144,7 +122,7 @@ def test_a_dry_run_prints_plan_and_checks_and_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, leader: bool
 ):
     sim = simulation.Simulation()
-    reach(sim.world, monkeypatch)
+    charm_states.reach(sim.world, monkeypatch)
     objects = {name: dict(bucket.objects) for name, bucket in sim.s3.buckets.items()}
     results, out = charm_states.act('backup-all', charm_states.state(leader=leader), dry_run=True)
     assert results['verdict'] == 'ready: nothing was changed so far'
@@ -159,7 +137,7 @@ def test_a_dry_run_prints_plan_and_checks_and_changes_nothing(
 def test_a_dry_run_names_the_checks_that_fail(monkeypatch: pytest.MonkeyPatch):
     sim = simulation.Simulation()
     sim.user.model_access = 'write'
-    reach(sim.world, monkeypatch)
+    charm_states.reach(sim.world, monkeypatch)
     results, _ = charm_states.act('backup-all', charm_states.state(), dry_run=True)
     assert results['verdict'] == 'not ready: juju-user'
     assert 'juju grant backup-bot admin maas' in results['checks']
@@ -174,7 +152,7 @@ def test_a_dry_run_may_look_at_any_time_and_is_not_ready_before_the_last_one_is_
     monkeypatch: pytest.MonkeyPatch, op: operation.Operation
 ):
     sim = simulation.Simulation()
-    reach(sim.world, monkeypatch)
+    charm_states.reach(sim.world, monkeypatch)
     results, out = charm_states.act('backup-all', charm_states.state(op), dry_run=True)
     assert results['verdict'] == 'not ready: operation'
     assert f'backup-all {op.id} is {op.status}' in results['checks']
@@ -182,6 +160,14 @@ def test_a_dry_run_may_look_at_any_time_and_is_not_ready_before_the_last_one_is_
 
 
 # --- show-operation ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def repository(monkeypatch: pytest.MonkeyPatch) -> worlds.StoredWorld:
+    world = worlds.StoredWorld()
+    charm_states.reach(world, monkeypatch)
+    catalogue.commit(world.maas_store, examples.backup_set())
+    return world
 
 
 @pytest.mark.parametrize('leader', [True, False])
@@ -206,6 +192,65 @@ def test_show_operation_names_what_holds_it():
     assert f'juju run {APP}/leader resume-operation' in results['operation']
 
 
+LONG = 'maas-region/0 said: ' + 'x' * 900
+
+
+def test_show_operation_tells_how_to_see_what_was_cut():
+    held = charm_states.new_operation().held(LONG)
+    results, _ = charm_states.act('show-operation', charm_states.state(held))
+    assert LONG not in results['operation']
+    command = f'juju run {APP}/leader show-operation operation-id={held.id}'
+    assert f'1 message(s) were cut or left out: {command}\n' in results['operation']
+
+
+@pytest.mark.parametrize('leader', [True, False])
+def test_show_operation_shows_an_earlier_one_out_of_the_repository_in_full(
+    repository: worlds.StoredWorld, leader: bool
+):
+    failed = charm_states.new_operation().turning_back(LONG).ending('failed', worlds.START)
+    history.write(failed, repository)
+    state = charm_states.state(charm_states.new_operation('2026-08-23T10:15:00Z'), leader=leader)
+    results, _ = charm_states.act('show-operation', state, operation_id=failed.id)
+    assert results['operation'].startswith(f'backup-all {failed.id}: failed, ')
+    assert f'\nin full: {worlds.BEGAN} check: {LONG}\n' in results['operation']
+    assert 'were cut' not in results['operation']
+    results, _ = charm_states.act('show-operation', state, operation_id=failed.id, format='json')
+    shown = json.loads(results['operation'])
+    assert (shown['id'], shown['status']) == (failed.id, 'failed')
+    assert [message['text'] for message in shown['messages']] == [LONG]
+
+
+def test_show_operation_says_when_the_repository_has_no_such_operation(
+    repository: worlds.StoredWorld,
+):
+    state = charm_states.state()
+    assert charm_states.refusal('show-operation', state, operation_id=FUTURE) == (
+        f'the repository has no operation {FUTURE}: juju run {APP}/leader show-operation '
+        'earlier=true lists the last ones'
+    )
+    refused = charm_states.refusal('show-operation', state, operation_id='../probe')
+    assert refused.startswith("'../probe' is no operation id: ids look like")
+
+
+def test_show_operation_lists_those_that_have_ended():
+    failed = charm_states.new_operation().turning_back('S3 refuses').ending('failed', worlds.START)
+    _, out = charm_states.act('backup-all', charm_states.state(failed))
+    results, _ = charm_states.act('show-operation', out, earlier=True)
+    assert results['operations'].splitlines()[2].split(' | ') == [
+        failed.id, 'backup-all', 'failed', 'check    ', '0 s ', 'S3 refuses',
+    ]  # fmt: skip
+    assert results['operations'].endswith(f'{APP}/leader show-operation operation-id=...')
+    results, _ = charm_states.act('show-operation', out, earlier=True, format='json')
+    (shown,) = json.loads(results['operations'])
+    assert (shown['id'], shown['error']) == (failed.id, 'S3 refuses')
+
+
+def test_show_operation_says_when_none_has_ended():
+    assert charm_states.refusal('show-operation', charm_states.state(), earlier=True) == (
+        f'no operation has ended yet: {FOLLOW} shows the one that runs'
+    )
+
+
 def test_show_operation_needs_one():
     assert charm_states.refusal('show-operation', charm_states.state()) == (
         f'no operation yet: juju run {APP}/leader backup-all'
@@ -213,14 +258,6 @@ def test_show_operation_needs_one():
 
 
 # --- list-backups --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def repository(monkeypatch: pytest.MonkeyPatch) -> worlds.StoredWorld:
-    world = worlds.StoredWorld()
-    reach(world, monkeypatch)
-    catalogue.commit(world.maas_store, examples.backup_set())
-    return world
 
 
 @pytest.mark.parametrize('leader', [True, False])
@@ -253,7 +290,7 @@ def test_list_backups_lists_the_newest_sets_up_to_its_limit(repository: worlds.S
 
 
 def test_list_backups_needs_no_record_that_it_can_read(repository: worlds.StoredWorld):
-    results, _ = charm_states.act('list-backups', charm_states.state(NEWER))
+    results, _ = charm_states.act('list-backups', charm_states.state(charm_states.NEWER))
     assert examples.BACKUP_ID in results['backups']
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from ops import testing
 
-from coordinator import operation
+from coordinator import ended, operation
 from tests import charm_states, examples, worlds
 
 pytestmark = pytest.mark.filterwarnings('ignore:JujuVersion.from_environ:DeprecationWarning')
@@ -85,7 +85,7 @@ def test_keys_that_the_secret_lacks_are_named(content: dict[str, str], missing: 
     assert status(charm_states.state(credentials=content)) == (
         'blocked',
         f'the secret of juju-credentials has {missing}: '
-        'juju update-secret <name> username=<user> password=<password>',
+        'juju update-secret <name> username=<user> password#file=<file>',
     )
 
 
@@ -96,11 +96,12 @@ def test_keys_that_the_secret_lacks_are_named(content: dict[str, str], missing: 
         ('recipients', 'age1garbage', f'recipient 1 is no age .* juju config {APP} recipients='),
         ('recipients', f'{examples.RECIPIENT} x', 'recipient 2 is no age'),
         ('recipients', str(examples.IDENTITY), 'recipient 1 is a secret key: take it out'),
+        ('recipients', 'age1x ' * 17, 'recipients names 17, 16 are the most: juju config'),
         ('postgresql-backup-strategy', 'both', "is 'both', it can be scale-down or replica"),
         ('scaling-deadline', 0, 'scaling-deadline is 0, it takes minutes from 1 on'),
         ('maas-backup-deadline', -1, 'maas-backup-deadline is -1, it takes minutes from 1 on'),
     ],
-    ids=['none', 'garbage', 'second', 'secret-key', 'strategy', 'zero', 'negative'],
+    ids=['none', 'garbage', 'second', 'secret-key', 'many', 'strategy', 'zero', 'negative'],
 )
 def test_options_without_a_usable_value_are_named(option: str, value: str | int, sentence: str):
     name, message = status(charm_states.state(config={option: value}))
@@ -154,6 +155,19 @@ def test_a_failed_operation_shows_until_the_next_one_succeeds():
     name, message = status(charm_states.state(ended, last_complete='2026-08-01T00:00:00Z'))
     assert name == 'blocked'
     assert f'failed, see juju run {APP}/leader show-operation: check: MAAS is blocked' in message
+
+
+def test_a_failed_operation_shows_after_a_later_one_was_aborted():
+    failed = charm_states.new_operation().turning_back('check: MAAS is blocked')
+    aborted = charm_states.new_operation('2026-08-23T10:15:00Z').aborting(worlds.START)
+    state = charm_states.state(
+        aborted.ending(operation.ABORTED, worlds.START),
+        earlier=ended.adding((), failed.ending(operation.FAILED, worlds.START)),
+    )
+    name, message = status(state)
+    assert name == 'blocked'
+    assert f'backup-all {failed.id} failed, see juju run {APP}/leader show-operation' in message
+    assert f'operation-id={failed.id}: check: MAAS is blocked' in message
 
 
 def test_a_complete_operation_shows_the_age_of_its_set():

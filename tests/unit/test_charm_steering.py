@@ -7,7 +7,8 @@ import json
 import pytest
 from ops import testing
 
-from coordinator import operation, plans
+import charm
+from coordinator import ended, history, operation, plans
 from tests import charm_states, examples, worlds
 
 APP = charm_states.APP
@@ -109,6 +110,22 @@ def test_what_is_ended_by_force_shows_blocked_with_what_is_left():
     assert left in out.unit_status.message
     results, _ = charm_states.act('show-operation', charm_states.state(ended))
     assert f'problem: {left}' in results['operation']
+
+
+def test_a_forced_end_is_in_the_history_and_among_those_that_have_ended(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    world = worlds.StoredWorld()
+
+    def connect(charm: object) -> worlds.StoredWorld:
+        return world
+
+    monkeypatch.setattr(charm, 'connect', connect)
+    op = beyond_the_pivot()
+    _, out = charm_states.act('abort-operation', charm_states.state(op), force=True)
+    assert history.read(op.id, world.maas_store).operation == charm_states.saved(out)
+    (line,) = ended.from_json(charm_states.databag(out)['ended'])
+    assert (line.id, line.status) == (op.id, operation.ABORTED)
 
 
 def test_an_operation_that_this_revision_does_not_know_can_be_ended_by_force():

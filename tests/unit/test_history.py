@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import json
 
 import pytest
@@ -34,13 +36,134 @@ def test_the_newest_state_replaces_the_one_before(world: worlds.StoredWorld):
     assert json.loads(world.maas_store.get(KEY))['status'] == 'complete'
 
 
+# --- Long messages -------------------------------------------------------------------------------
+
+LONG = 'maas-region/0 said: ' + 'ü' * 1000
+
+
+def stored(op: operation.Operation) -> operation.Operation:
+    """Return an operation as the next dispatch loads it."""
+    return operation.Operation.from_json(op.to_json())
+
+
+def told(world: worlds.StoredWorld) -> list[str]:
+    return [message.text for message in history.read(worlds.BEGAN, world.maas_store).messages]
+
+
+def test_what_the_record_has_no_room_for_is_there_whole_with_its_time_and_step(
+    world: worlds.StoredWorld,
+):
+    op = worlds.new_operation('a', 'b').waiting(LONG, world.now())
+    history.write(op, world)
+    found = history.read(op.id, world.maas_store)
+    assert found.operation == op
+    assert found.messages == (history.Message(worlds.BEGAN, 'a', LONG),)
+
+
+def test_a_later_dispatch_keeps_the_messages_of_those_before(world: worlds.StoredWorld):
+    op = worlds.new_operation('a', 'b').waiting(LONG, world.now())
+    history.write(op, world)
+    op = stored(op).step_ended(operation.DONE, world.now()).moving_to('b')
+    history.write(op, world)
+    history.write(stored(op).held(f'{LONG}!'), world)
+    assert told(world) == [LONG, f'{LONG}!']
+
+
+def test_what_a_step_says_and_its_operation_repeats_is_there_once(world: worlds.StoredWorld):
+    failed = worlds.new_operation('a').step_ended(operation.BROKEN, world.now(), LONG)
+    history.write(failed.turning_back(f'a: {LONG}'), world)
+    assert told(world) == [f'a: {LONG}']
+
+
+def test_the_newest_messages_are_kept_and_all_together_have_a_bound(world: worlds.StoredWorld):
+    op = worlds.new_operation('a')
+    for number in range(40):
+        op = stored(op).waiting(f'{number} {"x" * 6000}', world.now())
+        history.write(op, world)
+    kept = [int(text.split()[0]) for text in told(world)]
+    assert kept == list(range(30, 40))
+
+
+def test_while_nothing_was_cut_the_history_is_written_and_not_read(world: worlds.StoredWorld):
+    op = worlds.new_operation('a')
+    before = world.bucket.requests
+    world.maas_store.put('one', b'')
+    one_put = world.bucket.requests - before
+    history.write(op, world)
+    assert world.bucket.requests - before == 2 * one_put
+
+
+def test_a_history_that_somebody_changed_is_written_anew(world: worlds.StoredWorld):
+    op = worlds.new_operation('a').waiting(LONG, world.now())
+    world.maas_store.put(KEY, b'garbage')
+    history.write(stored(op).held('short'), world)
+    assert history.read(op.id, world.maas_store).operation.status == operation.HELD
+
+
+# --- Reading -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('name', ['', 'x', '../backup-sets/x', '2026-8-2T1:2:3Z', f'{KEY}\n'])
+def test_only_an_id_becomes_part_of_a_key(world: worlds.StoredWorld, name: str):
+    with pytest.raises(errors.PreconditionError, match='is no operation id: ids look like'):
+        history.read(name, world.maas_store)
+
+
+def test_an_operation_without_a_history_is_not_found(world: worlds.StoredWorld):
+    with pytest.raises(errors.NotFound):
+        history.read(worlds.BEGAN, world.maas_store)
+
+
+@pytest.mark.parametrize(
+    'messages', ['5', '[5]', '[{}]', '{"a": 1}'], ids=['number', 'numbers', 'empty', 'object']
+)
+def test_a_history_that_is_damaged_is_refused_with_a_sentence(
+    world: worlds.StoredWorld, messages: str
+):
+    text = worlds.new_operation('a').to_json()
+    world.maas_store.put(KEY, f'{text[:-1]},"messages":{messages}}}'.encode())
+    with pytest.raises(errors.ForeignRecordError, match=r'operations/.* cannot be read'):
+        history.read(worlds.BEGAN, world.maas_store)
+
+
+# --- The last fifty ------------------------------------------------------------------------------
+
+
+def numbered(number: int) -> operation.Operation:
+    begun = worlds.START + datetime.timedelta(hours=number)
+    return dataclasses.replace(worlds.new_operation('a'), id=operation.stamp(begun))
+
+
+def ids(world: worlds.StoredWorld) -> list[str]:
+    keys = [item.key for item in world.maas_store.list('coordinator/operations/')]
+    return [key.rpartition('/')[2].removesuffix('.json') for key in keys]
+
+
+def test_when_an_operation_ends_only_the_last_fifty_of_this_model_stay(world: worlds.StoredWorld):
+    other = worlds.StoredWorld()
+    other.bucket, other.model_uuid = world.bucket, 'c0ffee00-0bad-400d-8000-4b1d0d06f00d'
+    strangers = [numbered(number) for number in range(-2, 0)]
+    for op in strangers:
+        history.write(op, other)
+    world.maas_store.put(history.key('0-somebodys-note'), b'garbage')
+    for number in range(52):
+        history.write(numbered(number), world)
+    assert len(ids(world)) == 55, 'nothing is deleted while an operation runs'
+    history.write(numbered(52).ending(operation.COMPLETE, world.now()), world)
+    own = [numbered(number).id for number in range(3, 53)]
+    assert ids(world) == ['0-somebodys-note', *(op.id for op in strangers), *own]
+
+
+# --- S3 in trouble -------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize('fault', ['unavailable', 'refuses_writes', 'refuses_keys'])
 def test_s3_that_does_not_take_it_stops_nothing(
     world: worlds.StoredWorld, caplog: pytest.LogCaptureFixture, fault: str
 ):
     setattr(world.bucket, fault, True)
     history.write(worlds.new_operation('a'), world)
-    assert '2026-08-22T10:15:00Z: its history was not stored: ' in caplog.text
+    assert '2026-08-22T10:15:00Z: a: its history was not stored: ' in caplog.text
 
 
 class BrokenWorld(worlds.EmptyWorld):
@@ -68,5 +191,5 @@ def test_whatever_goes_wrong_stops_nothing_and_only_our_own_words_are_logged(
     caplog: pytest.LogCaptureFixture, reason: Exception, told: str
 ):
     history.write(worlds.new_operation('a'), BrokenWorld(reason))
-    assert caplog.messages == [f'2026-08-22T10:15:00Z: its history was not stored: {told}']
+    assert caplog.messages == [f'2026-08-22T10:15:00Z: a: its history was not stored: {told}']
     assert 'hunter2' not in caplog.text

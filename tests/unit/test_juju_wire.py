@@ -66,6 +66,11 @@ def test_the_year_1_is_no_time():
     assert wire.time_of('0001-01-01T00:00:00Z') is None
 
 
+def test_a_time_beyond_the_last_year_is_no_time():
+    with pytest.raises(ValueError, match='is no time in UTC'):
+        wire.time_of('9999-12-31T23:59:59-23:59')
+
+
 def test_results_are_flat_and_only_what_the_action_set():
     output = {
         'return-code': 0,

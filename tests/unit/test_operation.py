@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import json
+from collections.abc import Callable
 from typing import Any
 
 import hypothesis
 import pytest
 from hypothesis import strategies
 
-from coordinator import errors, operation, settings
-from tests import examples, simulation, worlds
+from coordinator import errors, operation, plain, settings
+from tests import worlds
 
 NOW = worlds.START
 LATER = NOW + datetime.timedelta(minutes=5)
-DATABAG_BYTES = 16 << 10
 
 
 def op() -> operation.Operation:
@@ -104,8 +103,8 @@ def test_fields_that_an_older_revision_did_not_write_get_their_defaults():
 
 
 def test_a_newer_format_is_refused_whatever_else_it_holds():
-    with pytest.raises(errors.ForeignRecordError, match=r'has format 2, .* knows 1: refresh'):
-        read({'format': 2, 'shape': 'unheard-of'})
+    with pytest.raises(errors.ForeignRecordError, match=r'has format 3, .* knows 2: refresh'):
+        read({'format': 3, 'shape': 'unheard-of'})
 
 
 @pytest.mark.parametrize(
@@ -119,6 +118,8 @@ def test_a_newer_format_is_refused_whatever_else_it_holds():
         '{}',
         '{"format": "one"}',
         '{"format": 1}',
+        '{"format": 2}',
+        '{"format": 0, "problems": []}',
         '{"format": 1, "settings": null, "steps": [], "problems": []}',
         '{"format": 1, "settings": {"maas": "m"}, "steps": [], "problems": []}',
     ],
@@ -136,55 +137,6 @@ def test_garbage_is_refused_with_a_sentence(text: str):
 def test_a_record_that_is_damaged_in_part_is_refused_as_well(change: dict[str, object]):
     with pytest.raises(errors.ForeignRecordError, match='cannot be read'):
         read(raw() | change)
-
-
-def test_the_largest_record_fits_into_a_databag():
-    sim = simulation.Simulation()
-    facts = dict(sim.run().facts)
-    long = 'a sentence of a charm that says in full what it holds against this. ' * 20
-    record = dataclasses.replace(
-        sim.op,
-        settings=dataclasses.replace(sim.op.settings, recipients=(examples.RECIPIENT,) * 8),
-        steps=tuple(
-            dataclasses.replace(entry, reason=operation.one_line(long), task=1_000_000)
-            for entry in sim.op.steps
-        ),
-        facts=facts
-        | {f'task-{number}-seen': worlds.new_operation('a').started for number in '12'},
-    )
-    for _ in range(2):
-        record = record.with_problem(long)
-    assert len(record.to_json().encode()) < DATABAG_BYTES
-
-
-# --- One line ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ('text', 'line'),
-    [
-        ('as it is', 'as it is'),
-        ('  two\nlines\tand\r\nmore  ', 'two lines and more'),
-        ('\x1b[31mred\x1b[0m bell\x07', '[31mred [0m bell'),
-        ('right\u202eto left\u2028split\x00', 'right to left split'),
-        ('größe 表', 'größe 表'),
-        ('', ''),
-    ],
-)
-def test_foreign_text_becomes_one_printable_line(text: str, line: str):
-    assert operation.one_line(text) == line
-
-
-@hypothesis.given(strategies.text(max_size=40), strategies.integers(min_value=3, max_value=30))
-@hypothesis.settings(max_examples=60, deadline=None)
-def test_one_line_is_never_longer_than_its_limit(text: str, limit: int):
-    line = operation.one_line(text, limit)
-    assert len(line.encode()) <= limit
-    assert line.isprintable()
-
-
-def test_a_cut_line_says_that_it_was_cut():
-    assert operation.one_line('x' * 700) == 'x' * 397 + '…'
 
 
 # --- Times ---------------------------------------------------------------------------------------
@@ -249,7 +201,68 @@ def test_messages_are_cut_before_they_are_stored():
     long = 'ü' * 5000
     record = op().waiting(long, NOW).with_problem(long).turning_back(long)
     for text in (record.current.reason, record.problems[0], record.error):
-        assert operation.LONGEST_MESSAGE - 4 < len(text.encode()) <= operation.LONGEST_MESSAGE
+        assert plain.LONGEST - 4 < len(text.encode()) <= plain.LONGEST
+
+
+LONG = 'ü' * 3000
+WHOLE = [operation.Message('look', LONG)]
+
+
+def test_what_is_cut_is_put_aside_whole_and_counted():
+    record = op().waiting(LONG, NOW)
+    assert list(record.said) == WHOLE
+    assert record.cut == 1
+    assert raw(record.to_json())['cut'] == 1
+    assert 'said' not in raw(record.to_json())
+
+
+def test_what_was_put_aside_is_not_put_aside_again_while_it_is_said_again():
+    stored = read(raw(op().waiting(LONG, NOW).to_json()))
+    again = stored.waiting(LONG, LATER)
+    assert (again, again.said) == (stored, ())
+    failed = stored.attempt_failed(LONG).held(LONG)
+    assert failed.said == ()
+
+
+@pytest.mark.parametrize(
+    'say',
+    [
+        lambda: op().attempt_failed(LONG),
+        lambda: op().step_ended(operation.BROKEN, NOW, LONG),
+        lambda: op().turning_back(LONG),
+        lambda: op().with_problem(LONG),
+        lambda: op().held(LONG),
+    ],
+    ids=['attempt', 'end', 'error', 'problem', 'hold'],
+)
+def test_no_transition_loses_a_long_message(say: Callable[[], operation.Operation]):
+    assert list(say().said) == WHOLE
+
+
+def test_a_message_without_end_has_a_bound_in_the_history_too():
+    (said,) = op().held('x' * 50_000).said
+    assert len(said.text.encode()) == errors.LONGEST
+
+
+def test_the_last_problems_stay_and_those_before_are_put_aside():
+    record = op()
+    for number in range(13):
+        record = record.with_problem(f'problem {number}')
+    assert record.problems == tuple(f'problem {number}' for number in range(3, 13))
+    assert record.error == 'problem 0'
+    assert [said.text for said in record.said] == ['problem 0', 'problem 1', 'problem 2']
+    assert record.cut == 3
+
+
+def test_where_an_operation_is_names_its_step_and_its_task():
+    assert op().at == '2026-08-22T10:15:00Z: look'
+    assert op().waiting('it runs', NOW, 12).at == '2026-08-22T10:15:00Z: look (task 12)'
+
+
+def test_an_attempt_that_could_not_even_begin_is_one_too():
+    again = op().attempt_failed('cut short').attempt_failed('cut short')
+    assert again.current.attempts == 2
+    assert again.beginning(7, {}, NOW).attempt_failed('cut short').current.attempts == 3
 
 
 def test_a_resumed_step_has_its_attempts_and_its_deadline_anew():

@@ -9,6 +9,7 @@ import pytest
 from coordinator import pacemaker
 from tests import programs
 
+AT = '2026-08-22T10:15:00Z: back-up-maas (task 7)'
 SERVICE = 'coordinator-3-pacemaker'
 CHARM_DIR = '/var/lib/juju/agents/unit-coordinator-3/charm'
 
@@ -26,7 +27,7 @@ def pace() -> pacemaker.Pacemaker:
 def test_it_dispatches_the_advance_event_by_way_of_the_unit_agent(
     systemd: programs.Programs, pace: pacemaker.Pacemaker
 ):
-    pace.start()
+    pace.start(AT)
     command = systemd.calls[-1]
     assert command[command.index('--') + 1 :] == [
         'juju-exec',
@@ -40,7 +41,7 @@ def test_it_dispatches_the_advance_event_by_way_of_the_unit_agent(
 def test_the_service_is_started_again_for_ever_and_leaves_nothing_behind(
     systemd: programs.Programs, pace: pacemaker.Pacemaker
 ):
-    pace.start()
+    pace.start(AT)
     options = systemd.calls[-1]
     assert '--property=Restart=always' in options
     assert '--property=StartLimitIntervalSec=0' in options
@@ -55,7 +56,7 @@ def test_one_that_runs_or_waits_for_its_next_start_is_left_alone(
     state: str,
 ):
     systemd.answer('systemctl', stdout=f'{state}\n', code=0 if state == 'active' else 3)
-    pace.start()
+    pace.start(AT)
     assert systemd.calls == [['systemctl', 'is-active', SERVICE]]
     assert not caplog.records
 
@@ -65,7 +66,7 @@ def test_one_that_has_ended_is_started_again(
     systemd: programs.Programs, pace: pacemaker.Pacemaker, state: str
 ):
     systemd.answer('systemctl', stdout=f'{state}\n', code=3)
-    pace.start()
+    pace.start(AT)
     assert systemd.started == 1
 
 
@@ -73,8 +74,8 @@ def test_a_start_that_fails_is_logged_and_stops_nothing(
     systemd: programs.Programs, pace: pacemaker.Pacemaker, caplog: pytest.LogCaptureFixture
 ):
     systemd.answer('systemd-run', stderr='Failed to connect to bus\n', code=1)
-    pace.start()
-    assert 'the pacemaker did not start: Failed to connect to bus' in caplog.text
+    pace.start(AT)
+    assert f'{AT}: the pacemaker did not start: Failed to connect to bus' in caplog.text
 
 
 def test_stopping_does_not_wait_for_the_command_that_may_be_this_very_dispatch(
@@ -99,7 +100,7 @@ def test_a_machine_without_systemd_stops_nothing(
     caplog: pytest.LogCaptureFixture,
 ):
     monkeypatch.setenv('PATH', str(tmp_path))
-    pace.start()
+    pace.start(AT)
     pace.stop()
     assert 'the pacemaker did not start' in caplog.text
 
@@ -112,5 +113,5 @@ def test_a_systemd_that_hangs_is_given_up(
 ):
     monkeypatch.setattr(pacemaker, '_SECONDS', 0.2)
     systemd.hang('systemd-run')
-    pace.start()
+    pace.start(AT)
     assert 'timed out' in caplog.text

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import datetime
 from collections.abc import Generator
 
 import ops
 import pytest
 from ops import testing
 
-from coordinator import errors, operation, record
+from coordinator import ended, errors, formats, limits, operation, record
 from tests import worlds
 
 META = {'name': 'keeper', 'peers': {record.RELATION: {'interface': 'any'}}}
@@ -68,11 +70,57 @@ def test_units_that_do_not_lead_read_it_too():
         assert kept.load() == op
 
 
-def test_a_newer_record_is_an_error_and_stays_as_it_is():
-    content = {'operation': '{"format": 2}'}
-    with dispatch(content) as kept, pytest.raises(errors.ForeignRecordError, match='format 2'):
-        kept.load()
-    assert content == {'operation': '{"format": 2}'}
+def test_a_newer_record_is_an_error_and_stays_as_it_is_even_if_it_is_written_over():
+    newer = f'{{"format": {formats.FORMAT + 1}}}'
+    content = {'operation': newer}
+    with dispatch(content) as kept:
+        with pytest.raises(errors.ForeignRecordError, match='refresh the charm'):
+            kept.load()
+        with pytest.raises(errors.ForeignRecordError, match='refresh the charm'):
+            kept.save(worlds.new_operation('a'))
+    assert content == {'operation': newer}
+
+
+def ending(number: int, status: str = operation.COMPLETE) -> operation.Operation:
+    """Return an operation that has ended, the later the higher its number."""
+    begun = worlds.START + datetime.timedelta(hours=number)
+    op = dataclasses.replace(worlds.new_operation('a'), id=operation.stamp(begun))
+    return op.ending(status, begun)
+
+
+def test_the_last_ten_operations_that_have_ended_are_remembered():
+    content: dict[str, str] = {}
+    for number in range(12):
+        with dispatch(content) as kept:
+            kept.save(worlds.new_operation('a'))
+        with dispatch(content) as kept:
+            assert kept.save(ending(number)) == ending(number)
+    with dispatch(content, leader=False) as kept:
+        expected = [ended.of(ending(number)) for number in range(11, 1, -1)]
+        assert list(kept.earlier) == expected
+
+
+def test_one_that_ended_before_the_charm_was_refreshed_is_remembered_when_the_next_begins():
+    content = {'operation': ending(1).to_json()}
+    with dispatch(content) as kept:
+        assert kept.earlier == ()
+        kept.save(worlds.new_operation('a'))
+        assert kept.earlier == (ended.of(ending(1)),)
+
+
+def test_what_is_too_long_is_stored_as_it_fits_and_returned_so():
+    content: dict[str, str] = {}
+    op = worlds.new_operation(*(f'step-{number}' for number in range(60)))
+    for entry in op.steps:
+        op = op.moving_to(entry.name).step_ended(operation.BROKEN, worlds.START, 'x' * 300)
+    with dispatch(content) as kept:
+        stored = kept.save(op)
+        assert stored is not None
+        assert stored.cut == 59
+        assert kept.load() == stored
+    assert len(content['operation']) < limits.LARGEST
+    with dispatch(content) as kept:
+        assert not kept.save(stored)
 
 
 def test_the_newest_complete_set_outlives_the_operation_that_made_it():

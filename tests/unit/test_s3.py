@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.server
 import threading
 import traceback
-import types
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
-import botocore.endpoint
 import pytest
 
-from coordinator import errors, ports, s3
+from coordinator import errors, ports
+from tests import stores
 
-SECRETS = ('AKIA0123', 's3cret')
+SECRETS = tuple(stores.KEYS.values())
 
 
 class ScriptedS3(http.server.ThreadingHTTPServer):
@@ -73,27 +71,7 @@ def server() -> Iterator[ScriptedS3]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the library repeat requests at once."""
-
-    def sleep(seconds: float) -> None:
-        pass
-
-    monkeypatch.setattr(botocore.endpoint, 'time', types.SimpleNamespace(sleep=sleep))
-
-
-@contextlib.contextmanager
-def opened(fields: Mapping[str, str]) -> Generator[s3.S3Store]:
-    """Lend the store that an integrator with these fields leads to."""
-    info = {
-        'bucket': 'backups',
-        'access-key': SECRETS[0],
-        'secret-key': SECRETS[1],
-        's3-uri-style': 'path',
-        **fields,
-    }
-    store = s3.S3Store(s3.Connection.from_relation('integrator', info))
-    yield store
-    store.close()
+    stores.repeat_at_once(monkeypatch)
 
 
 REQUESTS: dict[str, Callable[[ports.ObjectStore], object]] = {
@@ -107,7 +85,7 @@ REQUESTS: dict[str, Callable[[ports.ObjectStore], object]] = {
 def refusal(server: ScriptedS3, kind: type[errors.CoordinatorError], request: str = 'list') -> str:
     """Make a request that is refused in this way; return in which words."""
     with (
-        opened({'endpoint': f'http://root:s3cret@{server.endpoint}'}) as store,
+        stores.opened({'endpoint': f'http://root:s3cret@{server.endpoint}'}) as store,
         pytest.raises(kind) as caught,
     ):
         REQUESTS[request](store)
@@ -183,7 +161,7 @@ def test_an_object_that_is_not_there_is_named(server: ScriptedS3):
 )
 def test_the_librarys_own_words_are_never_repeated(server: ScriptedS3, fields: dict[str, str]):
     reached = {'endpoint': f'http://{server.endpoint}', **fields}
-    with pytest.raises(errors.CoordinatorError) as caught, opened(reached) as store:
+    with pytest.raises(errors.CoordinatorError) as caught, stores.opened(reached) as store:
         store.put('key', b'content')
     told = ''.join(traceback.format_exception(caught.value))
     assert not [secret for secret in SECRETS if secret in told]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import pathlib
 import socket
 import urllib.error
 import urllib.request
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from coordinator import s3
 from rehearsal import s3_gate, s3_server
 
 BUCKET = 'backups'
@@ -34,6 +37,7 @@ def ask(
     key: str,
     body: bytes | None = None,
     access_key: str = s3_gate.WRITER[0],
+    date: str = '',
 ) -> tuple[int, bytes]:
     credential = f'Credential={access_key}/20260101/r/s3/aws4_request'
     request = urllib.request.Request(
@@ -43,7 +47,8 @@ def ask(
         headers={
             'Authorization': f'AWS4-HMAC-SHA256 {credential}',
             'Content-Type': 'application/octet-stream',
-        },
+        }
+        | ({'X-Amz-Date': date} if date else {}),
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -81,6 +86,8 @@ def test_the_reader_reads_and_writes_nothing(server: s3_server.S3Server):
         ('503', 503, b'ServiceUnavailable'),
         ('slow-down', 503, b'SlowDown'),
         ('access-denied', 403, b'AccessDenied'),
+        ('full', 507, b'XMinioStorageFull'),
+        ('quota', 403, b'QuotaExceeded'),
     ],
 )
 def test_a_fault_strikes_as_often_as_it_should(
@@ -138,6 +145,41 @@ def test_requests_are_counted(server: s3_server.S3Server):
     ask(server, 'GET', 'greeting')
 
     assert server.requests['GET'] == before + 1
+
+
+@pytest.mark.parametrize(('minutes', 'status'), [(-60, 403), (-10, 200), (10, 200), (60, 403)])
+def test_a_clock_that_is_wrong_by_more_than_a_quarter_of_an_hour_is_refused(
+    server: s3_server.S3Server, minutes: int, status: int
+):
+    at = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=minutes)
+
+    answer = ask(server, 'GET', 'greeting', date=f'{at:%Y%m%dT%H%M%SZ}')
+
+    assert answer[0] == status
+    assert (b'RequestTimeTooSkewed' in answer[1]) == (status == 403)
+
+
+def test_a_journal_keeps_what_was_acknowledged_with_its_time(tmp_path: pathlib.Path):
+    with s3_server.S3Server(tmp_path / 'journal') as server:
+        server.create_bucket(BUCKET)
+        store = s3.S3Store(s3.Connection.from_relation('test', server.connection(BUCKET)))
+        for key in ('kept', 'replaced', 'deleted', 'ünïcode name'):
+            store.put(key, key.encode())
+        replaced = store.put('replaced', b'anew')
+        store.delete('deleted')
+        before = list(store.list(''))
+
+        # Without a second between them, times without fractions could be equal by accident.
+        journal = (tmp_path / 'journal').read_text()
+        (tmp_path / 'journal').write_text(journal.replace('"at": "2', '"at": "1') + '{"cut off')
+        server.restart()
+
+        after = list(store.list(''))
+        assert [(o.key, o.etag) for o in after] == [(o.key, o.etag) for o in before]
+        assert [o.modified.year - 1000 for o in before] == [o.modified.year for o in after]
+        assert (store.get('replaced'), store.head('replaced').etag) == (b'anew', replaced.etag)
+        assert store.get('kept') == b'kept'
+        store.close()
 
 
 def test_a_restarted_server_has_its_port_and_nothing_else():

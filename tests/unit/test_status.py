@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+from collections.abc import Sequence
 
 import pytest
 
-from coordinator import operation, status
+from coordinator import ended, operation, status
 from tests import worlds
 
 NOW = worlds.START
@@ -17,8 +19,12 @@ def op() -> operation.Operation:
     return worlds.new_operation('check', 'scale-down', 'publish').beginning(0, {}, NOW)
 
 
-def describe(record: operation.Operation | None, last_complete: str = '') -> tuple[str, str]:
-    return status.describe(record, last_complete, APP, NOW)
+def describe(
+    record: operation.Operation | None,
+    last_complete: str = '',
+    earlier: Sequence[ended.Ended] = (),
+) -> tuple[str, str]:
+    return status.describe(record, earlier, last_complete, APP, NOW)
 
 
 def test_without_any_backup_it_says_how_to_make_one():
@@ -91,6 +97,48 @@ def test_an_operation_that_was_ended_by_force_shows_what_is_left():
 
 def test_an_aborted_operation_is_no_failure():
     assert describe(op().ending(operation.ABORTED, NOW), '2026-08-21T09:15:00Z')[0] == 'active'
+
+
+def past(operation_id: str, state: str, error: str = '') -> ended.Ended:
+    """Return what is remembered of an operation that came before."""
+    record = dataclasses.replace(op(), id=operation_id, error=error)
+    return ended.of(record.ending(state, NOW))
+
+
+ABORTED = op().aborting(NOW).ending(operation.ABORTED, NOW)
+
+
+def test_an_abort_mends_nothing_so_what_failed_before_it_shows_again():
+    earlier = [
+        ended.of(ABORTED),
+        past('2026-08-22T09:00:00Z', operation.ABORTED),
+        past('2026-08-21T09:15:00Z', operation.FAILED, 'check: MAAS is blocked'),
+        past('2026-08-20T09:15:00Z', operation.COMPLETE),
+    ]
+    expected = (
+        'blocked',
+        'backup-all 2026-08-21T09:15:00Z failed, see juju run backups/leader show-operation '
+        'operation-id=2026-08-21T09:15:00Z: check: MAAS is blocked',
+    )
+    assert describe(ABORTED, '2026-08-20T09:15:00Z', earlier) == expected
+    assert describe(ABORTED, '2026-08-20T09:15:00Z', earlier[1:]) == expected
+
+
+def test_what_failed_before_a_complete_operation_is_past():
+    earlier = [
+        past('2026-08-21T09:15:00Z', operation.COMPLETE),
+        past('2026-08-20T09:15:00Z', operation.FAILED, 'check: MAAS is blocked'),
+    ]
+    assert describe(ABORTED, '2026-08-21T09:15:00Z', earlier)[0] == 'active'
+
+
+def test_what_a_forced_end_has_left_shows_after_another_abort_too():
+    left = op().moving_to('scale-down').beginning(7, {}, NOW).forced_to_end(NOW, ())
+    earlier = [dataclasses.replace(ended.of(left), id='2026-08-21T09:15:00Z')]
+    name, message = describe(ABORTED, '', earlier)
+    assert name == 'blocked'
+    assert 'backup-all 2026-08-21T09:15:00Z was aborted, see' in message
+    assert 'nothing was put back' in message
 
 
 @pytest.mark.parametrize('shown', ['waiting', 'held', 'failed'])

@@ -23,6 +23,8 @@ Time = Annotated[
     datetime.datetime | None, pydantic.BeforeValidator(lambda text: wire.time_of(str(text)))
 ]
 Content = Annotated[dict[str, str], pydantic.AfterValidator(wire.decoded)]
+Results = Annotated[dict[str, Any], pydantic.AfterValidator(wire.results)]
+"""Of an action: flat, and texts."""
 
 
 class Answer(pydantic.BaseModel):
@@ -232,7 +234,7 @@ class ActionResult(ErrorResult):
     completed: Time = None
     status: str = ''
     message: str = ''
-    output: dict[str, Any] = {}
+    output: Results = {}
 
 
 class ActionResults(Answer):

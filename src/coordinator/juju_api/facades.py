@@ -13,6 +13,8 @@ from coordinator.juju_api.connection import Connection
 
 _PAGE = 50
 """Operations a listing returns at once: Juju 4.0 gives no more, whatever is asked for."""
+MOST_PAGES = 1000
+"""Of one listing; Juju forgets operations after two weeks."""
 
 
 def _raise_first(connection: Connection, what: str, items: Iterable[answers.ErrorResult]) -> None:
@@ -147,7 +149,7 @@ def tasks(connection: Connection, action: str) -> list[answers.ActionResult]:
     """Return the known tasks of an action, in any order; each once."""
     found: dict[int, answers.ActionResult] = {}
     offset = 0
-    while True:
+    for _ in range(MOST_PAGES):
         params = {'actions': [action], 'offset': offset, 'limit': _PAGE}
         response = connection.call('Action', 'ListOperations', params)
         page = answers.read(answers.OperationResults, response, 'Action.ListOperations')
@@ -160,6 +162,7 @@ def tasks(connection: Connection, action: str) -> list[answers.ActionResult]:
         offset += len(page.results)
         if not page.truncated or not page.results:
             return list(found.values())
+    raise answers.unexpected('Action.ListOperations', f'it has more than {MOST_PAGES} pages')
 
 
 def cancel(connection: Connection, task_id: int) -> None:

@@ -101,7 +101,7 @@ class JujuApi:
 
     def task(self, task_id: int) -> ports.Task:
         answer = self._look(lambda c: facades.task(c, task_id))
-        return _task(answer, wire.results(answer.output))
+        return _task(answer, answer.output)
 
     def storage(self) -> Sequence[ports.Storage]:
         return [

@@ -75,7 +75,10 @@ def secret_id(uri: str) -> str:
 def time_of(text: str) -> datetime.datetime | None:
     """Return an aware time; None for the year 1, by which Go means that there is none yet."""
     time = datetime.datetime.fromisoformat(text)
-    return None if time.year == 1 else time.astimezone(datetime.UTC)
+    try:
+        return None if time.year == 1 else time.astimezone(datetime.UTC)
+    except OverflowError as error:
+        raise ValueError(f'"{text}" is no time in UTC') from error
 
 
 def encoded(content: Mapping[str, str]) -> dict[str, str]:
@@ -90,7 +93,10 @@ def decoded(data: Mapping[str, str]) -> dict[str, str]:
 
 def results(output: Mapping[str, Any]) -> dict[str, str]:
     """Return what an action set, flat, without what Juju adds to it."""
-    return {key: value for key, value in _flat(output, '') if key not in _RESERVED}
+    try:
+        return {key: value for key, value in _flat(output, '') if key not in _RESERVED}
+    except RecursionError:
+        raise ValueError('nested too deep') from None
 
 
 def _flat(output: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from coordinator import (
     ports,
     step,
 )
-from coordinator.steps import checks, maas_region, passwords, postgresql
+from coordinator.steps import checks, maas_region, passwords, postgresql, repository
 
 VERIFIED = 'verified'
 MAAS, POSTGRESQL = 'maas-part', 'postgresql-part'
@@ -23,8 +23,13 @@ MAAS, POSTGRESQL = 'maas-part', 'postgresql-part'
 
 def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Look at every object of both parts and of the sealed passwords; nothing is changed."""
+    here, began = world.maas_store.place, repository.of(op, world).place
+    if dict(here) != dict(began):
+        raise errors.StepError(
+            f'{op.settings.s3_maas} was aimed elsewhere while the backup ran: run backup-all again'
+        )
     sealed = manifest.Object.model_validate_json(op.fact(passwords.SEALED))
-    found = world.maas_store.head(sealed.key)
+    found = repository.of(op, world).head(sealed.key)
     if (found.size, found.etag) != (sealed.size, sealed.etag):
         raise errors.StepError(f'{sealed.key} is not the object that was stored: who changed it?')
     passwords.check_unchanged(op, world)
@@ -119,13 +124,13 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
         ),
         seconds=_seconds(op),
     )
-    catalogue.commit(world.maas_store, contents)
+    catalogue.commit(repository.of(op, world), contents)
     return step.Done()
 
 
 def withdraw(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: the manifest may have arrived although its PUT seemed to fail. It goes first."""
-    catalogue.withdraw(world.maas_store, op.id)
+    catalogue.withdraw(repository.of(op, world), op.id)
     return step.Done()
 
 

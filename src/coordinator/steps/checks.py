@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from coordinator import errors, manifest, operation, pgbackrest, ports, sealing, settings, step
-from coordinator.steps import passwords, postgresql, site
+from coordinator import (
+    errors,
+    limits,
+    manifest,
+    operation,
+    pgbackrest,
+    ports,
+    sealing,
+    settings,
+    step,
+)
+from coordinator.steps import passwords, postgresql, repository, site
 
 MODEL = 'model'
 _CHARM = 'charm-'
-_PROBE = 'coordinator/probe'
+PROBE = 'coordinator/probe'
 
 OK, WARNING, LATER, BAD = 'ok', 'warning', 'wait', 'fail'
 
@@ -42,7 +52,7 @@ def ready_for_backup(op: operation.Operation, world: ports.World) -> step.Outcom
         return step.Wait(waits_for)
     status = world.juju.status()
     model = {'name': status.name, 'uuid': world.model_uuid, 'juju-version': status.juju_version}
-    facts = {MODEL: json.dumps(model)}
+    facts = {MODEL: json.dumps(model), **repository.remembered(world)}
     for name in (op.settings.maas, op.settings.postgresql):
         facts[_CHARM + name] = _describe(site.application(status, name))
     return step.Done(facts)
@@ -145,6 +155,13 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
     yield made('other-operations', lambda: no_other_task(config, world))
     if config.strategy == 'scale-down':
         yield made('machines', lambda: machines(status, config.postgresql))
+    yield made('record', lambda: limits.names_fit(config, status, _places(world)))
+
+
+def _places(world: ports.World) -> list[Mapping[str, str]]:
+    """Return the places in a backup's record, as often as they are there."""
+    # The repository is noted at first, and both in the parts of the manifest.
+    return [world.maas_store.place, world.maas_store.place, world.postgresql_store.place]
 
 
 def units_settled(status: ports.ModelStatus, name: str, allowed: str = '') -> str:
@@ -237,8 +254,8 @@ def machines(
 
 
 def _writable(store: ports.ObjectStore) -> str:
-    store.put(_PROBE, b'The coordinator tries whether it may write here, and removes this.\n')
-    store.delete(_PROBE)
+    store.put(PROBE, b'The coordinator tries whether it may write here, and removes this.\n')
+    store.delete(PROBE)
     return f'{where(store)} can be written'
 
 

@@ -59,7 +59,7 @@ def _finished(op: operation.Operation, world: ports.World) -> str:
 def _is_finished(world: ports.World, backup_id: str) -> bool:
     try:
         maas_backup.read(world.maas_store, backup_id)
-    except errors.StepError:
+    except (maas_backup.UnfinishedError, errors.NotFound):
         return False
     return True
 

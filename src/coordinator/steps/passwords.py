@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 
 from coordinator import catalogue, errors, manifest, operation, ports, sealing, step
-from coordinator.steps import site
+from coordinator.steps import repository, site
 
 REQUIRED = ('operator', 'replication', 'rewind', 'monitoring')
 OPTIONAL = ('backup',)
@@ -51,7 +51,7 @@ def capture(op: operation.Operation, world: ports.World) -> step.Outcome:
     """
     passwords = in_force(world, op.settings.postgresql)
     sealed = sealing.seal(op.id, world.model_uuid, passwords, op.settings.recipients)
-    stored = world.maas_store.put(catalogue.sealed_key(op.id), sealed)
+    stored = repository.of(op, world).put(catalogue.sealed_key(op.id), sealed)
     entry = manifest.Object(
         key=stored.key,
         size=len(sealed),
@@ -64,8 +64,14 @@ def capture(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 def discard(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: a set that is not published keeps nobody's passwords."""
-    world.maas_store.delete(catalogue.sealed_key(op.id))
+    repository.of(op, world).delete(catalogue.sealed_key(op.id))
     return step.Done()
+
+
+def sealed_remains(op: operation.Operation) -> list[str]:
+    """Return what is in S3 of passwords when an operation ends as it is."""
+    key = catalogue.sealed_key(op.id)
+    return [f'sealed passwords may be left in the repository: {key}'] if SEALED in op.facts else []
 
 
 def check_unchanged(op: operation.Operation, world: ports.World) -> None:
@@ -205,9 +211,12 @@ def take_back(op: operation.Operation, world: ports.World) -> step.Outcome:
     return forget(op, world)
 
 
-def left_in_model(op: operation.Operation) -> list[str]:
-    """Return the labels of secrets that an operation which stops half-way may leave."""
-    return [_BEFORE_LABEL.format(op.id)] if OPTION_BEFORE in op.facts else []
+def remains(op: operation.Operation) -> list[str]:
+    """Return which secrets are in the model when an operation ends as it is."""
+    if OPTION_BEFORE not in op.facts:
+        return []
+    label = _BEFORE_LABEL.format(op.id)
+    return [f'secret "{label}" may be left: juju secrets, juju remove-secret']
 
 
 def forget(op: operation.Operation, world: ports.World) -> step.Outcome:

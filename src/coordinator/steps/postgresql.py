@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from coordinator import errors, operation, pgbackrest, ports, step
 from coordinator.steps import site, tasks
@@ -39,11 +40,17 @@ def mark_scale_down(op: operation.Operation, world: ports.World) -> step.Mark:
         return step.Mark(watermark)
     app = site.application(world.juju.status(), op.settings.postgresql)
     units = {unit.name: unit.machine for unit in app.units.values() if unit.alive}
+    storage = _storage(world, units)
+    return step.Mark(watermark, {UNITS: json.dumps(units), STORAGE: json.dumps(storage)})
+
+
+def _storage(world: ports.World, units: Iterable[str]) -> dict[str, list[str]]:
+    """Return which storage each of these units has."""
     storage: dict[str, list[str]] = {name: [] for name in units}
     for item in world.juju.storage():
         for unit in {item.owner, *item.attached_to} & storage.keys():
             storage[unit].append(item.id)
-    return step.Mark(watermark, {UNITS: json.dumps(units), STORAGE: json.dumps(storage)})
+    return storage
 
 
 def _allowed(op: operation.Operation) -> str:
@@ -73,6 +80,11 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
         (unit for unit in app.units.values() if unit.name != primary),
         key=lambda unit: (not unit.leader, number(unit.name)),
     )
+    known: dict[str, list[str]] = json.loads(op.fact(STORAGE))
+    if leaving.name not in known:
+        # Somebody added it since: what it leaves behind must be known before it goes.
+        storage = json.dumps({**known, **_storage(world, [leaving.name])})
+        return step.Wait(f'{leaving.name} came in addition', facts={STORAGE: storage})
     world.juju.remove_unit(leaving.name)
     return step.Wait(f'{leaving.name} is being removed', facts={PRIMARY: primary})
 
@@ -260,6 +272,23 @@ def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
         request_scale(op, world)
         return step.Wait(f'units of {app.name} were requested')
     return await_scale(op, world)
+
+
+def remains(op: operation.Operation) -> list[str]:
+    """Return how PostgreSQL was, and what its units leave, when an operation ends as it is."""
+    before: dict[str, str] = json.loads(op.fact(UNITS, '{}'))
+    if len(before) < 2 or op.settings.strategy != 'scale-down':
+        return []
+    app = op.settings.postgresql
+    lines = [f'{app} had {len(before)} unit(s): juju status {app}, juju add-unit {app}']
+    storage: dict[str, list[str]] = json.loads(op.fact(STORAGE, '{}'))
+    going = [i for unit, ids in storage.items() if unit != op.fact(PRIMARY) for i in ids]
+    if going:
+        lines.append(
+            f'storage that removed units leave behind may be there: {" ".join(sorted(going))}: '
+            'juju storage, juju remove-storage'
+        )
+    return lines
 
 
 def _missing(op: operation.Operation, app: ports.Application) -> int:

@@ -97,3 +97,11 @@ def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
 def attach_again(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo of detaching."""
     return attach(op, world) if op.fact(ENDPOINTS) else step.Done()
+
+
+def remains(op: operation.Operation) -> list[str]:
+    """Return what to do about the relation when an operation ends as it is."""
+    endpoints = op.fact(ENDPOINTS)
+    if not endpoints or op.fact(UP_SINCE):
+        return []
+    return [f'MAAS may be without its database: juju integrate {endpoints}']

@@ -6,13 +6,13 @@ The same checks are the first step of restore-all and what it prints without `co
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 
 from coordinator import (
     catalogue,
     errors,
+    limits,
     manifest,
     operation,
     pgbackrest,
@@ -20,7 +20,7 @@ from coordinator import (
     settings,
     step,
 )
-from coordinator.steps import checks, passwords, relations, site
+from coordinator.steps import checks, passwords, relations, repository, site
 
 BACKUP_SET = 'backup-set'
 REPOSITORY = 'repository'
@@ -37,14 +37,28 @@ def ready_for_restore(op: operation.Operation, world: ports.World) -> step.Outco
         return step.Wait(waits_for)
     return step.Done(
         {
-            BACKUP_SET: wanted.model_dump_json(by_alias=True),
-            REPOSITORY: json.dumps(dict(world.maas_store.place)),
+            BACKUP_SET: _essence(wanted).model_dump_json(by_alias=True),
+            **repository.remembered(world),
+        }
+    )
+
+
+def _essence(wanted: manifest.Manifest) -> manifest.Manifest:
+    """Return a manifest without what no step of a restore asks for: the record is small.
+
+    The record has a copy of its own, as the one in S3 may go or change while the restore runs.
+    """
+    return wanted.model_copy(
+        update={
+            'maas': wanted.maas.model_copy(update={'objects': wanted.maas.objects[:1]}),
+            'passwords': wanted.passwords.model_copy(update={'recipients': ()}),
+            'seconds': {},
         }
     )
 
 
 def backup_set(op: operation.Operation) -> manifest.Manifest:
-    """Return the set that is restored from."""
+    """Return the set that is restored from, with the first of MAAS's objects only."""
     return manifest.Manifest.model_validate_json(op.fact(BACKUP_SET))
 
 
@@ -61,19 +75,13 @@ def chosen(
     wanted = parameters['backup-id']
     if wanted == LATEST:
         return _latest(config, world)
-    key = catalogue.manifest_key(wanted)
     try:
-        found = manifest.parse(world.maas_store.get(key), key)
+        return catalogue.opened(world.maas_store, wanted)
     except errors.NotFound:
         raise errors.StepError(
             f'there is no complete backup set {wanted} in '
             f'{checks.where(world.maas_store)}: list-backups shows what is there'
         ) from None
-    if found.backup_id != wanted:
-        raise errors.StepError(
-            f'{key} is the manifest of {found.backup_id}: it was exchanged, do not restore from it'
-        )
-    return found
 
 
 def _latest(config: settings.Settings, world: ports.World) -> manifest.Manifest:
@@ -98,7 +106,7 @@ def restore_checks(
     access = checks.made('juju-user', lambda: checks.access(world))
     yield access
     if access.outcome == checks.OK:
-        yield from _site_checks(wanted, config, world)
+        yield from _site_checks(wanted, parameters, config, world)
         yield checks.made('passwords', lambda: _passwords(wanted, parameters, config, world))
     yield checks.made('maas-objects', lambda: _maas_objects(wanted, world))
     yield checks.made('postgresql-objects', lambda: _postgresql_objects(wanted, world))
@@ -109,7 +117,10 @@ def restore_checks(
 
 
 def _site_checks(
-    wanted: manifest.Manifest, config: settings.Settings, world: ports.World
+    wanted: manifest.Manifest,
+    parameters: Mapping[str, str],
+    config: settings.Settings,
+    world: ports.World,
 ) -> Iterator[checks.Check]:
     try:
         status = world.juju.status()
@@ -125,10 +136,24 @@ def _site_checks(
     yield checks.made('s3-integrators', lambda: checks.same_integrators(status, config))
     yield checks.made('relation', lambda: _related(status, config))
     yield checks.made('other-operations', lambda: checks.no_other_task(config, world))
+    yield checks.made(
+        'record', lambda: limits.names_fit(config, status, _places(wanted, parameters, world))
+    )
     advice = f'scale {config.postgresql} down to one unit by hand first'
     yield checks.made('machines', lambda: checks.machines(status, config.postgresql, advice))
     warning = _channels(wanted, config, status)
     yield checks.Check('channels', checks.WARNING if warning else checks.OK, warning or 'equal')
+
+
+def _places(
+    wanted: manifest.Manifest, parameters: Mapping[str, str], world: ports.World
+) -> list[Mapping[str, str]]:
+    """Return the places in a restore's record, as often as they are there."""
+    here, there = world.postgresql_store.place, wanted.postgresql.place.model_dump()
+    # It notes where the set is, how the integrators were aimed, and where PostgreSQL goes on.
+    fresh = {'path': parameters.get('postgresql-path') or f'{there["path"]}-restored-999'}
+    maas = [world.maas_store.place] * 2
+    return [*maas, wanted.maas.place.model_dump(), here, there, fresh, fresh]
 
 
 def _fits(wanted: manifest.Manifest, config: settings.Settings, status: ports.ModelStatus) -> str:

@@ -9,7 +9,7 @@ from coordinator.steps import (
     passwords,
     postgresql,
     relations,
-    repositories,
+    repository,
     restore_checks,
     site,
     tasks,
@@ -24,10 +24,7 @@ _ASK = 'get-maas-status'
 
 def apply_passwords(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Give PostgreSQL the passwords that the restored database expects."""
-    place: dict[str, str] = json.loads(op.fact(restore_checks.REPOSITORY))
-    # The integrator of the repository may be aimed elsewhere by now.
-    repository = world.maas_store_at(place['bucket'], place['path'])
-    return passwords.apply(op, world, restore_checks.backup_set(op), repository)
+    return passwords.apply(op, world, restore_checks.backup_set(op), repository.of(op, world))
 
 
 # --- PostgreSQL ------------------------------------------------------------------------------
@@ -195,6 +192,9 @@ def _is_for(task: ports.Task, unit: str, controller: str) -> bool:
 def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Ask every region how MAAS is, and compare the site with the set."""
     status = world.juju.status()
+    if relations.database(status, op.settings) is None:
+        endpoints = op.fact(relations.ENDPOINTS)
+        raise errors.StepError(f'MAAS lost its database again: juju integrate {endpoints}')
     maas = site.application(status, op.settings.maas)
     wanted = len(restore_checks.backup_set(op).maas.controllers)
     if len(maas.units) != wanted:
@@ -224,24 +224,3 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
 def mark_verify(op: operation.Operation, world: ports.World) -> step.Mark:
     """Remember the newest task."""
     return step.Mark(tasks.newest(world, _ASK))
-
-
-def condition(op: operation.Operation) -> list[str]:
-    """Return in which condition an operation that ends half-way may leave the site."""
-    lines: list[str] = []
-    app = op.settings.postgresql
-    endpoints = op.fact(relations.ENDPOINTS)
-    if endpoints and not op.fact(relations.UP_SINCE):
-        lines.append(f'MAAS may be without its database: juju integrate {endpoints}')
-    units: dict[str, str] = json.loads(op.fact(postgresql.UNITS, '{}'))
-    if units:
-        lines.append(f'{app} had {len(units)} unit(s): juju status {app}, juju add-unit {app}')
-    aimed: dict[str, dict[str, str]] = json.loads(op.fact(repositories.BEFORE, '{}'))
-    for integrator, values in aimed.items():
-        words = ' '.join(f'{key}={value}' for key, value in values.items())
-        lines.append(f'{integrator} was set to: juju config {integrator} {words}')
-    lines += [
-        f'secret "{label}" may be left: juju secrets, juju remove-secret'
-        for label in passwords.left_in_model(op)
-    ]
-    return lines

@@ -213,6 +213,22 @@ def test_a_task_that_was_started_when_it_was_already_late_is_cancelled(applicati
     assert_nothing_is_left(sim)
 
 
+def test_a_task_that_aborts_for_ever_does_not_hold_the_operation_for_ever():
+    sim = simulation.Simulation()
+    sim.maas.hang_next('create-backup')
+    sim.at_step('back-up-maas')
+    sim.until(lambda: sim.tasks('create-backup', 'maas-region'))
+    (task,) = sim.tasks('create-backup', 'maas-region')
+    task.status = 'aborting'
+    sim.op = sim.op.aborting(sim.clock.now())
+    op = sim.run()
+    assert op.status == operation.ABORTED
+    assert f'task {task.id} on {task.unit} is to end' in '\n'.join(op.problems)
+    assert task.status == 'aborting'
+    assert len(sim.postgresql_units()) == 3
+    assert sim.manifests() == []
+
+
 @pytest.mark.parametrize('application', ['postgresql', 'maas-region'])
 def test_an_abort_finds_and_cancels_a_task_whose_checkpoint_was_lost(application: str):
     sim = simulation.Simulation()
@@ -228,3 +244,36 @@ def test_an_abort_finds_and_cancels_a_task_whose_checkpoint_was_lost(application
     assert task.status in ('cancelled', 'aborted')
     assert len(sim.postgresql_units()) == 3
     assert sim.manifests() == []
+
+
+def test_storage_of_a_unit_that_somebody_adds_while_units_go_is_removed_with_theirs(
+    sim: simulation.Simulation,
+):
+    sim.at_step('scale-down-postgresql')
+    sim.model.add_units('postgresql', 1)
+    op = sim.run()
+    assert (op.status, op.problems) == (operation.COMPLETE, ())
+    assert len(sim.postgresql_units()) == 3
+    assert [item.id for item in sim.world.juju.storage() if not item.owner] == []
+
+
+def test_a_repository_that_is_aimed_elsewhere_fails_the_backup_and_keeps_no_passwords(
+    sim: simulation.Simulation,
+):
+    sim.at_step('back-up-maas')
+    sim.model.set_config('s3-integrator-maas', {'path': 'elsewhere'})
+    op = sim.run()
+    assert op.status == operation.FAILED
+    assert 's3-integrator-maas was aimed elsewhere while the backup ran' in op.error
+    assert 'secrets.age' not in ' '.join(sim.s3.bucket('maas-backups').objects)
+
+
+def test_a_files_backup_that_s3_does_not_let_be_read_is_not_made_once_more():
+    sim = simulation.Simulation()
+    sim.at_step('back-up-maas')
+    sim.until(lambda: [task for task in sim.tasks('create-backup', 'maas-region') if task.ended])
+    sim.s3.bucket('maas-backups').refuses_keys = True
+    op = sim.run()
+    sim.s3.bucket('maas-backups').refuses_keys = False
+    assert 'InvalidAccessKeyId' in op.error
+    assert len(sim.tasks('create-backup', 'maas-region')) == 1

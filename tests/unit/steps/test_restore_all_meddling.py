@@ -59,3 +59,16 @@ def test_a_region_that_somebody_adds_holds_the_restore():
     assert (
         'the restore began with maas-region/0, maas-region/1, maas-region/2' in op.current.reason
     )
+
+
+def test_a_relation_that_somebody_takes_away_at_the_end_holds_the_restore_until_it_is_back():
+    fresh = restores.under_way('restore-postgresql-scale')
+    fresh.model.remove_relation('maas-region:maas-db', 'postgresql:database')
+    op = fresh.run()
+    assert (op.status, op.step) == (operation.HELD, 'verify')
+    assert 'juju integrate maas-region:maas-db postgresql:database' in op.current.reason
+    fresh.model.integrate('maas-region:maas-db', 'postgresql:database')
+    site.settle(fresh.model)
+    fresh.op = op.resumed(fresh.clock.now())
+    fresh.run()
+    restores.assert_restored(fresh, 3)

@@ -94,6 +94,15 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
     return step.Wait(why) if why else step.Done()
 
 
+def remains(op: operation.Operation) -> list[str]:
+    """Return where the integrators were aimed, when an operation ends as it is."""
+    return [
+        f'{integrator} was set to: juju config {integrator} '
+        + ' '.join(f'{key}={value}' for key, value in values.items())
+        for integrator, values in _before(op).items()
+    ]
+
+
 def _before(op: operation.Operation) -> dict[str, dict[str, str]]:
     return json.loads(op.fact(BEFORE, '{}'))
 

@@ -1,0 +1,47 @@
+"""The formats that the operation record has had, and how each of them became the next.
+
+A record outlives the revision of the charm that wrote it: a refresh in the middle of an operation
+goes on with it. FORMAT is raised when an older revision would make something else of the record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from coordinator import errors
+
+FORMAT = 2
+MOST_PROBLEMS = 10
+"""Problems in one record: the last ones, the history has those before."""
+
+Document = dict[str, Any]
+
+
+def _from_1(document: Document) -> Document:
+    """Format 1 had no bound on problems, and did not tell how many messages it had cut."""
+    return {**document, 'problems': document['problems'][-MOST_PROBLEMS:], 'cut': 0}
+
+
+_NEXT: Mapping[int, Callable[[Document], Document]] = {1: _from_1}
+"""By format: what makes a record of it one of the next."""
+
+
+def read(text: str) -> Document:
+    """Return the document of a record in today's format.
+
+    Raises:
+        ForeignRecordError: a newer version wrote it.
+        KeyError, TypeError, ValueError: it is no operation record.
+    """
+    document: Document = json.loads(text)
+    found = document['format']
+    if found > FORMAT:
+        raise errors.ForeignRecordError(
+            f'the operation record has format {found}, this revision of the charm knows {FORMAT}: '
+            'refresh the charm to the newer revision again'
+        )
+    for number in range(found, FORMAT):
+        document = _NEXT[number](document)
+    return {**document, 'format': FORMAT}

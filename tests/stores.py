@@ -1,0 +1,33 @@
+"""Stores for tests: opened as the charm opens them, and closed again."""
+
+from __future__ import annotations
+
+import contextlib
+import types
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import botocore.endpoint
+import pytest
+
+from coordinator import s3
+
+KEYS = {'access-key': 'AKIA0123', 'secret-key': 's3cret'}
+
+
+def repeat_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the library repeat requests without waiting."""
+
+    def sleep(seconds: float) -> None:
+        pass
+
+    monkeypatch.setattr(botocore.endpoint, 'time', types.SimpleNamespace(sleep=sleep))
+
+
+@contextlib.contextmanager
+def opened(fields: Mapping[str, Any]) -> Generator[s3.S3Store]:
+    """Lend the store that an integrator with these fields leads to."""
+    info = {'bucket': 'backups', 's3-uri-style': 'path', **KEYS, **fields}
+    store = s3.S3Store(s3.Connection.from_relation('integrator', info))
+    yield store
+    store.close()
