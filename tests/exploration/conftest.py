@@ -1,0 +1,9 @@
+"""How many rows of moves are drawn: few in `make test`, many in `make explore`."""
+
+from __future__ import annotations
+
+import hypothesis
+
+_SHARED = {'deadline': None, 'suppress_health_check': list(hypothesis.HealthCheck)}
+hypothesis.settings.register_profile('default', max_examples=60, derandomize=True, **_SHARED)  # type: ignore[arg-type]
+hypothesis.settings.register_profile('explore', max_examples=800, **_SHARED)  # type: ignore[arg-type]

@@ -1,0 +1,93 @@
+"""What is explored: which faults, in which operations, on which sites."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from coordinator import settings
+from tests import restores, simulation
+from tests.exploration import faults, meddling
+
+SHORT = {'scaling_minutes': 40, 'postgresql_backup_minutes': 60, 'maas_backup_minutes': 50}
+"""Deadlines: what never ends is waited for, in virtual time, but dispatch by dispatch."""
+
+
+def _backup(**site: object) -> simulation.Simulation:
+    return _hurried(simulation.Simulation(**site))  # type: ignore[arg-type]
+
+
+def _restore(*, fresh: bool, regions: int = 1, version: str = '3.6.26') -> simulation.Simulation:
+    lost = restores.backed_up(regions=regions, version=version)
+    sim = lost
+    if fresh:
+        sim = restores.simulate(after=lost, regions=regions, version=version)
+    restores.restore(sim, lost)
+    return _hurried(sim)
+
+
+def _hurried(sim: simulation.Simulation) -> simulation.Simulation:
+    for switches in (sim.database, sim.maas):
+        # Longer than an answer is waited for, or all would be over before anybody looks again.
+        switches.backup = switches.restore = 45.0
+    config: settings.Settings = dataclasses.replace(sim.op.settings, **SHORT)
+    sim.op = dataclasses.replace(sim.op, settings=config)
+    return sim
+
+
+SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
+    'backup-all': lambda: _backup(),
+    'backup-all, replica': lambda: _backup(strategy='replica'),
+    'backup-all, 1 region, Juju 4.0': lambda: _backup(regions=1, version='4.0.15'),
+    'backup-all, 1 database unit': lambda: _backup(postgresql_units=1, regions=1),
+    'restore-all, fresh model': lambda: _restore(fresh=True, regions=3),
+    'restore-all, fresh model, 1 region': lambda: _restore(fresh=True),
+    'restore-all, same model, 3 regions, Juju 4.0': lambda: _restore(
+        fresh=False, regions=3, version='4.0.15'
+    ),
+    'restore-all, same model, 1 region': lambda: _restore(fresh=False),
+}
+BACKUPS = tuple(name for name in SCENARIOS if name.startswith('backup'))
+RESTORES = tuple(name for name in SCENARIOS if name.startswith('restore'))
+ALL = BACKUPS + RESTORES
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """Runs of one kind: `levels` are what goes wrong first, second and so on."""
+
+    name: str
+    levels: Sequence[Sequence[faults.Fault]]
+    scenarios: Sequence[str] = ALL
+    one_in: int = 1
+    """Of the faults of each level, so many are left out: one in so many strikes."""
+
+
+_ERRORS = faults.refusals(for_good=False)
+_OUTAGES = faults.refusals(for_good=True)
+_EFFECTS = faults.LOSSES_THAT_COUNT
+
+FAMILIES: Sequence[Family] = (
+    Family('one loss', [faults.LOSSES], (*BACKUPS, RESTORES[1])),
+    Family('one loss, sample', [faults.LOSSES], RESTORES, one_in=4),
+    Family('two losses', [_EFFECTS, _EFFECTS], (BACKUPS[0], BACKUPS[2], RESTORES[1])),
+    Family('two losses, sample', [_EFFECTS, _EFFECTS], ALL, one_in=3),
+    Family('one error', [_ERRORS], (*BACKUPS[:2], RESTORES[1])),
+    Family('one error, sample', [_ERRORS], ALL, one_in=4),
+    Family('an error until it is mended', [_OUTAGES], (BACKUPS[0], RESTORES[1])),
+    Family('an error until it is mended, sample', [_OUTAGES], ALL, one_in=5),
+    Family('such an error, then a loss, sample', [_OUTAGES, _EFFECTS], ALL, one_in=9),
+    Family('one answer lost', [faults.LOST_ANSWERS]),
+    Family('an answer, then a loss', [faults.LOST_ANSWERS, _EFFECTS], BACKUPS[:1]),
+    Family('an answer, then an error, sample', [faults.LOST_ANSWERS, _ERRORS], ALL, one_in=9),
+    Family('another leader', [faults.DEPOSED], BACKUPS[:2]),
+    Family('another leader, sample', [faults.DEPOSED], ALL[2:], one_in=4),
+    Family('abort', [faults.ABORTS]),
+    Family('abort, then a loss', [faults.ABORTS, _EFFECTS], BACKUPS[:2]),
+    Family('abort, then a loss, sample', [faults.ABORTS, _EFFECTS], ALL[2:], one_in=3),
+    Family('a loss, then abort, sample', [_EFFECTS, faults.ABORTS], ALL, one_in=4),
+    Family('an action goes wrong', [faults.ACTIONS]),
+    Family('an action, then a loss', [faults.ACTIONS, _EFFECTS], BACKUPS[:2]),
+    Family('one move of an operator', [meddling.MOVES]),
+    Family('two moves, sample', [meddling.MOVES, meddling.MOVES], ALL, one_in=9),
+)

@@ -1,0 +1,252 @@
+"""What can go wrong at a moment."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from coordinator import errors, steering
+from rehearsal import site
+from tests.exploration import moments
+from tests.exploration.run import Killed, Run
+
+MAY_MISS = frozenset(
+    {
+        'leader',
+        'task',
+        'remove_relation',
+        'config',
+        'reveal_secret',
+        'grant_secret',
+        'run_action',
+        'get',
+        'head',
+    }
+)
+"""Calls that can answer that the thing asked for is not there."""
+
+
+class Fault(Protocol):
+    """Something that goes wrong at one moment of a run."""
+
+    @property
+    def name(self) -> str: ...
+
+    def fits(self, moment: moments.Moment) -> bool:
+        """Whether it can go wrong at this moment."""
+        ...
+
+    def strike(self, run: Run, moment: moments.Moment) -> None:
+        """Go wrong: change something, or raise what the caller then sees."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """The process dies, and nothing runs for a while."""
+
+    seconds: float
+    only_effects: bool = False
+    """Strike only where something would be lost: looks change nothing."""
+
+    @property
+    def name(self) -> str:
+        return f'lost for {self.seconds:g} s'
+
+    def fits(self, moment: moments.Moment) -> bool:
+        if moment.call is None:
+            return moment.checkpoint or not self.only_effects
+        return moment.kind == moments.AFTER and (moment.call.effect or not self.only_effects)
+
+    def strike(self, run: Run, moment: moments.Moment) -> None:
+        if moment.call is not None:
+            raise Killed(self.seconds)
+        run.sim.clock.advance(self.seconds)
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """A call gives an error instead of being made, once or until somebody mends it."""
+
+    kind: str
+    error: Callable[[], Exception]
+    for_good: bool = False
+    only: frozenset[str] = frozenset()
+    """Methods that can give it; empty: all."""
+
+    @property
+    def name(self) -> str:
+        return f'{self.kind} {"until mended" if self.for_good else "once"}'
+
+    def fits(self, moment: moments.Moment) -> bool:
+        call = moment.call
+        if moment.kind != moments.BEFORE or call is None:
+            return False
+        # An object that is not there for good was deleted: another thing than a wrong answer.
+        if self.for_good and self.only and call.target != 'juju':
+            return False
+        return not self.only or call.method in self.only
+
+    def strike(self, run: Run, moment: moments.Moment) -> None:
+        assert moment.call is not None
+        if self.for_good:
+            run.broken[moment.call.name] = self.error
+        raise self.error()
+
+
+@dataclasses.dataclass(frozen=True)
+class LostAnswer:
+    """A call takes effect, now or a little later, and its caller hears of a broken connection.
+
+    Or it hears of nothing, as it was killed with the request on its way.
+    """
+
+    seconds: float = 0.0
+    killed: bool = False
+
+    @property
+    def name(self) -> str:
+        caller = 'caller killed' if self.killed else 'answer lost'
+        return f'{caller}, effect after {self.seconds:g} s'
+
+    def fits(self, moment: moments.Moment) -> bool:
+        call = moment.call
+        return moment.kind == moments.BEFORE and call is not None and call.effect
+
+    def strike(self, run: Run, moment: moments.Moment) -> None:
+        assert moment.call is not None
+        call, make = moment.call, moment.make
+        assert make is not None
+
+        def take_effect() -> None:
+            run.watch.calling(call)
+            make()
+
+        if self.seconds:
+            run.sim.clock.later(self.seconds, take_effect)
+        else:
+            take_effect()
+        if self.killed:
+            raise Killed(2)
+        if call.target == 'juju':
+            raise errors.AnswerLost('the connection broke before the answer')
+        raise errors.StoreAnswerLost('S3 did not answer in time')
+
+
+@dataclasses.dataclass(frozen=True)
+class Deposed:
+    """Another unit leads, and dispatches at once; this one's dispatch goes on, in vain."""
+
+    dispatches: int
+    skew: float = 0.0
+    """How many seconds the other unit's clock is ahead."""
+
+    @property
+    def name(self) -> str:
+        ahead = f', its clock {self.skew:+g} s' if self.skew else ''
+        return f'another leader makes {self.dispatches} dispatches{ahead}'
+
+    def fits(self, moment: moments.Moment) -> bool:
+        if moment.call is None:
+            return moment.checkpoint
+        return moment.kind == moments.AFTER
+
+    def strike(self, run: Run, moment: moments.Moment) -> None:
+        run.by_another_leader(self.dispatches, self.skew)
+        if moment.call is None:
+            run.deposed = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Abort:
+    """The operator aborts, if that is allowed."""
+
+    name: str = 'abort-operation'
+
+    def fits(self, moment: moments.Moment) -> bool:
+        return moment.call is None
+
+    def strike(self, run: Run, moment: moments.Moment) -> None:
+        try:
+            run.sim.op = steering.aborted(run.sim.op, run.sim.clock.now())
+        except errors.PreconditionError:
+            # What cannot be undone goes on: a refusal must have changed nothing.
+            return
+
+
+@dataclasses.dataclass(frozen=True)
+class ActionGoesWrong:
+    """The other charm's action fails, hangs or makes nothing."""
+
+    kind: str
+    at: str = 'start'
+
+    @property
+    def name(self) -> str:
+        return f'the action goes wrong: {self.kind} at its {self.at}'
+
+    def fits(self, moment: moments.Moment) -> bool:
+        call = moment.call
+        if moment.kind != moments.BEFORE or call is None or call.method != 'run_action':
+            return False
+        # Who says that it has restored, and has not, cannot be found out from outside.
+        return self.kind != 'make nothing' or call.arguments[1] == 'create-backup'
+
+    def strike(self, run: Run, moment: moments.Moment) -> None:
+        assert moment.call is not None
+        unit, action, parameters = moment.call.arguments
+        behaviour = run.sim.maas if unit.startswith(site.MAAS) else run.sim.database
+        if self.kind == 'fail':
+            # In its middle, what fails is the restore that goes on after its action.
+            words = 'Failed to restore backup' if action == 'restore' else 'it failed'
+            behaviour.fail_next(action, words, self.at)
+        elif self.kind == 'hang':
+            behaviour.hang_next(action, self.at)
+        else:
+            behaviour.make_nothing_next(action)
+        if self.kind == 'hang':
+            run.mends.append(lambda: _restart_agents(run))
+        if action == 'restore' and self.at == 'middle':
+            run.mends.append(lambda: _restore_by_hand(run, unit, parameters))
+
+
+def _restart_agents(run: Run) -> None:
+    for unit in run.sim.model.units:
+        run.sim.model.restart_agent(unit)
+
+
+def _restore_by_hand(run: Run, unit: str, parameters: Mapping[str, object]) -> None:
+    """Do what a held restore asks of the operator."""
+    juju = run.sim.model
+    juju.set_status(juju.unit(unit), 'active')
+    task = site.run_action(juju, unit, 'restore', parameters)
+    assert task.status == 'completed', task.message
+
+
+def _errors() -> dict[str, tuple[Callable[[], Exception], frozenset[str]]]:
+    return {
+        'no connection': (lambda: errors.ConnectionFailed('no address answers'), frozenset()),
+        'refused': (lambda: errors.NotAuthorised('permission denied'), frozenset()),
+        'not found': (lambda: errors.NotFound('it is not there'), MAY_MISS),
+        'wrong answer': (lambda: errors.UnexpectedAnswer('no such shape'), frozenset()),
+        'a fault of ours': (lambda: RuntimeError('hunter2'), frozenset()),
+    }
+
+
+def refusals(for_good: bool) -> list[Fault]:
+    """Return every kind of error that a call can give."""
+    return [Refusal(kind, error, for_good, only) for kind, (error, only) in _errors().items()]
+
+
+HOUR = 3600.0
+LOSSES: list[Fault] = [Loss(2), Loss(900)]
+LOSSES_THAT_COUNT: list[Fault] = [Loss(2, only_effects=True)]
+LOST_ANSWERS: list[Fault] = [LostAnswer(), LostAnswer(20), LostAnswer(20, killed=True)]
+DEPOSED: list[Fault] = [Deposed(1), Deposed(4, HOUR), Deposed(4, -HOUR)]
+ABORTS: list[Fault] = [Abort()]
+ACTIONS: list[Fault] = [
+    *(ActionGoesWrong('fail', at) for at in ('start', 'middle', 'end')),
+    ActionGoesWrong('hang', 'middle'),
+    ActionGoesWrong('make nothing'),
+]

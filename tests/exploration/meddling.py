@@ -1,0 +1,193 @@
+"""What a second operator may do in the middle of an operation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from coordinator import errors, steering
+from coordinator.steps import relations
+from rehearsal import model, site
+from tests import simulation
+from tests.exploration import faults, moments
+from tests.exploration.run import Run
+
+_DATABASE = f'{site.POSTGRESQL}:database'
+_ENDS = (f'{site.MAAS}:maas-db', _DATABASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """One move, made between two dispatches."""
+
+    name: str
+    make: Callable[[Run], object]
+
+    def fits(self, moment: moments.Moment) -> bool:
+        return moment.call is None and moment.checkpoint
+
+    def strike(self, run: Run, moment: moments.Moment) -> None:
+        run.watch.meddled = True
+        try:
+            self.make(run)
+        except (model.ModelError, errors.CoordinatorError):
+            # Juju refuses the operator: nothing has changed.
+            return
+        run.sim.clock.advance(0.1)
+
+
+def _add_unit(run: Run) -> None:
+    run.sim.model.add_units(site.POSTGRESQL, 1)
+    run.watch.added += 1
+    run.mends.append(lambda: _remove_surplus(run))
+
+
+def _remove_surplus(run: Run) -> None:
+    """Remove what was added, as a held operation asks for it."""
+    for _ in range(run.watch.added):
+        _remove_newest(run)
+    run.sim.clock.advance(600)
+
+
+def _remove_newest(run: Run) -> bool:
+    units = run.sim.postgresql_units()
+    if len(units) == 1:
+        return False
+    newest = max(units, key=lambda name: int(name.split('/')[1]))
+    storage = run.sim.model.storage.values()
+    run.watch.left |= {item.id for item in storage if item.owner == newest}
+    run.sim.model.remove_unit(newest)
+    return True
+
+
+def _remove_unit(run: Run) -> None:
+    run.watch.removed += _remove_newest(run)
+
+
+def _add_region(run: Run) -> None:
+    (name,) = run.sim.model.add_units(site.MAAS, 1)
+    run.mends.append(lambda: run.sim.model.remove_unit(name))
+
+
+def _remove_relation(run: Run) -> None:
+    run.sim.model.remove_relation(*_ENDS)
+    if run.sim.op.kind == 'backup-all' or run.sim.op.fact(relations.UP_SINCE):
+        run.mends.append(lambda: run.sim.model.integrate(*_ENDS))
+
+
+def _integrate(run: Run) -> None:
+    run.sim.model.integrate(*_ENDS)
+
+
+def _back_up(application: str) -> Callable[[Run], None]:
+    def back_up(run: Run) -> None:
+        unit = run.sim.model.application(application).leader or ''
+        given = {'type': 'full'} if application == site.POSTGRESQL else {}
+        run.sim.model.enqueue([(unit, 'create-backup', given, True, '')])
+
+    return back_up
+
+
+def _cancel(run: Run) -> None:
+    for task in run.sim.model.tasks.values():
+        if not task.ended:
+            run.sim.model.cancel(task)
+
+
+def _restart_agents(run: Run) -> None:
+    for unit in run.sim.model.units:
+        run.sim.model.restart_agent(unit)
+
+
+def _aim_elsewhere(name: str) -> Callable[[Run], None]:
+    def aim(run: Run) -> None:
+        juju = run.sim.model
+        former = str(run.sim.world.juju.config(name)['path'])
+        juju.set_config(name, {'path': 'elsewhere'})
+        run.mends.append(lambda: juju.set_config(name, {'path': former}))
+
+    return aim
+
+
+def _take_access(run: Run) -> None:
+    run.sim.user.model_access = 'read'
+    run.mends.append(lambda: setattr(run.sim.user, 'model_access', 'admin'))
+
+
+def _block(run: Run) -> None:
+    database = run.sim.site.postgresql
+    database.block('extra user request')
+    run.mends.append(lambda: database.block(''))
+
+
+def _disable_commands(run: Run) -> None:
+    run.sim.model.blocked['all'] = 'a change freeze'
+    run.mends.append(run.sim.model.blocked.clear)
+
+
+def _delete_sealed(run: Run) -> None:
+    key = f'coordinator/backup-sets/{run.sim.op.id}/secrets.age'
+    run.sim.world.maas_store.delete(key)
+
+
+def _remove_secrets(run: Run) -> None:
+    juju = run.sim.world.juju
+    for secret in juju.secrets():
+        if secret.owner.startswith('model-') and 'before restore' in secret.label:
+            juju.remove_secret(secret.id)
+
+
+def _fail_over(run: Run) -> None:
+    """Another member becomes the primary, and the charm notices in its own time."""
+    state = run.sim.site.postgresql
+    others = [u for u in run.sim.postgresql_units() if u != state.state.get('primary')]
+    if others:
+        state.update(primary=others[0])
+
+
+def _abort(run: Run) -> None:
+    run.sim.op = steering.aborted(run.sim.op, run.sim.clock.now())
+
+
+MOVES: Sequence[faults.Fault] = [
+    Move('adds a PostgreSQL unit', _add_unit),
+    Move('removes a PostgreSQL unit', _remove_unit),
+    Move('adds a region', _add_region),
+    Move('takes the relation away', _remove_relation),
+    Move('puts the relation back', _integrate),
+    Move('backs up the database', _back_up(site.POSTGRESQL)),
+    Move('backs up the files', _back_up(site.MAAS)),
+    Move('cancels all tasks', _cancel),
+    Move('restarts all agents', _restart_agents),
+    Move('aims s3-postgresql elsewhere', _aim_elsewhere(site.S3_POSTGRESQL)),
+    Move('aims s3-maas elsewhere', _aim_elsewhere(site.S3_MAAS)),
+    Move('takes model admin away', _take_access),
+    Move('blocks PostgreSQL', _block),
+    Move('disables commands', _disable_commands),
+    Move('deletes the sealed passwords', _delete_sealed),
+    Move('removes the secrets put aside', _remove_secrets),
+    Move('lets PostgreSQL fail over', _fail_over),
+    Move('aborts', _abort),
+]
+
+
+class Script:
+    """Lets moves be made at given checkpoints: for runs that are drawn, not walked."""
+
+    def __init__(self, moves: Sequence[tuple[int, faults.Fault]]):
+        self._moves = sorted(moves, key=lambda pair: pair[0])
+        self._checkpoint = -1
+
+    def at(self, run: Run, moment: moments.Moment) -> None:
+        if moment.call is not None or not moment.checkpoint:
+            return
+        self._checkpoint += 1
+        while self._moves and self._moves[0][0] <= self._checkpoint:
+            self._moves.pop(0)[1].strike(run, moment)
+
+
+def played(sim: simulation.Simulation, moves: Sequence[tuple[int, faults.Fault]]) -> Run:
+    """Run an operation with moves made at given checkpoints."""
+    run = Run(sim, Script(moves))
+    run.to_the_end()
+    return run

@@ -1,0 +1,150 @@
+"""The moments at which something can go wrong: between dispatches, and around outside calls."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from coordinator import ports
+from tests import simulation
+
+BETWEEN, BEFORE, AFTER = 'between', 'before', 'after'
+
+EFFECTS = frozenset(
+    {
+        'run_action',
+        'cancel_task',
+        'add_units',
+        'remove_unit',
+        'remove_storage',
+        'integrate',
+        'remove_relation',
+        'set_config',
+        'reset_config',
+        'create_secret',
+        'update_secret',
+        'grant_secret',
+        'remove_secret',
+        'put',
+        'delete',
+    }
+)
+"""Calls that change something outside; all others look."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One call of the engine or a step to the outside."""
+
+    target: str
+    """juju, s3-maas, s3-postgresql or secret."""
+    method: str
+    arguments: tuple[Any, ...] = ()
+
+    @property
+    def effect(self) -> bool:
+        return self.method in EFFECTS
+
+    @property
+    def name(self) -> str:
+        """Name of the call, with the action that it runs."""
+        action = f' {self.arguments[1]}' if self.method == 'run_action' else ''
+        return f'{self.target}.{self.method}{action}'
+
+    @property
+    def key(self) -> str:
+        """Key of the object that it is about, of a store."""
+        return str(self.arguments[0]) if self.target.startswith('s3') else ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """A moment of a run."""
+
+    kind: str
+    step: str
+    call: Call | None = None
+    checkpoint: bool = False
+    """Between dispatches: whether the last one stored a checkpoint, or the run begins."""
+    make: Callable[[], Any] | None = None
+    """Before a call: what makes it."""
+
+    @property
+    def name(self) -> str:
+        return f'{self.kind} {self.call.name}' if self.call else self.kind
+
+
+class Gate(Protocol):
+    """What every call to the outside goes through."""
+
+    def through(self, call: Call, make: Callable[[], Any]) -> Any:
+        """Make the call, or let it go wrong."""
+        ...
+
+
+class _Gated:
+    """Something outside whose every method goes through the gate."""
+
+    def __init__(self, target: object, name: str, gate: Gate):
+        self._target = target
+        self._name = name
+        self._gate = gate
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        if not callable(found):
+            return found
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            def make() -> Any:
+                answer = found(*arguments, **named)
+                # Listings are lazy: what goes wrong in them must go wrong here.
+                return list(answer) if isinstance(answer, Iterable) and name == 'list' else answer
+
+            return self._gate.through(Call(self._name, name, arguments), make)
+
+        return call
+
+
+class GatedWorld:
+    """The world of a simulation, as one coordinator unit reaches it: through a gate."""
+
+    def __init__(self, world: simulation.World, gate: Gate, skew: float = 0.0):
+        self._world = world
+        self._gate = gate
+        self._skew = datetime.timedelta(seconds=skew)
+        self.model_name = world.model_name
+        self.model_uuid = world.model_uuid
+        self.sent: datetime.datetime | None = None
+        """When this unit has sent something, until its dispatch comes to an end."""
+        self.unanswered_since: datetime.datetime | None = None
+
+    @property
+    def juju(self) -> ports.JujuModel:
+        return self._gated(self._world.juju, 'juju')
+
+    @property
+    def maas_store(self) -> ports.ObjectStore:
+        return self._gated(self._world.maas_store, 's3-maas')
+
+    @property
+    def postgresql_store(self) -> ports.ObjectStore:
+        return self._gated(self._world.postgresql_store, 's3-postgresql')
+
+    def maas_store_at(self, bucket: str, path: str) -> ports.ObjectStore:
+        return self._gated(self._world.maas_store_at(bucket, path), 's3-maas')
+
+    def postgresql_store_at(self, bucket: str, path: str) -> ports.ObjectStore:
+        return self._gated(self._world.postgresql_store_at(bucket, path), 's3-postgresql')
+
+    def secret(self, reference: str) -> dict[str, str]:
+        call = Call('secret', 'read', (reference,))
+        return self._gate.through(call, lambda: self._world.secret(reference))
+
+    def now(self) -> datetime.datetime:
+        return self._world.now() + self._skew
+
+    def _gated(self, target: object, name: str) -> Any:
+        return _Gated(target, name, self._gate)

@@ -1,0 +1,178 @@
+"""One operation, driven from where it stands to its end, past whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from coordinator import advance, errors, history, operation, plans, steering
+from rehearsal import model
+from tests import simulation
+from tests.exploration import invariants, moments
+
+_DAYS = datetime.timedelta(days=7)
+_RESUMES = 3
+_TURN = 0.1
+"""Seconds until the dispatch that a checkpoint brings."""
+
+
+class Killed(BaseException):
+    """The dispatching process is gone: its record is lost, its effects are not.
+
+    No `Exception`: nothing in the engine may catch it.
+    """
+
+    def __init__(self, seconds: float):
+        super().__init__(f'nothing runs for {seconds} s')
+        self.seconds = seconds
+
+
+class Walker(Protocol):
+    """What decides at every moment whether something goes wrong."""
+
+    def at(self, run: Run, moment: moments.Moment) -> None: ...
+
+
+class _Log(logging.Handler):
+    """Keeps every line that the coordinator logs."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+class Run:
+    """An operation of a simulation; every moment of it is shown to a walker."""
+
+    def __init__(self, sim: simulation.Simulation, walker: Walker):
+        self.sim = sim
+        self.walker = walker
+        self.watch = invariants.Watch(sim)
+        self.world = moments.GatedWorld(sim.world, self)
+        self.broken: dict[str, Callable[[], Exception]] = {}
+        """By name of a call: what it raises until the operator has mended it."""
+        self.deposed = False
+        """Whether the dispatch in progress is one of a unit that leads no more."""
+        self.mends: list[Callable[[], object]] = []
+        """What the operator does once the operation is held."""
+        self.holds: list[str] = []
+        """At which steps the operation was held."""
+        self._quiet = False
+        self._log = _Log()
+
+    @property
+    def step(self) -> str:
+        return self.sim.op.step
+
+    def to_the_end(self) -> None:
+        """Go on until the operation has ended; mend and resume it when it is held."""
+        coordinator = logging.getLogger('coordinator')
+        coordinator.addHandler(self._log)
+        try:
+            self._to_the_end()
+        finally:
+            coordinator.removeHandler(self._log)
+        self.watch.ended(self._log.lines)
+
+    def _to_the_end(self) -> None:
+        self._until_it_rests()
+        while self.sim.op.status == operation.HELD:
+            self.watch.held()
+            self.holds.append(self.step)
+            self.mend()
+            now = self.sim.clock.now()
+            if len(self.holds) > _RESUMES:
+                self.watch.fault(f'still held after {_RESUMES} resumes: {self.sim.op.error}')
+                self.sim.op = steering.aborted(self.sim.op, now, force=True)
+            else:
+                self.sim.op = steering.resumed(self.sim.op, now, {})
+            self._until_it_rests()
+
+    def mend(self) -> None:
+        """Mend what is broken, as the operator would, and let it settle."""
+        self.broken.clear()
+        while self.mends:
+            # What is mended already Juju refuses.
+            with contextlib.suppress(model.ModelError):
+                self.mends.pop()()
+        self.sim.clock.advance(60)
+
+    def _until_it_rests(self) -> None:
+        end = self.sim.clock.now() + _DAYS
+        checkpoint = True
+        while self.sim.op.open:
+            if self.sim.clock.now() > end:
+                self.watch.fault(f'no end within {_DAYS.days} days: {self.sim.op.current}')
+                self.sim.op = self.sim.op.forced_to_end(self.sim.clock.now(), ())
+                return
+            self.at(moments.Moment(moments.BETWEEN, self.step, checkpoint=checkpoint))
+            try:
+                checkpoint = self.dispatch()
+            except Killed as killed:
+                checkpoint = False
+                self.sim.clock.advance(killed.seconds)
+            else:
+                self.sim.clock.advance(_TURN if checkpoint else self._beat())
+            self.deposed = False
+
+    def _beat(self) -> float:
+        """Return when the pacemaker comes next: it grows with the operation, as the real one."""
+        begun = operation.parse_stamp(self.sim.op.started)
+        lasted = self.sim.clock.now() - begun
+        return max(simulation.BEAT_SECONDS, lasted.total_seconds() / 20)
+
+    def dispatch(self) -> bool:
+        """Make one dispatch, as the charm does; return whether it stored a checkpoint."""
+        before = self.sim.op
+        if not before.open:
+            return False
+        self.world.unanswered_since, self.world.sent = self.world.sent, None
+        moved = advance.advance(before, plans.PLANS[before.kind], self.world)
+        if moved != before:
+            history.write(moved, self.world)
+        self.world.sent = None
+        if moved == before:
+            return False
+        if self.deposed:
+            # Juju lets only the leader write, and the whole dispatch fails.
+            raise Killed(0)
+        text = moved.to_json()
+        self.sim.saved.append(text)
+        self.sim.op = operation.Operation.from_json(text)
+        self.watch.saved(text)
+        return True
+
+    def by_another_leader(self, dispatches: int, skew: float) -> None:
+        """Let another unit lead and dispatch, in the middle of a dispatch of this one."""
+        former, self.world = self.world, moments.GatedWorld(self.sim.world, self, skew)
+        self._quiet = True
+        self.sim.clock.advance(_TURN)
+        for _ in range(dispatches):
+            self.sim.clock.advance(_TURN if self.dispatch() else simulation.BEAT_SECONDS)
+        self._quiet = False
+        self.world = former
+        self.deposed = True
+
+    def at(self, moment: moments.Moment) -> None:
+        if not self._quiet:
+            self.walker.at(self, moment)
+
+    def through(self, call: moments.Call, make: Callable[[], Any]) -> Any:
+        """Make a call of the coordinator to the outside, or let it go wrong."""
+        if call.effect and self.deposed and not self._quiet:
+            raise errors.TransientError('this unit does not lead any more')
+        if call.name in self.broken:
+            raise self.broken[call.name]()
+        if call.effect:
+            self.world.sent = self.world.now()
+        self.at(moments.Moment(moments.BEFORE, self.step, call, make=make))
+        self.watch.calling(call)
+        answer = make()
+        self.at(moments.Moment(moments.AFTER, self.step, call))
+        return answer
