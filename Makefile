@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CHECKED := src rehearsal tests
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test unit contract embedded lint format bench requirements clean
+.PHONY: help rehearse test unit explore contract embedded chaos lint format bench requirements clean
 
 help:  ## Show what there is to make.
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -29,11 +29,17 @@ test: $(VENV)/.dev  ## Run all tests.
 unit: $(VENV)/.dev  ## Run the tests that need no server.
 	$(BIN)/pytest -n 2 tests/unit
 
+explore: $(VENV)/.dev  ## Let everything go wrong at every moment, in memory: 10 minutes.
+	PYTHONPATH=src PYTHONHASHSEED=0 $(BIN)/python -m tests.exploration
+
 contract: $(VENV)/.dev  ## Hold every adapter to its port.
 	$(BIN)/pytest tests/contract
 
 embedded: $(VENV)/.dev  ## Run the tests on the embedded model.
 	$(BIN)/pytest -n 2 --dist loadgroup tests/embedded
+
+chaos: $(VENV)/.dev  ## Kill, stop and cut off real processes in mid-operation: 8 minutes.
+	$(BIN)/python -m tests.chaos
 
 lint: $(VENV)/.dev  ## Check style, types and spelling.
 	$(BIN)/ruff check $(CHECKED)
