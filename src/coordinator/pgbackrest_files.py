@@ -1,7 +1,7 @@
 """The files that a pgBackRest manifest lists, and the object of each.
 
 Written after pgBackRest 2.45 to 2.5x: a file lies in an object of its own, or with others in a
-bundle. A bundle of a backup that knows block-incremental files has its streams without headers.
+bundle. Bundles of a backup that knows block-incremental files have streams of shorter headers.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from coordinator import errors
 
 BLOCKS = 'blocks'
 """How block-incremental files are stored: only pgBackRest can put them together."""
-DEFLATE = 'deflate'
-"""How gz files are stored in a bundle without headers."""
+ZLIB = 'zlib'
+"""How gz files are stored in bundles of such a backup: with a shorter header."""
 SUFFIXES: Mapping[str, str] = {
     'none': '',
     'gz': '.gz',
@@ -44,7 +44,7 @@ class File:
     stored_sha1: str
     """Of these; older manifests have none."""
     compression: str
-    """none, gz, lz4, zst, bz2, DEFLATE or BLOCKS."""
+    """none, gz, lz4, zst, bz2, ZLIB or BLOCKS."""
     size: int | None
     """Of the file itself, if that is known."""
     sha1: str
@@ -89,7 +89,7 @@ def _file(name: str, entry: Mapping[str, Any], compression: str, raw: bool) -> F
         compression = BLOCKS
     key = f'bundle/{bundle}' if bundle else f'{name}{SUFFIXES[compression]}'
     if compression == 'gz' and bundle and raw:
-        compression = DEFLATE
+        compression = ZLIB
     found = File(
         name=name,
         key=key,

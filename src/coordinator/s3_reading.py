@@ -11,11 +11,14 @@ import tenacity
 
 from coordinator import errors, s3_errors
 
-CHUNK = 1 << 20
-"""Bytes that are handed over at once; only the last are fewer."""
+CHUNK = 256 << 10
+"""Bytes that are handed over at once; only the last are fewer. Larger ones are slower: what is
+done with them leaves the processor's cache, and costs much more memory."""
 _ATTEMPTS = 5
 """For each chunk. Whoever gives one before breaking off may do so for ever."""
-_CHANGED = {'PreconditionFailed', 'InvalidRange', '412', '416'}
+_LONGEST_WAIT = 5.0
+"""Seconds between two of them."""
+_TOO_SHORT = {'InvalidRange', '416'}
 
 
 class Reading:
@@ -25,7 +28,7 @@ class Reading:
         """Open an object.
 
         Args:
-            get: asks for it; takes `Range` and `IfMatch` as GetObject does.
+            get: asks for it; takes `Range` as GetObject does.
             key: names it in errors.
             translator: of the library's errors.
         """
@@ -36,7 +39,7 @@ class Reading:
         self._again = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(errors.StoreUnavailable),
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
-            wait=tenacity.wait_exponential(multiplier=0.2, max=5),
+            wait=tenacity.wait_exponential(multiplier=0.2, max=_LONGEST_WAIT),
             reraise=True,
         )
         self._at = 0
@@ -74,9 +77,9 @@ class Reading:
 
     def _resume(self) -> Any:
         try:
-            answer = self._get(Range=f'bytes={self._at}-', IfMatch=self._etag)
+            answer = self._get(Range=f'bytes={self._at}-')
         except botocore.exceptions.ClientError as error:
-            if error.response.get('Error', {}).get('Code') in _CHANGED:
+            if error.response.get('Error', {}).get('Code') in _TOO_SHORT:
                 raise self._changed() from None
             raise
         self._body = answer['Body']

@@ -1,0 +1,121 @@
+"""What S3 says of an object's content.
+
+Two things say something. An **ETag** is an MD5 of the content after one PUT, and after an upload
+in parts the MD5 of the parts' MD5s with their number, `md5-n`. But encryption with keys of KMS or
+of the client, directory buckets and some servers put anything else there, of the same form. So an
+ETag that fits proves the content right, and one that does not proves nothing by itself.
+
+A **checksum** (`x-amz-checksum-*`) is checked and kept by the server itself, whatever the
+encryption; one that does not fit proves damage. It is of the whole object, or like an ETag of its
+parts (`COMPOSITE`).
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_ETAG = re.compile(r'([0-9a-f]{32})(?:-([1-9][0-9]{0,4}))?')
+_WRITTEN = re.compile(r'([a-z0-9]+):((?:[0-9a-f]{2})+)(?:-([1-9][0-9]{0,4}))?')
+_COMPOSITE = re.compile(r'(.*)-([1-9][0-9]{0,4})')
+_DIRECTORY_BUCKET = '--x-s3'
+_S3_KEYS = 'AES256'
+"""Server-side encryption with keys of S3 itself, which leaves ETags what they are."""
+
+# Without CRC32C, CRC64NVME and XXHASH: Python has none of them, and in Python they are too slow.
+_LENGTHS = {'MD5': 16, 'SHA1': 20, 'SHA256': 32, 'SHA512': 64, 'CRC32': 4}
+
+
+@dataclasses.dataclass(frozen=True)
+class Checksum:
+    """A digest of an object's content, or of the digests of its parts."""
+
+    algorithm: str
+    """As S3 names it."""
+    digest: bytes
+    parts: int = 0
+    """How many digests of parts it is a digest of; 0 if it is one of the content."""
+    part_size: int = dataclasses.field(default=0, compare=False)
+    """Bytes of each part but the last; 0 if that is not known."""
+    certain: bool = dataclasses.field(default=False, compare=False)
+    """Whether content that does not fit is damaged."""
+
+    def __str__(self) -> str:
+        """Write it as a manifest may hold it: `sha256:<hex>`, of parts `sha256:<hex>-<parts>`."""
+        parts = f'-{self.parts}' if self.parts else ''
+        return f'{self.algorithm.lower()}:{self.digest.hex()}{parts}'
+
+
+def parse(text: str) -> Checksum | None:
+    """Read a checksum that a server kept, as `str` wrote it; None if it is none."""
+    found = _WRITTEN.fullmatch(text)
+    if found is None or len(found[2]) != 2 * _LENGTHS.get(found[1].upper(), 0):
+        return None
+    digest = bytes.fromhex(found[2])
+    return Checksum(found[1].upper(), digest, int(found[3] or 0), certain=True)
+
+
+def of_etag(etag: str, certain: bool = False) -> Checksum | None:
+    """Return what an ETag may say; None if it has not the form of one that says anything.
+
+    Args:
+        etag: with or without quotes.
+        certain: whether this server's ETags are known to be what S3 says they are, because that
+            of an object whose content is known was.
+    """
+    found = _ETAG.fullmatch(etag.strip('"'))
+    if found is None:
+        return None
+    digest, parts = bytes.fromhex(found[1]), int(found[2] or 0)
+    return Checksum('MD5', digest, parts, certain=certain)
+
+
+def of_answer(answer: Mapping[str, Any], bucket: str) -> list[Checksum]:
+    """Return all that S3 says of an object's content, of what can be computed here.
+
+    Args:
+        answer: of HeadObject, asked with `ChecksumMode='ENABLED'`, which costs no request of its
+            own; or ETag and `Checksum` of GetObjectAttributes, in one mapping.
+        bucket: name of the bucket.
+    """
+    etag = of_etag(str(answer.get('ETag', '')))
+    kept = [_of_header(answer, name, etag) for name in _LENGTHS]
+    if _is_plain(answer) and not bucket.endswith(_DIRECTORY_BUCKET):
+        kept.append(etag)
+    return [checksum for checksum in kept if checksum is not None]
+
+
+def _is_plain(answer: Mapping[str, Any]) -> bool:
+    """Whether the object is encrypted in no way that makes its ETag anything but an MD5."""
+    encryption = answer.get('ServerSideEncryption', _S3_KEYS)
+    return encryption == _S3_KEYS and 'SSECustomerAlgorithm' not in answer
+
+
+def _of_header(answer: Mapping[str, Any], name: str, etag: Checksum | None) -> Checksum | None:
+    text, kind = str(answer.get(f'Checksum{name}', '')), answer.get('ChecksumType')
+    parts = etag.parts if etag else 0
+    composite = _COMPOSITE.fullmatch(text)
+    if composite:
+        text, parts = composite[1], int(composite[2])
+    elif parts and kind is None:
+        # An older server: it may be of the whole object or of its parts.
+        return None
+    elif kind != 'COMPOSITE':
+        parts = 0
+    elif not parts:
+        return None
+    digest = _decoded(text)
+    if len(digest) != _LENGTHS[name]:
+        # Some servers put another checksum in the place of one that they do not have.
+        return None
+    return Checksum(name, digest, parts, certain=True)
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b''

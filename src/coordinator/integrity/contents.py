@@ -1,0 +1,81 @@
+"""What is to be read of a backup set, and what each object should hold."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from coordinator import checksums, errors, maas_backup, manifest, ports
+from coordinator.integrity import archives, check, database
+
+
+def objects(
+    backup_set: manifest.Manifest,
+    maas_store: ports.ObjectStore,
+    postgresql_store: ports.ObjectStore,
+) -> list[check.Object]:
+    """Return all objects of a set, the largest first: none of them is left alone at the end.
+
+    Args:
+        backup_set: its manifest.
+        maas_store: where `backup_set.maas` and the sealed passwords lie.
+        postgresql_store: where `backup_set.postgresql` lies.
+
+    Raises:
+        EncryptedRepository: only pgBackRest can read its objects.
+        UnexpectedAnswer: the manifest of its backup is damaged.
+        NotFound: that is missing.
+    """
+    sealed = backup_set.passwords.sealed
+    certain = _etags_are_md5s(maas_store, sealed)
+    found = [
+        check.Object(
+            store=maas_store,
+            key=item.key,
+            size=item.size,
+            expected=expected(item, certain),
+            check=_check(item.key),
+        )
+        for item in (*backup_set.maas.objects, sealed)
+    ]
+    found += database.objects(postgresql_store, backup_set.postgresql)
+    return sorted(found, key=lambda item: (-item.size, item.key))
+
+
+def _check(key: str) -> Callable[[], check.Check]:
+    name = key.rpartition('/')[2]
+    if name in maas_backup.ARCHIVES:
+        return archives.TarGz
+    if name == maas_backup.METADATA:
+        return _document(maas_backup.version_in)
+    if name == maas_backup.CONTROLLERS:
+        return _document(maas_backup.controllers_in)
+    return check.Bytes
+
+
+def _document(read: Callable[[bytes, str], object]) -> Callable[[], check.Check]:
+    return lambda: archives.Document(lambda content: read(content, 'it'))
+
+
+def _etags_are_md5s(store: ports.ObjectStore, known: manifest.Object) -> bool:
+    """Whether an object that the coordinator stored itself has the ETag that S3 promises."""
+    try:
+        content = store.get(known.key)
+    except (errors.NotFound, errors.UnexpectedAnswer):
+        return False
+    md5 = hashlib.md5(content, usedforsecurity=False).digest()
+    return checksums.of_etag(known.etag) == checksums.Checksum('MD5', md5)
+
+
+def expected(item: manifest.Object, certain_etag: bool) -> list[checksums.Checksum]:
+    """Return what a manifest says of an object's content.
+
+    Args:
+        item: the object, in whichever manifest.
+        certain_etag: whether ETags there are MD5s.
+    """
+    found = [
+        checksums.of_etag(item.etag, certain_etag),
+        checksums.parse(f'sha256:{item.sha256}'),
+    ]
+    return [checksum for checksum in found if checksum is not None]

@@ -1,0 +1,187 @@
+"""What pgBackRest stores of a database: files, alone or many in a bundle, and WAL."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from coordinator import checksums, manifest, pgbackrest, pgbackrest_files, plain, ports
+from coordinator.integrity import check, decompression, info_file
+
+_LARGEST_MANIFEST = 128 << 20
+_MOST_NAMED = 3
+"""Damaged files of one object that are named."""
+_WAL = re.compile(r'([0-9A-F]{24})-([0-9a-f]{40})(|\.gz|\.lz4|\.zst|\.bz2)')
+_KINDS = {suffix: kind for kind, suffix in pgbackrest_files.SUFFIXES.items()}
+
+
+def objects(store: ports.ObjectStore, part: manifest.PostgreSQL) -> list[check.Object]:
+    """Return the objects of a full backup, and of the WAL without which it is not consistent.
+
+    That they are all there is `pgbackrest.verify`'s to say. Of the files' objects no checksum is
+    compared: the SHA-1 of what is in them says more.
+
+    Raises:
+        EncryptedRepository: nothing in it can be looked into.
+        UnexpectedAnswer: the backup's manifest is damaged.
+    """
+    folder = f'backup/{part.stanza}/{part.label}'
+    source = f'{folder}/backup.manifest'
+    listed = pgbackrest.parse(store.get(source, limit=_LARGEST_MANIFEST))
+    kept: defaultdict[str, list[pgbackrest_files.File]] = defaultdict(list)
+    for file in pgbackrest_files.files(listed, source):
+        kept[file.key].append(file)
+    sizes = {item.key: item.size for item in store.list(f'{folder}/')}
+    found = [
+        check.Object(
+            store=store,
+            key=f'{folder}/{key}',
+            size=sizes.get(f'{folder}/{key}', sum(file.stored for file in files)),
+            check=functools.partial(Files, files),
+        )
+        for key, files in kept.items()
+    ]
+    recorded = checksums.parse(f'sha256:{part.manifest.sha256}')
+    found += [
+        check.Object(store, key, sizes[key], [recorded] if recorded else [], info_file.InfoFile)
+        for key in (source, f'{source}.copy')
+        if key in sizes
+    ]
+    return [*found, *_wal(store, part)]
+
+
+def _wal(store: ports.ObjectStore, part: manifest.PostgreSQL) -> Iterator[check.Object]:
+    wanted = set(pgbackrest.wal_range(part.wal_start, part.wal_stop))
+    for folder in sorted({segment[:16] for segment in wanted}):
+        for item in store.list(f'archive/{part.stanza}/{part.archive}/{folder}/'):
+            name = _WAL.fullmatch(item.key.rpartition('/')[2])
+            if name is not None and name[1] in wanted:
+                segment = pgbackrest_files.File(
+                    name=name[1],
+                    key=item.key,
+                    bundled=False,
+                    offset=0,
+                    stored=item.size,
+                    stored_sha1='',
+                    compression=_KINDS[name[3]],
+                    size=None,
+                    sha1=name[2],
+                )
+                yield check.Object(
+                    store, item.key, item.size, check=functools.partial(Files, [segment])
+                )
+
+
+class Files:
+    """The files that lie in one object, each decompressed and compared with its SHA-1."""
+
+    def __init__(self, files: Iterable[pgbackrest_files.File]):
+        self._files = iter(sorted(files, key=lambda file: (file.offset, file.stored)))
+        self._at = 0
+        self._damaged: list[str] = []
+        self._good = 0
+        self._in_blocks = 0
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        """Turn to the next file; those without a byte are over at once."""
+        self._open = next(self._files, None)
+        while self._open is not None:
+            self._content = _Content(self._open)
+            if self._open.offset < self._at:
+                self._content.damage = 'overlaps another file'
+            if self._open.stored:
+                return
+            self._end_file()
+            self._open = next(self._files, None)
+
+    def _end_file(self) -> None:
+        assert self._open is not None
+        damage = self._content.result()
+        if damage:
+            self._damaged.append(f'{plain.one_line(self._open.name)} {damage}')
+        else:
+            self._good += 1
+            self._in_blocks += self._open.compression == pgbackrest_files.BLOCKS
+
+    def feed(self, chunk: bytes) -> None:
+        view = memoryview(chunk)
+        while len(view) and self._open is not None:
+            end = self._open.offset + self._open.stored
+            if self._at < self._open.offset:
+                step = min(self._open.offset - self._at, len(view))
+            else:
+                step = min(end - self._at, len(view))
+                if step > 0:
+                    self._content.feed(bytes(view[:step]))
+            step = max(step, 0)
+            self._at += step
+            view = view[step:]
+            if self._at >= end:
+                self._end_file()
+                self._begin_next()
+
+    def finish(self) -> str:
+        missing = sum(1 for _ in self._files) + (self._open is not None)
+        if missing:
+            self._damaged.append(f'{check.files(missing)} beyond its end')
+        if self._damaged:
+            more = len(self._damaged) - _MOST_NAMED
+            named = '; '.join(self._damaged[:_MOST_NAMED]) + (f'; and {more} more' * (more > 0))
+            raise check.Damaged(f'holds other files than were backed up: {named}')
+        if not self._in_blocks:
+            return check.files(self._good)
+        return (
+            f'{check.files(self._good)}; what is in {self._in_blocks} of them only pgBackRest can '
+            'tell (block-incremental): they are stored as they were'
+        )
+
+
+class _Content:
+    """What one file decompresses to."""
+
+    def __init__(self, file: pgbackrest_files.File):
+        self._file = file
+        self._expected = (file.size, file.sha1)
+        compression = file.compression
+        if compression == pgbackrest_files.BLOCKS:
+            # What can be compared are the bytes as they are stored.
+            compression, self._expected = decompression.NONE, (file.stored, file.stored_sha1)
+        self._sha1 = hashlib.sha1(usedforsecurity=False)
+        self._size = 0
+        self._stream = decompression.Stream(compression, self._take)
+        self.damage = ''
+
+    def _take(self, content: bytes) -> None:
+        self._sha1.update(content)
+        self._size += len(content)
+        size, _ = self._expected
+        if size is not None and self._size > size:
+            # However much more there is, it need not be looked at.
+            raise check.Damaged(f'is larger than {size} bytes')
+
+    def feed(self, data: bytes) -> None:
+        if not self.damage:
+            try:
+                self._stream.feed(data)
+            except check.Damaged as error:
+                self.damage = str(error)
+
+    def result(self) -> str:
+        """Return what is wrong with the file, '' if nothing is."""
+        if not self.damage and self._file.stored:
+            try:
+                self._stream.finish()
+            except check.Damaged as error:
+                self.damage = str(error)
+        if self.damage:
+            return self.damage
+        size, sha1 = self._expected
+        if size not in (None, self._size):
+            return f'has {self._size} bytes instead of {size}'
+        if self._file.compression == pgbackrest_files.BLOCKS and not sha1:
+            return ''
+        return '' if self._sha1.hexdigest() == sha1 else 'has another SHA-1'

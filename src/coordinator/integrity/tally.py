@@ -1,0 +1,77 @@
+"""What has been found so far: plain data, small enough for a record or a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+
+from coordinator.integrity import check, inspection
+
+_MOST_FINDINGS = 20
+"""Findings that are kept word for word; the others are counted."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """Where a reading of a list of objects stands, and what it has found.
+
+    As objects are begun in order, few at a time, all are done before `begun` but few. The list
+    must be the same each time: `of` says for which one it holds.
+    """
+
+    of: str
+    begun: int = 0
+    unfinished: tuple[int, ...] = ()
+    """Indices before `begun` that are not done."""
+    bytes: int = 0
+    """Of the objects that are done."""
+    damaged: int = 0
+    """How many objects."""
+    findings: tuple[str, ...] = ()
+    """The first ones."""
+
+    def rest(self, count: int) -> Iterator[int]:
+        """Yield the indices that are not done, of a list of so many objects."""
+        yield from self.unfinished
+        yield from range(self.begun, count)
+
+    def adding(self, index: int, verdict: inspection.Verdict) -> Tally:
+        """Return the tally with one more object done."""
+        left = {*self.unfinished, *range(self.begun, index)} - {index}
+        return dataclasses.replace(
+            self,
+            begun=max(self.begun, index + 1),
+            unfinished=tuple(sorted(left)),
+            bytes=self.bytes + verdict.bytes,
+            damaged=self.damaged + bool(verdict.findings),
+            findings=(*self.findings, *verdict.findings)[:_MOST_FINDINGS],
+        )
+
+    def to_json(self) -> str:
+        """Return the tally as stored."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str, of: str) -> Tally:
+        """Read a stored tally; begin anew with one that is damaged or of another list."""
+        try:
+            stored = json.loads(text)
+            found = cls(
+                of=str(stored['of']),
+                begun=int(stored['begun']),
+                unfinished=tuple(int(index) for index in stored['unfinished']),
+                bytes=int(stored['bytes']),
+                damaged=int(stored['damaged']),
+                findings=tuple(str(finding) for finding in stored['findings']),
+            )
+        except (ValueError, LookupError, TypeError):
+            return cls(of)
+        return found if found.of == of else cls(of)
+
+
+def name_of(objects: Sequence[check.Object]) -> str:
+    """Return what tells a list of objects from any other."""
+    listed = json.dumps([(item.key, item.size) for item in objects])
+    return hashlib.sha256(listed.encode()).hexdigest()
