@@ -16,7 +16,7 @@ from coordinator import errors, ports
 from rehearsal import clock as clocks
 
 MAX_KEY_BYTES = 1024
-_CHUNK = 1 << 20
+_CHUNK = 256 << 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +44,8 @@ class MemoryBucket:
         """So many of the next requests find no server."""
         self.exists = True
         self.refuses_writes = False
+        self.locked: dict[str, datetime.datetime] = {}
+        """By full key: until when an object lock forbids to delete an object. No versions."""
         self.refuses_keys = False
         """Whether S3 does not know the access key, as after a rotation."""
 
@@ -59,6 +61,11 @@ class MemoryBucket:
             raise errors.StoreRefused(f'the bucket {self.name} does not exist: NoSuchBucket')
         if write and self.refuses_writes:
             raise errors.StoreRefused(f'may not write to the bucket {self.name}: AccessDenied')
+
+    def lock(self, full: str) -> str:
+        """Return until when an object is locked, for people; '' if it is not."""
+        until = self.locked.get(full)
+        return f'until {until:%Y-%m-%dT%H:%M:%SZ}' if until and until > self.now() else ''
 
 
 class MemoryStore:
@@ -110,7 +117,7 @@ class MemoryStore:
         self.bucket.request()
         if full not in self.bucket.objects:
             raise errors.NotFound(f'{key} is not in the bucket {self.bucket.name}')
-        return self._stored(full)
+        return dataclasses.replace(self._stored(full), lock=self.bucket.lock(full))
 
     def list(self, prefix: str) -> Iterator[ports.StoredObject]:
         self.bucket.request()
@@ -129,6 +136,8 @@ class MemoryStore:
     def delete(self, key: str) -> None:
         full = self._full(key)
         self.bucket.request(write=True)
+        if full in self.bucket.objects and self.bucket.lock(full):
+            raise errors.StoreRefused(f'may not delete {full}: AccessDenied')
         self.bucket.objects.pop(full, None)
 
     def _full(self, key: str) -> str:

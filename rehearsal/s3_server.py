@@ -20,7 +20,7 @@ import threading
 import urllib.request
 from typing import Any, Self
 
-from rehearsal import s3_gate, s3_journal
+from rehearsal import s3_gate, s3_journal, s3_listing
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 REGION = 'us-east-1'
@@ -69,12 +69,8 @@ class S3Server:
         Raises:
             TimeoutError: it does not answer.
         """
-        command = [sys.executable, '-m', 'rehearsal.s3_server', '--guarded']
-        command += ['--port', str(self._port)]
-        if self._journal is not None:
-            command += ['--journal', str(self._journal)]
         self._process = process = subprocess.Popen(
-            command,
+            self._command(),
             # The process ends when this pipe closes: also when whoever started it was killed.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -87,6 +83,11 @@ class S3Server:
             self.stop()
             raise TimeoutError(f'the S3 server did not start within {START_LIMIT} s')
         self._port = int(line)
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, '-m', 'rehearsal.s3_server', '--guarded']
+        command += ['--port', str(self._port)]
+        return command if self._journal is None else [*command, '--journal', str(self._journal)]
 
     def stop(self) -> None:
         """Kill the process; without a journal its objects are gone."""
@@ -163,12 +164,14 @@ def serve(port: int, guarded: bool, journal: pathlib.Path | None = None) -> None
 
     class Quiet(werkzeug.serving.WSGIRequestHandler):
         protocol_version = 'HTTP/1.1'
+        # Headers and body go out apart: the body would wait until the headers are acknowledged.
+        disable_nagle_algorithm = True
 
         def log(self, type: str, message: str, *args: Any) -> None:
             """Say nothing of requests."""
 
     logging.basicConfig(level=logging.ERROR)
-    application: Any = moto_app.create_backend_app('s3')
+    application: Any = s3_listing.Listing(moto_app.create_backend_app('s3'))
     gate = s3_gate.Gate(s3_journal.Journal(application, journal) if journal else application)
     server = werkzeug.serving.make_server(
         '127.0.0.1', port, gate, threaded=True, request_handler=Quiet

@@ -19,6 +19,8 @@ import object_storage
 import ops
 
 import actions
+import catalogue_actions
+import expiry_actions
 from coordinator import errors, operation, pacemaker, record, settings, status
 
 if typing.TYPE_CHECKING:
@@ -73,6 +75,8 @@ class CoordinatorCharm(ops.CharmBase):
         for event in self._waking_events():
             framework.observe(event, self._on_wake)
         self._actions = actions.Actions(self, self._record)
+        self._catalogue_actions = catalogue_actions.CatalogueActions(self, self._record)
+        self._expiry_actions = expiry_actions.ExpiryActions(self, self._record)
         framework.observe(self.on.collect_unit_status, self._on_collect_status)
         framework.observe(self.on.collect_app_status, self._on_collect_status)
 
@@ -142,12 +146,14 @@ class CoordinatorCharm(ops.CharmBase):
             moved = advance.advance(op, plan, reachable)
             # Texts may differ in nothing but their layout, or in what does not fit.
             stored = self._record.save(moved) if moved != op else None
-            if stored is None:
-                return op
-            if stored.terminal and plans.published(stored):
-                self._record.set_last_complete(stored.id)
-            history.write(stored, reachable)
-        return stored
+            if stored is not None:
+                if plans.published(stored):
+                    self._record.set_last_complete(stored.id)
+                history.write(stored, reachable)
+            # An answer that is outstanding must be remembered even if this record is lost.
+            if advance.all_answered(op, moved):
+                reachable.settle()
+        return stored or op
 
     @contextlib.contextmanager
     def connected(self) -> typing.Generator[ports.World]:

@@ -78,10 +78,13 @@ class LiveWorld:
         """Return the time."""
         return datetime.datetime.now(datetime.UTC)
 
-    @property
-    def unanswered_since(self) -> datetime.datetime | None:
-        """When a dispatch that was killed sent something last."""
-        return self._in_flight.since
+    def take_up(self) -> datetime.datetime | None:
+        """Remember what is sent; return when something was sent that was never answered."""
+        return self._in_flight.take_up()
+
+    def settle(self) -> None:
+        """Forget what was sent."""
+        self._in_flight.settle()
 
     def close(self) -> None:
         """Close what was opened."""
@@ -89,7 +92,6 @@ class LiveWorld:
             self._juju.close()
         for store in self._stores.values():
             store.close()
-        self._in_flight.ended()
 
     def _store(self, name: str, bucket: str | None = None, path: str | None = None) -> s3.S3Store:
         # Not above: boto3 is dear to import, and a dispatch that waits seldom needs S3.

@@ -62,6 +62,7 @@ def restore(sim: simulation.Simulation, of: simulation.Simulation, **parameters:
     sim.clock.advance(60)
     found = catalogue.entries(sim.world.maas_store)[-1].backup_id
     sim.at_backup = of.at_backup
+    sim.also_secret = {f'{name} of the set': value for name, value in of.site.passwords.items()}
     sim.begin('restore-all', **({'backup_id': found, 'identity': IDENTITY} | parameters))
     return found
 

@@ -30,7 +30,6 @@ class World:
     clock: clock.VirtualClock
     s3: memory_store.MemoryS3
     user_secrets: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
-    unanswered_since: datetime.datetime | None = None
 
     @property
     def maas_store(self) -> ports.ObjectStore:
@@ -57,6 +56,13 @@ class World:
 
     def now(self) -> datetime.datetime:
         return self.clock.now()
+
+    def take_up(self) -> datetime.datetime | None:
+        """Nobody is killed here with a request on its way."""
+        return None
+
+    def settle(self) -> None:
+        """Nothing was remembered."""
 
 
 class Simulation:
@@ -111,6 +117,8 @@ class Simulation:
         self.dispatches = 0
         self.at_backup: object = None
         """The site's fingerprint as it was at a backup, for tests to compare with."""
+        self.also_secret: dict[str, str] = {}
+        """What must be told nowhere, besides the secrets of this site."""
         self.saved: list[str] = []
         """Every record that was ever stored."""
 

@@ -47,9 +47,11 @@ class EmptyWorld:
     def now(self) -> datetime.datetime:
         return self.time
 
-    @property
-    def unanswered_since(self) -> datetime.datetime | None:
+    def take_up(self) -> datetime.datetime | None:
         return None
+
+    def settle(self) -> None:
+        """Nothing was sent."""
 
     def pass_time(self, **length: int) -> None:
         """Set the clock on."""

@@ -32,7 +32,7 @@ _DOUBT = datetime.timedelta(seconds=30)
 def advance(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
     """Return the operation one checkpoint further; a held or ended one comes back unchanged."""
     if op.open:
-        op = _by_this_clock(op.following(plan.names), world)
+        op = _by_this_clock(_taking_up(op.following(plan.names), world), world)
     while op.open and not _in_doubt(op, world):
         current = plan.find(op.step)
         if current is None:
@@ -166,6 +166,9 @@ def _undo(
         if not late:
             return _trying_again(op, error, world)
         return _holding(op, f'undoing {op.step}: {error}')
+    except errors.BegunError as error:
+        logger.warning('%s: goes on: %s', op.at, error)
+        return op.going_on(str(error), world.now())
     except errors.CoordinatorError as error:
         return _holding(op, f'undoing {op.step}: {error}')
     op = _learning(op, outcome)
@@ -192,12 +195,16 @@ def _back(op: operation.Operation, plan: step.Plan, world: ports.World) -> opera
     position = plan.names.index(op.step)
     for earlier in reversed(plan.steps[:position]):
         state = op.record(earlier.name).state
+        if earlier.name == plan.commit and state == operation.DONE:
+            break
         if earlier.undo is not None and state in (
             operation.DONE,
             operation.DOING,
             operation.BROKEN,
         ):
             return op.moving_to(earlier.name)
+    for name in op.begun_outside(plan.names):
+        op = op.with_problem(f'{name} was begun by another revision of the charm: not undone')
     return _ending(op, op.outcome, world)
 
 
@@ -252,17 +259,22 @@ def _doubting(
     return op.remembering({_IN_DOUBT: operation.stamp(world.now())})
 
 
-def _by_this_clock(op: operation.Operation, world: ports.World) -> operation.Operation:
-    """Begin the doubt anew if it lies in the future: a clock was set back, or another unit leads.
+def all_answered(before: operation.Operation, after: operation.Operation) -> bool:
+    """Whether every request of a dispatch, given as what it made of a record, got its answer."""
+    return before.fact(_IN_DOUBT) == after.fact(_IN_DOUBT)
 
-    A dispatch that was killed leaves a doubt too: its request may be on its way.
-    """
-    killed = world.unanswered_since
-    if killed is not None and operation.stamp(killed) > op.fact(_IN_DOUBT):
-        op = op.remembering({_IN_DOUBT: operation.stamp(killed)})
-    since = op.fact(_IN_DOUBT)
+
+def _taking_up(op: operation.Operation, world: ports.World) -> operation.Operation:
+    """Take up the doubt that a dispatch has left which was killed, or whose record was lost."""
+    left = world.take_up()
+    since = operation.stamp(left) if left is not None else ''
+    return op.remembering({_IN_DOUBT: since}) if since > op.fact(_IN_DOUBT) else op
+
+
+def _by_this_clock(op: operation.Operation, world: ports.World) -> operation.Operation:
+    """Begin a doubt of the future anew: a clock was set back, or another unit leads."""
     now = operation.stamp(world.now())
-    return op.remembering({_IN_DOUBT: now}) if since > now else op
+    return op.remembering({_IN_DOUBT: now}) if op.fact(_IN_DOUBT) > now else op
 
 
 def _in_doubt(op: operation.Operation, world: ports.World) -> bool:

@@ -1,4 +1,4 @@
-"""Backup sets in the repository: where they lie, list, commit, withdraw.
+"""Backup sets in the repository: where they lie, list, commit, withdraw, pin.
 
 A set exists while its manifest does. So the manifest is written after everything else, and
 taken away before anything else.
@@ -9,23 +9,31 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from coordinator import errors, keys, manifest, ports
+from coordinator import errors, index, keys, manifest, ports, retention
 
 _SETS = 'coordinator/backup-sets/'
-_MANIFEST = '/manifest.json'
+_MANIFEST, _SEALED, _KEEP = 'manifest.json', 'secrets.age', 'keep'
 _READERS = 8
 """Manifests read at the same time: S3 answers slowly, but many at once."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A backup set as listed: its manifest, or why that cannot be read."""
+    """A backup set as listed: what its manifest says, or why that cannot be read."""
 
     backup_id: str
-    manifest: manifest.Manifest | None
+    state: str
+    """COMPLETE, UNREADABLE, NEWER or FAILED of `retention`."""
+    summary: index.Summary | None = None
+    """Of a complete set only."""
     problem: str = ''
+    pinned: bool = False
+    """Whether `pin` keeps it from retention."""
+
+
+_NO_MANIFEST = 'it has no manifest: its backup failed, or is not over'
 
 
 def check_id(backup_id: str) -> str:
@@ -42,39 +50,106 @@ def check_id(backup_id: str) -> str:
     return backup_id
 
 
+def folder(backup_id: str) -> str:
+    """Beginning of the keys of all that the coordinator stores of a set."""
+    return f'{_SETS}{check_id(backup_id)}/'
+
+
 def manifest_key(backup_id: str) -> str:
     """Key of a set's manifest."""
-    return f'{_SETS}{check_id(backup_id)}{_MANIFEST}'
+    return folder(backup_id) + _MANIFEST
 
 
 def sealed_key(backup_id: str) -> str:
     """Key of a set's sealed passwords."""
-    return f'{_SETS}{check_id(backup_id)}/secrets.age'
+    return folder(backup_id) + _SEALED
+
+
+def keep_key(backup_id: str) -> str:
+    """Key of the marker that pins a set. The manifest never changes, so it is beside it."""
+    return folder(backup_id) + _KEEP
 
 
 def ids(store: ports.ObjectStore) -> list[str]:
     """Return the ids of all sets, oldest first."""
-    names = (item.key.removeprefix(_SETS) for item in store.list(_SETS))
-    found = (name.removesuffix(_MANIFEST) for name in names if name.endswith(_MANIFEST))
-    return [backup_id for backup_id in found if keys.ID.fullmatch(backup_id)]
+    return [backup_id for backup_id, found in _folders(store).items() if _MANIFEST in found]
 
 
-def entries(store: ports.ObjectStore) -> list[Entry]:
-    """Return all sets, oldest first; a damaged manifest is an entry with its problem."""
-    return read(store, ids(store))
+def entries(store: ports.ObjectStore, heal: bool = False) -> list[Entry]:
+    """Return all sets, oldest first; a damaged manifest is an entry with its problem.
+
+    Args:
+        store: the repository.
+        heal: store an index that was stale, as only the leader may.
+    """
+    return [entry for entry in with_failed(store, heal) if entry.state != retention.FAILED]
 
 
-def read(store: ports.ObjectStore, wanted: Sequence[str]) -> list[Entry]:
-    """Return the entries of these sets, in their order."""
+def with_failed(store: ports.ObjectStore, heal: bool = False) -> list[Entry]:
+    """Return all sets, and what is left of those that never became complete; oldest first.
+
+    The backup that is under way is among the latter: only its operation knows better.
+    """
+    folders = _folders(store)
+    manifests = {name: found[_MANIFEST] for name, found in folders.items() if _MANIFEST in found}
+    summed = _summed(store, manifests, heal)
+    listed: list[Entry] = []
+    for name, found in folders.items():
+        if name not in manifests:
+            listed.append(Entry(name, retention.FAILED, problem=_NO_MANIFEST))
+        elif name in summed:
+            listed.append(dataclasses.replace(summed[name], pinned=_KEEP in found))
+    return listed
+
+
+def _folders(store: ports.ObjectStore) -> dict[str, dict[str, ports.StoredObject]]:
+    """Return the objects of each set by their names in its folder, in one listing."""
+    folders: dict[str, dict[str, ports.StoredObject]] = {}
+    for item in store.list(_SETS):
+        name, _, rest = item.key.removeprefix(_SETS).partition('/')
+        if rest and keys.ID.fullmatch(name):
+            folders.setdefault(name, {})[rest] = item
+    return folders
+
+
+def _summed(
+    store: ports.ObjectStore, manifests: Mapping[str, ports.StoredObject], heal: bool
+) -> dict[str, Entry]:
+    """Return an entry for each manifest, out of the index as far as that is right."""
+    known = index.load(store) if manifests else {}
+    rows = {
+        name: known[name]
+        for name, item in manifests.items()
+        if name in known and known[name].is_of(item)
+    }
+    read = _read(store, [name for name in manifests if name not in rows])
+    for name, entry in read.items():
+        if entry.summary is not None:
+            rows[name] = index.Row(manifests[name].etag, manifests[name].size, entry.summary)
+    if heal and rows != known:
+        index.save(store, rows)
+    right = {name: Entry(name, retention.COMPLETE, row.summary) for name, row in rows.items()}
+    return read | right
+
+
+def _read(store: ports.ObjectStore, wanted: Sequence[str]) -> dict[str, Entry]:
+    """Return the entries of these sets out of their manifests; not of those that are gone."""
     with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
-        return list(pool.map(functools.partial(_entry, store), wanted))
+        read = pool.map(functools.partial(_entry, store), wanted)
+        return {entry.backup_id: entry for entry in read if entry is not None}
 
 
-def _entry(store: ports.ObjectStore, backup_id: str) -> Entry:
+def _entry(store: ports.ObjectStore, backup_id: str) -> Entry | None:
     try:
-        return Entry(backup_id, opened(store, backup_id))
-    except (errors.StepError, errors.ForeignRecordError) as error:
-        return Entry(backup_id, None, str(error))
+        found = opened(store, backup_id)
+        return Entry(backup_id, retention.COMPLETE, index.Summary.of(found))
+    except errors.NotFound:
+        # Deleted since it was listed.
+        return None
+    except errors.ForeignRecordError as error:
+        return Entry(backup_id, retention.NEWER, problem=str(error))
+    except errors.StepError as error:
+        return Entry(backup_id, retention.UNREADABLE, problem=str(error))
 
 
 def opened(store: ports.ObjectStore, backup_id: str) -> manifest.Manifest:
@@ -102,3 +177,27 @@ def commit(store: ports.ObjectStore, contents: manifest.Manifest) -> None:
 def withdraw(store: ports.ObjectStore, backup_id: str) -> None:
     """Make a set not exist."""
     store.delete(manifest_key(backup_id))
+
+
+def pinned(store: ports.ObjectStore, backup_id: str) -> bool:
+    """Whether a set is kept from retention."""
+    try:
+        store.head(keep_key(backup_id))
+    except errors.NotFound:
+        return False
+    return True
+
+
+def pin(store: ports.ObjectStore, backup_id: str) -> None:
+    """Keep a set from retention; equal however often it is repeated.
+
+    Raises:
+        NotFound: there is no such set.
+    """
+    store.head(manifest_key(backup_id))
+    store.put(keep_key(backup_id), b'')
+
+
+def unpin(store: ports.ObjectStore, backup_id: str) -> None:
+    """Let retention judge a set again; one that is not pinned is no error."""
+    store.delete(keep_key(backup_id))

@@ -36,6 +36,10 @@ class StepError(CoordinatorError):
         """The Juju task that failed, when it was one: a resumed operation looks past it."""
 
 
+class BegunError(StepError):
+    """What should be undone has replaced data by now: nothing goes back, the operation goes on."""
+
+
 class RetryStepError(StepError):
     """This attempt came to nothing, through no fault of its own: another attempt may succeed."""
 

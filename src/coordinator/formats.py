@@ -21,7 +21,9 @@ Document = dict[str, Any]
 
 def _from_1(document: Document) -> Document:
     """Format 1 had no bound on problems, and did not tell how many messages it had cut."""
-    return {**document, 'problems': document['problems'][-MOST_PROBLEMS:], 'cut': 0}
+    problems = document['problems']
+    dropped = max(len(problems) - MOST_PROBLEMS, 0)
+    return {**document, 'problems': problems[dropped:], 'cut': dropped}
 
 
 _NEXT: Mapping[int, Callable[[Document], Document]] = {1: _from_1}

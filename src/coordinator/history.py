@@ -17,6 +17,7 @@ from collections.abc import Generator
 from typing import Any
 
 from coordinator import errors, keys, operation, ports
+from coordinator.steps import repository
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def key(operation_id: str) -> str:
 def write(op: operation.Operation, world: ports.World) -> None:
     """Store how far an operation has come; that S3 does not take it stops no operation."""
     try:
-        store = world.maas_store
+        store = repository.of(op, world)
         document: dict[str, Any] = json.loads(op.to_json())
         document['model'] = {'name': world.model_name, 'uuid': world.model_uuid}
         document['messages'] = [

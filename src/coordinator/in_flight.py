@@ -1,8 +1,9 @@
 """Remembers, on the unit's own disk, that something was sent and nothing heard of it yet.
 
 A dispatch that is killed right after it sent a request loses the record of that, and the request
-may take effect seconds later. What is killed with the machine needs no memory: no machine is back,
-and no other unit leads, sooner than a request is over.
+may take effect seconds later. So does one that hears of no answer and whose record is lost then.
+What is lost with the machine needs no memory: no machine is back, and no other unit leads, sooner
+than a request is over.
 """
 
 from __future__ import annotations
@@ -14,30 +15,30 @@ import pathlib
 
 
 class InFlight:
-    """An empty file: it is there from the first request with an effect until the dispatch ends."""
+    """An empty file: it is there from the first request with an effect until all are answered."""
 
     def __init__(self, path: pathlib.Path):
         self._path = path
-        self._left = self._look()
+        self._remembering = False
 
-    def _look(self) -> datetime.datetime | None:
+    def take_up(self) -> datetime.datetime | None:
+        """Remember from now on; return when something was sent that was never answered, if so."""
+        self._remembering = True
         with contextlib.suppress(OSError):
             return datetime.datetime.fromtimestamp(self._path.stat().st_mtime, datetime.UTC)
         return None
 
-    @property
-    def since(self) -> datetime.datetime | None:
-        """When a dispatch before this one sent something, if it did not come to its end."""
-        return self._left
-
     def sending(self) -> None:
         """Note that a request with an effect is about to be sent."""
+        if not self._remembering:
+            # Who only looks, or tries out, must not disturb what a dispatch has left.
+            return
         # A full disk must not stop a backup: the memory is there for the rarest of moments.
         with contextlib.suppress(OSError):
             os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
             os.utime(self._path)
 
-    def ended(self) -> None:
-        """Note that the dispatch has come to its end."""
+    def settle(self) -> None:
+        """Note that all requests were answered."""
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)

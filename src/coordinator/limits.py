@@ -14,7 +14,7 @@ from coordinator import errors, operation, plain, ports, settings
 
 LARGEST = 16 << 10
 """Bytes of a record."""
-_RESERVED = {operation.OPEN: 1024, operation.HELD: 512}
+_RESERVED = {operation.OPEN: 1024, operation.HELD: 128}
 """By status: bytes that are left free, so that it can always be held, and held once more."""
 _LENGTHS = (plain.LONGEST, 160, 60)
 """Bytes of a message, the next fewer ones where the record has no room for the former."""
@@ -47,7 +47,9 @@ def fitted(op: operation.Operation, before: operation.Operation | None) -> opera
     if before is None or before.id != op.id:
         raise errors.PreconditionError(f'{why}: shorten the names and paths that it is given')
     # Whatever this dispatch has done is found again by looking, as if the dispatch had died.
-    return before.held(f'{why}: end it with abort-operation, and see what made it so long')
+    return before.held(
+        f'{why}: end it with abort-operation, with force=true if it is held for this again'
+    )
 
 
 def _bytes(op: operation.Operation) -> int:
@@ -55,10 +57,14 @@ def _bytes(op: operation.Operation) -> int:
 
 
 def _shortened(op: operation.Operation, length: int) -> operation.Operation:
-    """Cut messages, all but the error and the current step's reason."""
+    """Cut messages, all but the error and the current step's reason.
+
+    An operation that goes back needs no reason, and must not be held for its size once more.
+    """
+    whole = '' if op.undoing else op.step
     kept = op
     for step, text in (
-        *((entry.name, entry.reason) for entry in op.steps if entry.name != op.step),
+        *((entry.name, entry.reason) for entry in op.steps if entry.name != whole),
         *((op.step, problem) for problem in op.problems),
     ):
         if plain.one_line(text, length) != text and not plain.is_cut(text):
@@ -67,10 +73,11 @@ def _shortened(op: operation.Operation, length: int) -> operation.Operation:
         kept,
         steps=tuple(
             entry
-            if entry.name == op.step
+            if entry.name == whole
             else dataclasses.replace(entry, reason=plain.one_line(entry.reason, length))
             for entry in op.steps
         ),
+        error=plain.one_line(op.error, length) if op.undoing else op.error,
         problems=tuple(plain.one_line(problem, length) for problem in op.problems),
     )
 

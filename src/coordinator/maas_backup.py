@@ -38,6 +38,11 @@ class Backup:
         return sum(item.size for item in self.objects)
 
 
+def folder(backup_id: str) -> str:
+    """Beginning of the keys of a backup's objects."""
+    return f'backup/{backup_id}/'
+
+
 def ids(store: ports.ObjectStore) -> Sequence[str]:
     """Return the ids of all backups, finished or not, as their folders are named."""
     return store.folders('backup/')
@@ -80,15 +85,15 @@ def read(store: ports.ObjectStore, backup_id: str) -> Backup:
         UnfinishedError: an object is missing or empty, or the backup did not succeed.
         StepError: S3 does not let it be read: nothing is known of it.
     """
-    folder = f'backup/{backup_id}/'
-    present = {item.key.removeprefix(folder): item for item in store.list(folder)}
+    path = folder(backup_id)
+    present = {item.key.removeprefix(path): item for item in store.list(path)}
     for name in OBJECTS:
         if name not in present:
-            raise UnfinishedError(f'{folder}{name} is missing: the backup is not finished')
+            raise UnfinishedError(f'{path}{name} is missing: the backup is not finished')
         if not present[name].size:
-            raise UnfinishedError(f'{folder}{name} is empty: the backup is not usable')
-    version = version_in(store.get(folder + METADATA), folder + METADATA)
-    controllers = controllers_in(store.get(folder + CONTROLLERS), folder + CONTROLLERS)
+            raise UnfinishedError(f'{path}{name} is empty: the backup is not usable')
+    version = version_in(store.get(path + METADATA), path + METADATA)
+    controllers = controllers_in(store.get(path + CONTROLLERS), path + CONTROLLERS)
     return Backup(
         id=backup_id,
         maas_version=version,

@@ -170,14 +170,14 @@ class Manifest(_Part):
     def to_json(self) -> bytes:
         """Return the manifest as stored, its own checksum included."""
         content: dict[str, Any] = json.loads(self.model_dump_json(by_alias=True))
-        return json.dumps({**content, _CHECKSUM: _checksum(content)}, indent=2).encode()
+        return json.dumps({**content, _CHECKSUM: checksum(content)}, indent=2).encode()
 
 
 _CHECKSUM = 'checksum'
 
 
-def _checksum(content: Mapping[str, Any]) -> str:
-    """SHA-256 of a manifest without its checksum, as compact JSON with sorted keys."""
+def checksum(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a document without its checksum, as compact JSON with sorted keys."""
     text = json.dumps(content, sort_keys=True, separators=(',', ':'))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -201,7 +201,7 @@ def parse(content: bytes, source: str) -> Manifest:
                 f'{VERSION}: refresh maas-backup-coordinator'
             )
         raw: dict[str, Any] = json.loads(content)
-        if raw.pop(_CHECKSUM, None) != _checksum(raw):
+        if raw.pop(_CHECKSUM, None) != checksum(raw):
             raise errors.UnexpectedAnswer(
                 f'{source} was changed after it was written: its checksum does not fit'
             )

@@ -161,6 +161,11 @@ class Operation:
         steps = tuple(entries.get(name, StepRecord(name)) for name in names)
         return dataclasses.replace(self, steps=gone + steps)
 
+    def begun_outside(self, names: tuple[str, ...]) -> list[str]:
+        """Return the steps that were begun and that a plan does not know, so never undoes."""
+        begun = (entry.name for entry in self.steps if entry.state in (DOING, DONE, BROKEN))
+        return [name for name in begun if name not in names]
+
     # --- Transitions -------------------------------------------------------------------
 
     def _with_step(self, name: str, **changes: Any) -> Operation:
@@ -248,10 +253,22 @@ class Operation:
 
     def aborting(self, now: datetime.datetime) -> Operation:
         """Undo, because the operator wants it so; what is being undone gets its time anew."""
-        back = self.turning_back('aborted by the operator', ABORTED)
+        # What was being undone because it failed has failed all the same.
+        outcome = self.outcome if self.undoing else ABORTED
+        back = self.turning_back('aborted by the operator', outcome)
         if back.current.state == UNDOING:
             back = back._with_step(self.step, since=stamp(now))
         return dataclasses.replace(back, status=OPEN)
+
+    def going_on(self, why: str, now: datetime.datetime) -> Operation:
+        """Go forward again with a step that turned out to be past the point of going back."""
+        onward = self.with_problem(f'not aborted: {why}')
+        return dataclasses.replace(
+            onward._with_step(self.step, state=DOING, since=stamp(now), reason=''),
+            undoing=False,
+            outcome=FAILED,
+            error='',
+        )
 
     def forced_to_end(self, now: datetime.datetime, remains: Iterable[str]) -> Operation:
         """End as it is, with nothing put back; `remains` is what the operator must know."""

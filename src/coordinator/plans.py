@@ -10,12 +10,14 @@ from coordinator.steps import (
     aiming,
     backup_set,
     checks,
+    expiry,
     maas_region,
     passwords,
     postgresql,
     relations,
     restore_checks,
     restoring,
+    tasks,
 )
 
 _SCALE_DOWN = Step(
@@ -27,6 +29,17 @@ _SCALE_DOWN = Step(
     deadline=lambda settings: settings.scaling_deadline,
     undo_deadline=lambda settings: settings.scaling_deadline,
     remains=postgresql.remains,
+)
+
+# Whatever becomes of it: the set that was just made is there, and stays.
+_EXPIRE = Step(
+    'expire-backups',
+    'delete the backup sets that no rule keeps: {retention}',
+    expiry.expire,
+    undo=expiry.finish,
+    deadline=minutes(120),
+    tolerated=True,
+    remains=expiry.remains,
 )
 
 # The database goes first and the files after it: a file that the database does not know does no
@@ -54,6 +67,7 @@ BACKUP_ALL = Plan(
             postgresql.back_up,
             mark=postgresql.mark_back_up,
             undo=postgresql.cancel_back_up,
+            remains=tasks.remains,
             deadline=lambda settings: settings.postgresql_backup_deadline,
         ),
         # Requested here, awaited later: the units come back while the files are backed up.
@@ -68,6 +82,7 @@ BACKUP_ALL = Plan(
             maas_region.back_up,
             mark=maas_region.mark_back_up,
             undo=maas_region.cancel_back_up,
+            remains=tasks.remains,
             deadline=lambda settings: settings.maas_backup_deadline,
         ),
         # Both parts are good by now, so the set is published even if a unit does not come back.
@@ -91,8 +106,11 @@ BACKUP_ALL = Plan(
             'write the manifest: from then on the backup set exists',
             backup_set.publish,
             undo=backup_set.withdraw,
+            remains=backup_set.remains,
         ),
+        _EXPIRE,
     ),
+    commit='publish',
 )
 
 RESTORE_ALL = Plan(
@@ -137,6 +155,7 @@ RESTORE_ALL = Plan(
             restoring.restore_postgresql,
             mark=restoring.mark_postgresql,
             undo=restoring.nothing_restored,
+            remains=tasks.remains,
         ),
         # The regions restore their files while the database is being restored.
         Step(
@@ -188,7 +207,37 @@ RESTORE_ALL = Plan(
     pivot='restore-postgresql',
 )
 
-PLANS: Mapping[str, Plan] = {plan.kind: plan for plan in (BACKUP_ALL, RESTORE_ALL)}
+DELETE_BACKUP = Plan(
+    'delete-backup',
+    (
+        Step(
+            'check',
+            'look whether the backup set may go',
+            expiry.may_go,
+            only_looks=True,
+        ),
+        Step(
+            'delete-backup-set',
+            'delete its manifest, and then its objects',
+            expiry.delete,
+            undo=expiry.finish,
+            tolerated=True,
+            remains=expiry.remains,
+        ),
+    ),
+)
+
+EXPIRE = Plan(
+    'expire',
+    (
+        Step('check', 'remember where the repository is', expiry.look, only_looks=True),
+        _EXPIRE,
+    ),
+)
+
+PLANS: Mapping[str, Plan] = {
+    plan.kind: plan for plan in (BACKUP_ALL, RESTORE_ALL, DELETE_BACKUP, EXPIRE)
+}
 
 
 def published(op: operation.Operation) -> bool:

@@ -255,6 +255,10 @@ class StoredObject:
     etag: str
     """Without quotes."""
     modified: datetime.datetime
+    versioned: bool = False
+    """Whether it is a version among others, so that deleting it hides it. Only HEAD tells."""
+    lock: str = ''
+    """How long an object lock keeps it, for people: `until ...`. Only HEAD tells."""
 
 
 class ObjectStore(Protocol):
@@ -283,7 +287,7 @@ class ObjectStore(Protocol):
     def open(self, key: str) -> contextlib.AbstractContextManager[Iterator[bytes]]:
         """Lend an object of any size, to be read whole; `NotFound` when absent.
 
-        Its chunks have a few MiB at most. An answer that breaks off is taken up where it was;
+        Its chunks have a MiB at most. An answer that breaks off is taken up where it was;
         `UnexpectedAnswer` when the object was replaced meanwhile.
         """
         ...
@@ -353,7 +357,15 @@ class World(Protocol):
         """Return the time, aware and in UTC."""
         ...
 
-    @property
-    def unanswered_since(self) -> datetime.datetime | None:
-        """When a dispatch of this unit that was killed sent something last; mostly None."""
+    def take_up(self) -> datetime.datetime | None:
+        """Remember from now on, on the unit's own disk, that something was sent.
+
+        Returns:
+            when a dispatch of this unit sent something last that nothing was heard of; mostly
+            None.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Forget what was sent: all of it was answered."""
         ...

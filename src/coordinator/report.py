@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from coordinator import (
-    catalogue,
     ended,
     errors,
     history,
@@ -193,62 +192,6 @@ def earlier_json(entries: Sequence[ended.Ended]) -> str:
     return json.dumps([dataclasses.asdict(past) for past in entries])
 
 
-# --- list-backups ------------------------------------------------------------------------------
-
-
-def backups_text(entries: Sequence[catalogue.Entry], place: str, older: int = 0) -> str:
-    """Return the catalogue for people, newest last; `older` more are not shown."""
-    head = ('backup-id', 'status', 'maas', 'postgresql', 'size', 'controllers', 'model', 'label')
-    rows = [_backup_row(entry) for entry in entries]
-    more = f'\n\n{older} older ones are not shown: list-backups limit=...' if older else ''
-    return f'Backup sets in {place}:\n\n{table(head, rows)}{more}'
-
-
-def _backup_row(entry: catalogue.Entry) -> Sequence[str]:
-    found = entry.manifest
-    if found is None:
-        problem = plain.one_line(entry.problem, 120)
-        return (entry.backup_id, f'unreadable: {problem}', '', '', '', '', '', '')
-    cells = (
-        entry.backup_id,
-        'complete',
-        found.maas.version,
-        found.postgresql.charm.workload_version,
-        size(found.maas.bytes + found.postgresql.bytes),
-        str(len(found.maas.controllers)),
-        found.model.name,
-        found.postgresql.label,
-    )
-    return tuple(plain.one_line(cell, 60) for cell in cells)
-
-
-def backups_json(entries: Sequence[catalogue.Entry]) -> str:
-    """Return the catalogue for programs."""
-    return json.dumps([_backup_object(entry) for entry in entries])
-
-
-def _backup_object(entry: catalogue.Entry) -> dict[str, Any]:
-    found = entry.manifest
-    if found is None:
-        return {'backup-id': entry.backup_id, 'status': 'unreadable', 'problem': entry.problem}
-    return {
-        'backup-id': entry.backup_id,
-        'status': 'complete',
-        'started': found.started,
-        'verified': found.verified,
-        'model': found.model.name,
-        'model-uuid': found.model.uuid,
-        'maas-version': found.maas.version,
-        'maas-backup-id': found.maas.backup_id,
-        'maas-bytes': found.maas.bytes,
-        'controllers': list(found.maas.controllers),
-        'postgresql-version': found.postgresql.charm.workload_version,
-        'postgresql-backup-id': found.postgresql.backup_id,
-        'postgresql-label': found.postgresql.label,
-        'postgresql-bytes': found.postgresql.bytes,
-    }
-
-
 def size(count: int) -> str:
     """Return a number of bytes as maas-region's list does: binary units, one decimal."""
     value, units = float(count), ['B', 'KiB', 'MiB', 'GiB', 'TiB']
@@ -296,6 +239,7 @@ def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str
         if shrinks
         else 'nothing: no unit was taken away',
         'units': str(len(units)),
+        'retention': str(config.retention),
         'regions': str(len(regions.units)) if regions else '0',
     }
 

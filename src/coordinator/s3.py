@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
+import datetime
 import functools
+import hashlib
 import logging
 import tempfile
 import threading
@@ -13,6 +16,8 @@ from typing import IO, Any
 
 import boto3
 import botocore.client
+import botocore.parsers
+import botocore.session
 import tenacity
 
 from coordinator import errors, keys, ports, s3_answers, s3_errors, s3_reading
@@ -92,8 +97,21 @@ def _session() -> Any:
     Sessions are not safe to share between threads, as the clients that they make are.
     """
     if not hasattr(_here, 'session'):
-        _here.session = boto3.Session()
+        core = botocore.session.get_session()
+        answers = core.get_component('response_parser_factory')
+        answers.set_parser_defaults(timestamp_parser=_time)
+        _here.session = boto3.Session(botocore_session=core)
     return _here.session
+
+
+def _time(text: str) -> datetime.datetime:
+    """Read a time of an answer; the library's own way is most of what a long listing takes."""
+    try:
+        time = datetime.datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        # Headers have another form, and servers may have theirs.
+        return botocore.parsers.DEFAULT_TIMESTAMP_PARSER(text)
+    return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
 
 
 def _ca_file(chain: Sequence[str]) -> IO[str]:
@@ -114,6 +132,16 @@ def _described(key: str, found: Mapping[str, Any], size: str) -> ports.StoredObj
         return ports.StoredObject(key, found[size], etag, found['LastModified'])
     except KeyError as error:
         raise errors.UnexpectedAnswer(f'S3 says of {key!r} no {error}') from None
+
+
+def _lock(found: Mapping[str, Any]) -> str:
+    """Return until when an object lock keeps an object, out of what HEAD says; '' if none does."""
+    until = found.get('ObjectLockRetainUntilDate')
+    if found.get('ObjectLockLegalHoldStatus') == 'ON':
+        return 'until its legal hold is lifted'
+    if until is None or until <= datetime.datetime.now(datetime.UTC):
+        return ''
+    return f'until {until.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}'
 
 
 class S3Store:
@@ -173,7 +201,11 @@ class S3Store:
         """Store an object whole."""
         self._fence()
         with self._errors.request(key, effect=True):
-            self._client.put_object(**self._at(key), Body=content)
+            # Without it S3 stores nothing in a bucket with an object lock; every server knows it.
+            digest = hashlib.md5(content, usedforsecurity=False).digest()
+            self._client.put_object(
+                **self._at(key), Body=content, ContentMD5=base64.b64encode(digest).decode()
+            )
         return self.head(key)
 
     def get(self, key: str, limit: int = 1 << 20) -> bytes:
@@ -212,7 +244,11 @@ class S3Store:
         """Return what is known of an object."""
         with self._errors.request(key):
             found = self._client.head_object(**self._at(key))
-        return _described(key, found, 'ContentLength')
+        return dataclasses.replace(
+            _described(key, found, 'ContentLength'),
+            versioned=found.get('VersionId', 'null') != 'null',
+            lock=_lock(found),
+        )
 
     def list(self, prefix: str) -> Iterator[ports.StoredObject]:
         """Yield all objects below a prefix, in key order, page after page."""

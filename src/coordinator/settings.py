@@ -7,7 +7,7 @@ import datetime
 import re
 from collections.abc import Mapping
 
-from coordinator import errors, sealing
+from coordinator import errors, rules, sealing
 
 STRATEGIES = ('scale-down', 'replica')
 MOST_RECIPIENTS = 16
@@ -32,6 +32,8 @@ class Settings:
     scaling_minutes: int = 120
     postgresql_backup_minutes: int = 720
     maas_backup_minutes: int = 360
+    retention: rules.Policy = dataclasses.field(default_factory=rules.Policy)
+    """Which backup sets stay; a record of a revision without it keeps all of them."""
 
     @property
     def scaling_deadline(self) -> datetime.timedelta:
@@ -50,7 +52,13 @@ class Settings:
 
     def to_dict(self) -> dict[str, object]:
         """Return what JSON can hold."""
-        return {**dataclasses.asdict(self), 'recipients': list(self.recipients)}
+        raw: dict[str, object] = {
+            **dataclasses.asdict(self),
+            'recipients': list(self.recipients),
+        }
+        del raw['retention']
+        # Most operations have none, and their records no room to spare.
+        return {**raw, 'retention': self.retention.to_dict()} if self.retention.rules else raw
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, object]) -> Settings:
@@ -58,6 +66,7 @@ class Settings:
         known = {field.name for field in dataclasses.fields(cls)}
         values: dict[str, object] = {key: value for key, value in raw.items() if key in known}
         values['recipients'] = tuple(values.get('recipients') or ())  # type: ignore[arg-type]
+        values['retention'] = rules.Policy.from_dict(raw.get('retention') or {})  # type: ignore[arg-type]
         return cls(**values)  # type: ignore[arg-type]
 
 
@@ -108,6 +117,7 @@ def from_config(
         scaling_minutes=_minutes(config, 'scaling-deadline'),
         postgresql_backup_minutes=_minutes(config, 'postgresql-backup-deadline'),
         maas_backup_minutes=_minutes(config, 'maas-backup-deadline'),
+        retention=rules.Policy.from_config(config),
     )
 
 

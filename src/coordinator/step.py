@@ -95,6 +95,8 @@ class Plan:
     steps: tuple[Step, ...]
     pivot: str = ''
     """From this step on an error holds the operation instead of undoing it."""
+    commit: str = ''
+    """Once this step is done, it and those before it stay done: only later ones are undone."""
 
     @property
     def names(self) -> tuple[str, ...]:

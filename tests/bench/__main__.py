@@ -20,6 +20,8 @@ from tests.bench import (  # noqa: E402
     critical_path,
     dispatch_cost,
     figures,
+    integrity,
+    listing,
     reactions,
     recording,
     restore,
@@ -28,6 +30,7 @@ from tests.bench import (  # noqa: E402
 
 _SETTLE_SECONDS = 120.0
 _IDLE_DISPATCHES = 10
+_ARCHIVE_MIB = 1024
 _QUICK = {'postgresql': {'install': 0.5, 'join': 1.0, 'remove': 0.5, 'backup': 4.0},
           'maas': {'backup': 4.0}}  # fmt: skip
 _TWO_MINUTES = {'postgresql': {'install': 5.0, 'join': 20.0, 'remove': 10.0, 'backup': 45.0},
@@ -46,8 +49,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar='SECONDS',
         help='only compare restore-all with the hand, with dispatches that take so long',
     )
+    parser.add_argument(
+        '--only-integrity',
+        type=int,
+        metavar='MIB',
+        help='only compare deep verification with gzip -t, on an archive that holds so much',
+    )
+    parser.add_argument(
+        '--only-list', action='store_true', help='only compare listing with the way of maas-region'
+    )
     given = parser.parse_args(arguments)
     try:
+        if given.only_list:
+            _print_all(listing.measure())
+            return 0
+        if given.only_integrity is not None:
+            _print_all(integrity.measure(given.only_integrity))
+            return 0
         if given.only_restore is not None:
             _print_all(restore.measure(given.only_restore))
             return 0
@@ -60,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(root: pathlib.Path, juju: str, verbose: bool) -> None:
-    print(f'Juju {juju}, {os.cpu_count()} CPUs, load {_load()}: this takes four minutes')
+    print(f'Juju {juju}, {os.cpu_count()} CPUs, load {_load()}: this takes five minutes')
     layout = embedded.Layout(version=embedded.VERSIONS[juju])
     with embedded.Embedded(root, layout) as running:
         running.settle(_SETTLE_SECONDS)
@@ -72,6 +90,8 @@ def _measure(root: pathlib.Path, juju: str, verbose: bool) -> None:
             print(*story.lines(runs[-1]), sep='\n')
         _print_all(_of_runs(runs))
     _print_all(restore.measure(_dispatch_seconds(runs)))
+    _print_all(integrity.measure(_ARCHIVE_MIB))
+    _print_all(listing.measure())
     print(f'load at the end {_load()}')
 
 

@@ -38,8 +38,8 @@ class Notes:
     @classmethod
     def of(cls, backed_up: simulation.Simulation) -> Self:
         """Return the notes of a site's newest backup set."""
-        found = catalogue.entries(backed_up.world.maas_store)[-1].manifest
-        assert found is not None
+        store = backed_up.world.maas_store
+        found = catalogue.opened(store, catalogue.ids(store)[-1])
         known = backed_up.site.passwords
         return cls(
             files_backup=found.maas.backup_id,

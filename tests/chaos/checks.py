@@ -34,6 +34,8 @@ class Before:
     relations: Mapping[str, int]
     config: Mapping[str, Mapping[str, Any]]
     sets: tuple[str, ...]
+    database_well: bool
+    """In a fresh model the buckets of another one block PostgreSQL, until it is restored."""
 
     @classmethod
     def of(cls, maas: Maas) -> Before:
@@ -47,9 +49,10 @@ class Before:
                 relations=_relations(maas),
                 config=_config(maas),
                 sets=sets,
+                database_well=well,
             )
 
-        sets = tuple(maas.sets())
+        sets, well = tuple(maas.sets()), story.units_back(maas.running) == ''
         return maas.running.call(look)
 
 
@@ -129,7 +132,11 @@ def _record(maas: Maas, ended: Ended) -> Iterator[str]:
 
 
 def _postgresql(maas: Maas, ended: Ended) -> Iterator[str]:
-    short = story.units_back(maas.running)
+    if ended.undone and not ended.before.database_well:
+        wanted, names = maas.running.layout.postgresql_units, maas.units(site.POSTGRESQL)
+        short = '' if len(names) == wanted else f'{len(names)} of {wanted}: {names}'
+    else:
+        short = story.units_back(maas.running)
     if short and 'missing' not in ended.told and 'more than before' not in ended.told:
         yield f'PostgreSQL has {short}, and the operation says only: {ended.told}'
     for name in story.no_storage_left(maas.running).split(', '):

@@ -18,8 +18,8 @@ from tests.embedded import charmed_maas
 
 Json = charmed_maas.Json
 
-_LONGEST = 300.0
-"""Seconds for one operation, the operator's own doings included."""
+_LONGEST = 600.0
+"""Seconds for one operation: each request whose answer was lost is waited for half a minute."""
 _SETTLING = 180.0
 """Seconds until everything is at rest again: Juju takes its time to run a failed hook again."""
 _TRIES = 6

@@ -39,7 +39,7 @@ FULL = ('full', 'quota')
 """Answers of an S3 that takes nothing more for a while."""
 ELSEWHERE = 'led-elsewhere'
 AWAY, RESTARTED = 'away', 'restarted'
-TO_THE_END = 600.0
+TO_THE_END = 3600.0
 """Seconds that no operation lasts."""
 
 

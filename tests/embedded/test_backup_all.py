@@ -103,10 +103,9 @@ def test_it_leaves_one_complete_set(backup: Backup):
     assert (backup.record['status'], backup.record['error']) == ('complete', '')
     assert backup.record['problems'] == []
     assert backup.maas.sets() == [backup.id]
-    (entry,) = catalogue.entries(backup.running.maas_store)
-    assert entry.manifest is not None
-    assert len(entry.manifest.maas.controllers) == backup.running.layout.regions
-    assert entry.manifest.model.juju_version == backup.running.layout.version
+    found = catalogue.opened(backup.running.maas_store, backup.id)
+    assert len(found.maas.controllers) == backup.running.layout.regions
+    assert found.model.juju_version == backup.running.layout.version
 
 
 def test_postgresql_has_its_units_and_storage_back_and_no_more(backup: Backup):

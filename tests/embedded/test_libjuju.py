@@ -164,5 +164,5 @@ def test_libjuju_runs_backup_all_and_follows_it_to_its_end(maas36: charmed_maas.
 
     assert maas36.sets() == [*sets, backup_id]
     assert {'back-up-postgresql', 'back-up-maas'} <= set(steps)
-    assert steps[-1] == 'publish'
+    assert steps[-1] == 'expire-backups'
     assert set(status.applications) >= {'maas-region', 'postgresql', charmed_maas.APP}

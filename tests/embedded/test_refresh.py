@@ -99,8 +99,8 @@ def test_a_refresh_in_the_middle_of_a_backup_carries_it_on(maas: Maas, older: pa
     assert_backed_up_once(maas, sets, tasks)
     record = maas.record()
     assert record['format'] == formats.FORMAT
-    assert names(record)[-2:] == ['verify', 'publish']
-    assert record['steps'][-2]['state'] == 'done'
+    assert names(record)[-3:] == ['verify', 'publish', 'expire-backups']
+    assert [entry['state'] for entry in record['steps'][-3:]] == ['done'] * 3
 
 
 def test_an_older_charm_leaves_the_operation_alone_until_it_is_refreshed_again(

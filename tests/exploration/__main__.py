@@ -120,6 +120,8 @@ def _everything(chosen: Sequence[int], sample: int, seed: int) -> int:
                 tally.add(each.scenario, results)
                 total.add(each.scenario, results)
             print(tally.row(families.FAMILIES[number].name), flush=True)
+            if sample == 1 and not tally.faults:
+                raise AssertionError(f'{families.FAMILIES[number].name}: no fault ever struck')
     print(total.row('in all'), f'\nin {time.monotonic() - begun:.0f} s')
     _print_broken(total)
     return len(total.broken)

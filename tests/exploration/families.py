@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from coordinator import settings
-from tests import restores, simulation
+from coordinator import catalogue, rules, settings
+from rehearsal import site
+from tests import backup_sets, restores, simulation
 from tests.exploration import faults, meddling
 
 SHORT = {'scaling_minutes': 40, 'postgresql_backup_minutes': 60, 'maas_backup_minutes': 50}
@@ -17,13 +18,27 @@ def _backup(**site: object) -> simulation.Simulation:
     return _hurried(simulation.Simulation(**site))  # type: ignore[arg-type]
 
 
-def _restore(*, fresh: bool, regions: int = 1, version: str = '3.6.26') -> simulation.Simulation:
+def _restore(
+    *, fresh: bool, regions: int = 1, version: str = '3.6.26', aimed_elsewhere: bool = False
+) -> simulation.Simulation:
     lost = restores.backed_up(regions=regions, version=version)
     sim = lost
     if fresh:
         sim = restores.simulate(after=lost, regions=regions, version=version)
     restores.restore(sim, lost)
+    if aimed_elsewhere:
+        sim.model.set_config(site.S3_POSTGRESQL, {'path': 'other'})
+        sim.clock.advance(300)
+        site.settle(sim.model, ('active', 'blocked'))
     return _hurried(sim)
+
+
+def _deletion(kind: str, **parameters: str) -> simulation.Simulation:
+    sim = backup_sets.simulate(rules.Policy(last=2))
+    # With an index no manifests are read at the same time, where no run can be forked.
+    catalogue.entries(sim.world.maas_store, heal=True)
+    sim.begin(kind, **parameters)
+    return sim
 
 
 def _hurried(sim: simulation.Simulation) -> simulation.Simulation:
@@ -46,7 +61,15 @@ SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
         fresh=False, regions=3, version='4.0.15'
     ),
     'restore-all, same model, 1 region': lambda: _restore(fresh=False),
+    'restore-all, fresh model, aimed elsewhere': lambda: _restore(
+        fresh=True, aimed_elsewhere=True
+    ),
+    'expire': lambda: _deletion('expire'),
+    'delete-backup': lambda: _deletion(
+        'delete-backup', backup_id=backup_sets.name(backup_sets.DAYS[0])
+    ),
 }
+DELETIONS = ('expire', 'delete-backup')
 BACKUPS = tuple(name for name in SCENARIOS if name.startswith('backup'))
 RESTORES = tuple(name for name in SCENARIOS if name.startswith('restore'))
 ALL = BACKUPS + RESTORES
@@ -70,24 +93,35 @@ _EFFECTS = faults.LOSSES_THAT_COUNT
 FAMILIES: Sequence[Family] = (
     Family('one loss', [faults.LOSSES], (*BACKUPS, RESTORES[1])),
     Family('one loss, sample', [faults.LOSSES], RESTORES, one_in=4),
-    Family('two losses', [_EFFECTS, _EFFECTS], (BACKUPS[0], BACKUPS[2], RESTORES[1])),
-    Family('two losses, sample', [_EFFECTS, _EFFECTS], ALL, one_in=3),
+    Family('two losses', [_EFFECTS, _EFFECTS], BACKUPS[:1]),
+    Family('two losses, sample', [_EFFECTS, _EFFECTS], ALL[1:], one_in=4),
     Family('one error', [_ERRORS], (*BACKUPS[:2], RESTORES[1])),
     Family('one error, sample', [_ERRORS], ALL, one_in=4),
     Family('an error until it is mended', [_OUTAGES], (BACKUPS[0], RESTORES[1])),
     Family('an error until it is mended, sample', [_OUTAGES], ALL, one_in=5),
     Family('such an error, then a loss, sample', [_OUTAGES, _EFFECTS], ALL, one_in=9),
     Family('one answer lost', [faults.LOST_ANSWERS]),
-    Family('an answer, then a loss', [faults.LOST_ANSWERS, _EFFECTS], BACKUPS[:1]),
+    Family('an answer, then a loss, sample', [faults.LOST_ANSWERS, _EFFECTS], ALL, one_in=5),
     Family('an answer, then an error, sample', [faults.LOST_ANSWERS, _ERRORS], ALL, one_in=9),
     Family('another leader', [faults.DEPOSED], BACKUPS[:2]),
     Family('another leader, sample', [faults.DEPOSED], ALL[2:], one_in=4),
     Family('abort', [faults.ABORTS]),
     Family('abort, then a loss', [faults.ABORTS, _EFFECTS], BACKUPS[:2]),
     Family('abort, then a loss, sample', [faults.ABORTS, _EFFECTS], ALL[2:], one_in=3),
-    Family('a loss, then abort, sample', [_EFFECTS, faults.ABORTS], ALL, one_in=4),
+    Family('a loss, then abort', [_EFFECTS, faults.ABORTS], BACKUPS[:1]),
+    Family('a loss, then abort, sample', [_EFFECTS, faults.ABORTS], ALL[1:], one_in=4),
+    Family('a forced abort', [faults.FORCED]),
+    Family('a loss, then a forced abort, sample', [_EFFECTS, faults.FORCED], ALL, one_in=4),
     Family('an action goes wrong', [faults.ACTIONS]),
     Family('an action, then a loss', [faults.ACTIONS, _EFFECTS], BACKUPS[:2]),
+    Family('a deletion: one loss', [faults.LOSSES], DELETIONS),
+    Family('a deletion: two losses', [_EFFECTS, _EFFECTS], DELETIONS),
+    Family('a deletion: one error', [_ERRORS], DELETIONS),
+    Family('a deletion: an error until it is mended', [_OUTAGES], DELETIONS),
+    Family('a deletion: one answer lost', [faults.LOST_ANSWERS], DELETIONS),
+    Family('a deletion: another leader', [faults.DEPOSED], DELETIONS),
+    Family('a deletion: abort', [faults.ABORTS], DELETIONS),
+    Family('a deletion: abort, then a loss', [faults.ABORTS, _EFFECTS], DELETIONS),
     Family('one move of an operator', [meddling.MOVES]),
     Family('two moves, sample', [meddling.MOVES, meddling.MOVES], ALL, one_in=9),
 )

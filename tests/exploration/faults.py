@@ -60,7 +60,7 @@ class Loss:
         return moment.kind == moments.AFTER and (moment.call.effect or not self.only_effects)
 
     def strike(self, run: Run, moment: moments.Moment) -> None:
-        if moment.call is not None:
+        if moment.kind != moments.BETWEEN:
             raise Killed(self.seconds)
         run.sim.clock.advance(self.seconds)
 
@@ -149,7 +149,7 @@ class Deposed:
 
     def fits(self, moment: moments.Moment) -> bool:
         if moment.call is None:
-            return moment.checkpoint
+            return moment.kind == moments.BETWEEN and moment.checkpoint
         return moment.kind == moments.AFTER
 
     def strike(self, run: Run, moment: moments.Moment) -> None:
@@ -162,14 +162,19 @@ class Deposed:
 class Abort:
     """The operator aborts, if that is allowed."""
 
-    name: str = 'abort-operation'
+    force: bool = False
+
+    @property
+    def name(self) -> str:
+        return 'abort-operation' + (' force=true' if self.force else '')
 
     def fits(self, moment: moments.Moment) -> bool:
-        return moment.call is None
+        return moment.kind == moments.BETWEEN
 
     def strike(self, run: Run, moment: moments.Moment) -> None:
         try:
-            run.sim.op = steering.aborted(run.sim.op, run.sim.clock.now())
+            now = run.sim.clock.now()
+            run.sim.op = steering.aborted(run.sim.op, now, force=self.force)
         except errors.PreconditionError:
             # What cannot be undone goes on: a refusal must have changed nothing.
             return
@@ -245,6 +250,7 @@ LOSSES_THAT_COUNT: list[Fault] = [Loss(2, only_effects=True)]
 LOST_ANSWERS: list[Fault] = [LostAnswer(), LostAnswer(20), LostAnswer(20, killed=True)]
 DEPOSED: list[Fault] = [Deposed(1), Deposed(4, HOUR), Deposed(4, -HOUR)]
 ABORTS: list[Fault] = [Abort()]
+FORCED: list[Fault] = [Abort(force=True)]
 ACTIONS: list[Fault] = [
     *(ActionGoesWrong('fail', at) for at in ('start', 'middle', 'end')),
     ActionGoesWrong('hang', 'middle'),

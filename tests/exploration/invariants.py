@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from coordinator import (
+    advance,
     catalogue,
     errors,
+    index,
     maas_backup,
     manifest,
     operation,
@@ -18,7 +20,7 @@ from coordinator import (
 )
 from coordinator.steps import checks, passwords
 from rehearsal import site
-from tests import simulation
+from tests import backup_sets, simulation
 from tests.exploration import moments
 
 _LARGEST_RECORD = 16 * 1024
@@ -38,6 +40,8 @@ class Before:
     storage: frozenset[str]
     secrets: frozenset[str]
     objects: frozenset[str]
+    sets: dict[str, set[str]]
+    """Every object of each backup set."""
     labels: frozenset[str]
     files: frozenset[str]
     newest_task: int
@@ -69,6 +73,8 @@ class Watch:
             self._action(str(call.arguments[0]), str(call.arguments[1]), call.arguments[2])
         elif call.method == 'put' and call.key.endswith('manifest.json'):
             self._published(call.arguments[1])
+        elif call.method == 'delete':
+            self._deleted(call.key)
 
     def saved(self, text: str) -> None:
         """Look at a checkpoint."""
@@ -77,6 +83,13 @@ class Watch:
             self.fault(f'the record has {size} bytes')
         if len(self._sim.saved) == _MOST_CHECKPOINTS:
             self.fault(f'{_MOST_CHECKPOINTS} checkpoints and no end: {self._sim.op.current}')
+
+    def _deleted(self, key: str) -> None:
+        """Look whether the set whose object is about to be deleted is none any more."""
+        for name, owned in self._before.sets.items():
+            manifest_key = catalogue.manifest_key(name)
+            if key in owned and key != manifest_key and manifest_key in _objects(self._sim):
+                self.fault(f'{key} is deleted before the manifest of {name}')
 
     def _action(self, unit: str, action: str, parameters: dict[str, object]) -> None:
         if action not in ('create-backup', 'restore', 'restore-backup'):
@@ -135,13 +148,18 @@ class Watch:
             if not self.meddled:
                 self.fault(str(error))
         told = ' '.join((self._sim.op.error, *self._sim.op.problems))
-        for sentence in (*self._of_the_site(told), *self._of_s3(), *self._of_the_record(log)):
+        found = (*self._of_the_site(told), *self._of_s3(told), *self._of_the_record(log))
+        for sentence in found:
             self.fault(sentence)
 
     def _of_the_site(self, told: str) -> Iterator[str]:
         sim, before, now = self._sim, self._before, _look(self._sim)
         fewest, most = before.units - self.removed, before.units + self.added
-        if not fewest <= now.units <= most and 'unit' not in told:
+        missing = f'{before.units - now.units} unit(s) of {site.POSTGRESQL} are missing'
+        had = f'{site.POSTGRESQL} had {before.units} unit(s)'
+        surplus = f'{site.POSTGRESQL} has {now.units - before.units} unit(s) more'
+        explained = any(words in told for words in (missing, had, surplus))
+        if not fewest <= now.units <= most and not explained:
             yield f'PostgreSQL has {now.units} of {before.units} units, and nobody is told'
         restarted = now.restarts != before.restarts
         if sim.op.kind == 'backup-all' and restarted and not self.meddled:
@@ -172,23 +190,36 @@ class Watch:
         if not restored and not begun and now.fingerprint != before.fingerprint and not told:
             yield 'the site is another than before'
 
-    def _of_s3(self) -> Iterator[str]:
+    def _of_s3(self, told: str) -> Iterator[str]:
         sim, op = self._sim, self._sim.op
         new = set(_objects(sim)) - self._before.objects
         ours = {key for key in new if '/coordinator/' in f'/{key}'}
         # The probe has one key for ever: the next backup's check removes what a crash left.
-        explained = {f'coordinator/operations/{op.id}.json', checks.PROBE}
+        explained = {f'coordinator/operations/{op.id}.json', checks.PROBE, index.KEY}
         if op.kind == 'backup-all' and plans.published(op):
             of_the_set = {catalogue.manifest_key(op.id), catalogue.sealed_key(op.id)}
             explained |= of_the_set
             for key in of_the_set - ours if not self.meddled else ():
                 yield f'the backup set is published, and {key} is not there'
-        for key in ours - explained:
+        for key in (key for key in ours - explained if key not in told):
             yield f'{key} is left in S3 by an operation that {op.status}'
+        if not self.meddled:
+            yield from self._of_the_sets(told)
+
+    def _of_the_sets(self, told: str) -> Iterator[str]:
+        """Look at the sets that were there before: each is whole, or was to go and is gone."""
+        there, listed = set(_objects(self._sim)), backup_sets.listed(self._sim)
+        for name, owned in self._before.sets.items():
+            if name in listed:
+                yield from (f'{key} of a set that is listed is gone' for key in owned - there)
+            elif name not in _may_go(self._sim.op, self._before.sets):
+                yield f'backup set {name} is gone, which was to stay'
+            elif owned & there and name not in told:
+                yield f'of backup set {name} objects are left, and nobody is told'
 
     def _of_the_record(self, log: Iterable[str]) -> Iterator[str]:
         sim, op = self._sim, self._sim.op
-        moved = plans_again(sim)
+        moved = _advanced_again(sim)
         if moved != op:
             yield f'a terminal record changed: {moved}'
         now = sim.clock.now()
@@ -207,10 +238,8 @@ class Watch:
         return (op.kind, op.status, op.step, _DIGITS.sub('n', op.error)[:60], *words)
 
 
-def plans_again(sim: simulation.Simulation) -> operation.Operation:
+def _advanced_again(sim: simulation.Simulation) -> operation.Operation:
     """Return what another dispatch would make of an operation that has ended."""
-    from coordinator import advance
-
     return advance.advance(sim.op, plans.PLANS[sim.op.kind], sim.world)
 
 
@@ -231,6 +260,7 @@ def _look(sim: simulation.Simulation) -> Before:
         storage=frozenset(s.id for s in sim.world.juju.storage() if not s.owner and s.alive),
         secrets=frozenset(s.label for s in juju.secrets.values() if s.owner.startswith('model-')),
         objects=frozenset(_objects(sim)),
+        sets={name: _owned(sim, name) for name in backup_sets.listed(sim)},
         labels=frozenset(_labels(sim)),
         files=frozenset(_files(sim)),
         newest_task=max(juju.tasks, default=0),
@@ -239,6 +269,22 @@ def _look(sim: simulation.Simulation) -> Before:
 
 def _objects(sim: simulation.Simulation) -> list[str]:
     return [item.key for item in sim.world.maas_store.list('')]
+
+
+def _owned(sim: simulation.Simulation, backup_id: str) -> set[str]:
+    try:
+        return backup_sets.owned(sim.world.maas_store, backup_id)
+    except errors.CoordinatorError:
+        # An operator has damaged it.
+        return set()
+
+
+def _may_go(op: operation.Operation, sets: Collection[str]) -> set[str]:
+    """Return the sets that an operation may delete, of those that were there before it."""
+    if op.kind == 'delete-backup':
+        return {op.parameters['backup-id']}
+    last = op.settings.retention.last
+    return set(sorted(sets)[:-last]) if last else set()
 
 
 def _labels(sim: simulation.Simulation) -> set[str]:
@@ -285,6 +331,7 @@ def _secrets(sim: simulation.Simulation) -> dict[str, str]:
     found = {f'password {name}': value for name, value in sim.site.passwords.items() if value}
     found['the S3 key'] = site.connection('maas')['secret-key']
     found['the password of the Juju user'] = sim.user.password
+    found |= sim.also_secret
     for content in sim.world.user_secrets.values():
         found |= {f'the secret {key}': value for key, value in content.items()}
     return found

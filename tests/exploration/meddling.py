@@ -24,7 +24,7 @@ class Move:
     make: Callable[[Run], object]
 
     def fits(self, moment: moments.Moment) -> bool:
-        return moment.call is None and moment.checkpoint
+        return moment.kind == moments.BETWEEN and moment.checkpoint
 
     def strike(self, run: Run, moment: moments.Moment) -> None:
         run.watch.meddled = True
@@ -179,7 +179,7 @@ class Script:
         self._checkpoint = -1
 
     def at(self, run: Run, moment: moments.Moment) -> None:
-        if moment.call is not None or not moment.checkpoint:
+        if moment.kind != moments.BETWEEN or not moment.checkpoint:
             return
         self._checkpoint += 1
         while self._moves and self._moves[0][0] <= self._checkpoint:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from coordinator import ports
 from tests import simulation
 
-BETWEEN, BEFORE, AFTER = 'between', 'before', 'after'
+BETWEEN, BEFORE, AFTER, COMMIT = 'between', 'before', 'after', 'before the commit'
 
 EFFECTS = frozenset(
     {
@@ -67,7 +67,7 @@ class Moment:
     step: str
     call: Call | None = None
     checkpoint: bool = False
-    """Between dispatches: whether the last one stored a checkpoint, or the run begins."""
+    """Whether the last dispatch, or the one about to commit, has something to store."""
     make: Callable[[], Any] | None = None
     """Before a call: what makes it."""
 
@@ -118,8 +118,7 @@ class GatedWorld:
         self.model_name = world.model_name
         self.model_uuid = world.model_uuid
         self.sent: datetime.datetime | None = None
-        """When this unit has sent something, until its dispatch comes to an end."""
-        self.unanswered_since: datetime.datetime | None = None
+        """When this unit has sent something, until all was answered."""
 
     @property
     def juju(self) -> ports.JujuModel:
@@ -145,6 +144,12 @@ class GatedWorld:
 
     def now(self) -> datetime.datetime:
         return self._world.now() + self._skew
+
+    def take_up(self) -> datetime.datetime | None:
+        return self.sent
+
+    def settle(self) -> None:
+        self.sent = None
 
     def _gated(self, target: object, name: str) -> Any:
         return _Gated(target, name, self._gate)

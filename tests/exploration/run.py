@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from coordinator import advance, errors, history, operation, plans, steering
+from coordinator import advance, errors, history, limits, operation, plans, steering
 from rehearsal import model
 from tests import simulation
 from tests.exploration import invariants, moments
@@ -132,17 +132,21 @@ class Run:
         before = self.sim.op
         if not before.open:
             return False
-        self.world.unanswered_since, self.world.sent = self.world.sent, None
         moved = advance.advance(before, plans.PLANS[before.kind], self.world)
         if moved != before:
-            history.write(moved, self.world)
-        self.world.sent = None
-        if moved == before:
+            fitting = limits.fitted(moved, before)
+            history.write(fitting, self.world)
+        else:
+            fitting = before
+        if advance.all_answered(before, moved):
+            self.world.settle()
+        self.at(moments.Moment(moments.COMMIT, before.step, checkpoint=fitting != before))
+        if fitting == before:
             return False
         if self.deposed:
             # Juju lets only the leader write, and the whole dispatch fails.
             raise Killed(0)
-        text = moved.to_json()
+        text = fitting.to_json()
         self.sim.saved.append(text)
         self.sim.op = operation.Operation.from_json(text)
         self.watch.saved(text)

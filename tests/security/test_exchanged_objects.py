@@ -10,7 +10,7 @@ import hashlib
 
 import pytest
 
-from coordinator import catalogue, manifest, operation, sealing
+from coordinator import catalogue, manifest, operation, retention, sealing
 from tests import restores, simulation
 
 RECIPIENT = (str(restores.KEY.to_public()),)
@@ -75,8 +75,8 @@ def test_an_old_manifest_in_the_place_of_a_new_one_is_found_out(attacked: Site):
     words = f'is the manifest of {attacked.old}: it was exchanged, do not restore from it'
     assert_refused(attacked.restore(attacked.new), words)
     old, new = catalogue.entries(store)
-    assert old.manifest is not None
-    assert (new.manifest, words in new.problem) == (None, True)
+    assert (old.state, old.problem) == (retention.COMPLETE, '')
+    assert (new.state, new.summary, words in new.problem) == (retention.UNREADABLE, None, True)
 
 
 def test_latest_passes_over_an_exchanged_manifest(attacked: Site):

@@ -17,10 +17,10 @@ from coordinator import (
     catalogue,
     errors,
     history,
+    listing,
     maas_backup,
     manifest,
     pgbackrest,
-    report,
     sealing,
 )
 from rehearsal import memory_store
@@ -138,8 +138,10 @@ def test_list_backups_shows_whatever_manifest_there_is(where: tuple[str | int, .
 
     (entry,) = catalogue.entries(store)
 
-    assert report.backups_text([entry], 'backups').count('\n') == 4
-    (listed,) = json.loads(report.backups_json([entry]))
+    choice, of = listing.Choice([entry]), listing.Wanted
+    table = listing.results(choice, of(), 'backups')['backups']
+    assert table.count('\n') == (6 if entry.problem else 4)
+    (listed,) = json.loads(listing.results(choice, of(form='json'), 'backups')['backups'])
     assert listed['backup-id'] == BACKUP_ID
 
 

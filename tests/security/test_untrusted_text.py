@@ -109,18 +109,34 @@ def backed_up() -> simulation.Simulation:
     return sim
 
 
-@pytest.mark.parametrize('form', ['table', 'json'])
+@pytest.mark.parametrize('form', ['table', 'json', 'yaml'])
 def test_list_backups_shows_a_manifests_words_in_cells(
     backed_up: simulation.Simulation, monkeypatch: pytest.MonkeyPatch, form: str
 ):
     charm_states.reach(backed_up.world, monkeypatch)
-    results, _ = charm_states.act('list-backups', charm_states.state(), format=form)
+    results, _ = charm_states.act(
+        'list-backups', charm_states.state(), format=form, all_models=True
+    )
     assert_all_plain(results.values())
-    if form == 'json':
+    if form != 'table':
         assert results['backups'].isascii()
 
 
-@pytest.mark.parametrize('form', ['table', 'json'])
+@pytest.mark.parametrize('form', ['table', 'json', 'yaml'])
+def test_show_backup_shows_a_manifests_words_plainly(
+    backed_up: simulation.Simulation, monkeypatch: pytest.MonkeyPatch, form: str
+):
+    charm_states.reach(backed_up.world, monkeypatch)
+    (backup_id,) = catalogue.ids(backed_up.world.maas_store)
+    results, _ = charm_states.act(
+        'show-backup', charm_states.state(), backup_id=backup_id, format=form
+    )
+    assert_all_plain(results.values())
+    if form != 'table':
+        assert results['backup-set'].isascii()
+
+
+@pytest.mark.parametrize('form', ['table', 'json', 'yaml'])
 def test_list_backups_shows_why_a_manifest_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch, form: str
 ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import catalogue, errors
+from coordinator import catalogue, errors, index, retention
 from rehearsal import memory_store
 from tests import examples
 
@@ -25,9 +25,10 @@ def test_an_empty_repository_has_no_sets(store: memory_store.MemoryStore):
     assert catalogue.entries(store) == []
 
 
-def test_a_committed_set_is_listed_with_its_manifest(store: memory_store.MemoryStore):
+def test_a_committed_set_is_listed_with_what_its_manifest_says(store: memory_store.MemoryStore):
     catalogue.commit(store, examples.backup_set())
-    assert catalogue.entries(store) == [catalogue.Entry(OLD, examples.backup_set())]
+    summary = index.Summary.of(examples.backup_set())
+    assert catalogue.entries(store) == [catalogue.Entry(OLD, retention.COMPLETE, summary)]
 
 
 def test_sets_are_listed_oldest_first(store: memory_store.MemoryStore):
@@ -82,26 +83,30 @@ def test_other_objects_beside_the_sets_are_none(store: memory_store.MemoryStore,
 
 
 @pytest.mark.parametrize(
-    ('content', 'problem'),
-    [(b'garbage', 'is damaged'), (b'{"version": 9}', 'has version 9'), (b' ' * (2 << 20), 'more')],
+    ('content', 'state', 'problem'),
+    [
+        (b'garbage', retention.UNREADABLE, 'is damaged'),
+        (b'{"version": 9}', retention.NEWER, 'has version 9'),
+        (b' ' * (2 << 20), retention.UNREADABLE, 'more'),
+    ],
     ids=['damaged', 'newer', 'huge'],
 )
 def test_a_manifest_that_cannot_be_read_is_listed_with_its_problem(
-    store: memory_store.MemoryStore, content: bytes, problem: str
+    store: memory_store.MemoryStore, content: bytes, state: str, problem: str
 ):
     catalogue.commit(store, examples.backup_set(NEW))
     store.put(catalogue.manifest_key(OLD), content)
     unreadable, whole = catalogue.entries(store)
-    assert (unreadable.backup_id, unreadable.manifest) == (OLD, None)
+    assert (unreadable.backup_id, unreadable.state, unreadable.summary) == (OLD, state, None)
     assert problem in unreadable.problem
-    assert whole.manifest == examples.backup_set(NEW)
+    assert whole.summary == index.Summary.of(examples.backup_set(NEW))
 
 
 def test_s3_that_goes_away_is_no_damaged_set(store: memory_store.MemoryStore):
     catalogue.commit(store, examples.backup_set())
     store.bucket.unavailable = 1
     with pytest.raises(errors.StoreUnavailable):
-        catalogue.read(store, [OLD])
+        catalogue.entries(store)
 
 
 @pytest.mark.parametrize(
@@ -116,3 +121,159 @@ def test_only_ids_become_part_of_a_key(backup_id: str):
 def test_digits_of_other_scripts_make_no_id():
     with pytest.raises(errors.PreconditionError):
         catalogue.check_id('٢٠٢٦-08-22T10:15:00Z')
+
+
+# --- Failed and pinned sets ----------------------------------------------------------------------
+
+
+def test_what_is_left_of_a_backup_that_failed_is_listed_when_that_is_asked_for(
+    store: memory_store.MemoryStore,
+):
+    store.put(catalogue.sealed_key(OLD), b'sealed')
+    catalogue.commit(store, examples.backup_set(NEW))
+    failed, whole = catalogue.with_failed(store)
+    assert (failed.backup_id, failed.state, failed.summary) == (OLD, retention.FAILED, None)
+    assert 'it has no manifest' in failed.problem
+    assert (whole.backup_id, whole.state) == (NEW, retention.COMPLETE)
+
+
+def pinned(store: memory_store.MemoryStore) -> list[str]:
+    return [entry.backup_id for entry in catalogue.entries(store) if entry.pinned]
+
+
+def test_a_set_is_pinned_until_it_is_unpinned(store: memory_store.MemoryStore):
+    for backup_id in (OLD, NEW):
+        catalogue.commit(store, examples.backup_set(backup_id))
+    for _ in range(2):
+        catalogue.pin(store, OLD)
+    assert pinned(store) == [OLD]
+    assert [catalogue.pinned(store, backup_id) for backup_id in (OLD, NEW)] == [True, False]
+    for _ in range(2):
+        catalogue.unpin(store, OLD)
+    assert pinned(store) == []
+
+
+def test_a_pin_changes_no_manifest(store: memory_store.MemoryStore):
+    catalogue.commit(store, examples.backup_set())
+    before = store.head(catalogue.manifest_key(OLD))
+    catalogue.pin(store, OLD)
+    assert store.head(catalogue.manifest_key(OLD)) == before
+
+
+def test_only_a_set_can_be_pinned(store: memory_store.MemoryStore):
+    store.put(catalogue.sealed_key(OLD), b'sealed')
+    with pytest.raises(errors.NotFound):
+        catalogue.pin(store, OLD)
+
+
+# --- With the index ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(store: memory_store.MemoryStore) -> list[str]:
+    """Store sets, list them once, and return their ids."""
+    found = [f'2026-08-{day:02}T10:15:00Z' for day in range(1, 21)]
+    for backup_id in found:
+        catalogue.commit(store, examples.backup_set(backup_id))
+    catalogue.entries(store, heal=True)
+    return found
+
+
+def requests(store: memory_store.MemoryStore, heal: bool = True) -> int:
+    """List; return how many requests that took."""
+    before = store.bucket.requests
+    catalogue.entries(store, heal)
+    return store.bucket.requests - before
+
+
+LISTED = 2
+"""Requests of a listing: one for the keys, one for the index."""
+
+
+def test_a_second_listing_reads_no_manifest(store: memory_store.MemoryStore, many: list[str]):
+    before = catalogue.entries(store)
+    assert requests(store) == LISTED
+    assert catalogue.entries(store) == before
+    assert ids(store) == many
+
+
+def test_of_new_sets_alone_the_manifests_are_read(
+    store: memory_store.MemoryStore, many: list[str]
+):
+    catalogue.commit(store, examples.backup_set(NEW))
+    assert requests(store) == LISTED + 2, 'one manifest is read, the index is written'
+    assert ids(store) == [*many, NEW]
+    assert requests(store) == LISTED
+
+
+def test_an_index_is_stored_only_when_that_is_asked_for(
+    store: memory_store.MemoryStore, many: list[str]
+):
+    catalogue.commit(store, examples.backup_set(NEW))
+    before = store.head(index.KEY)
+    assert ids(store) == [*many, NEW]
+    assert store.head(index.KEY) == before
+
+
+def test_a_manifest_that_was_replaced_is_read_again(
+    store: memory_store.MemoryStore, many: list[str]
+):
+    changed = examples.backup_set(many[3]).model_copy(update={'verified': '2026-10-01T00:00:00Z'})
+    catalogue.commit(store, changed)
+    for _ in range(2):
+        entry = catalogue.entries(store, heal=True)[3]
+        assert entry.summary is not None
+        assert entry.summary.verified == '2026-10-01T00:00:00Z'
+
+
+def test_a_manifest_that_was_damaged_is_found_out(
+    store: memory_store.MemoryStore, many: list[str]
+):
+    store.put(catalogue.manifest_key(many[0]), b'garbage')
+    for _ in range(2):
+        assert catalogue.entries(store, heal=True)[0].state == retention.UNREADABLE
+
+
+def test_a_set_that_is_gone_is_gone_from_the_index(
+    store: memory_store.MemoryStore, many: list[str]
+):
+    catalogue.withdraw(store, many[0])
+    assert ids(store) == many[1:]
+    catalogue.entries(store, heal=True)
+    assert many[0] not in store.get(index.KEY).decode()
+
+
+def test_two_leaders_that_write_the_index_at_once_do_no_harm(
+    store: memory_store.MemoryStore, many: list[str]
+):
+    late = store.get(index.KEY)
+    catalogue.commit(store, examples.backup_set(NEW))
+    catalogue.withdraw(store, many[0])
+    catalogue.entries(store, heal=True)
+    # The other one listed before, and stores what it saw only now.
+    store.put(index.KEY, late)
+    assert ids(store) == [*many[1:], NEW]
+
+
+def test_an_index_that_cannot_be_stored_stops_no_listing(
+    store: memory_store.MemoryStore, many: list[str], caplog: pytest.LogCaptureFixture
+):
+    catalogue.commit(store, examples.backup_set(NEW))
+    store.bucket.refuses_writes = True
+    assert [entry.backup_id for entry in catalogue.entries(store, heal=True)] == [*many, NEW]
+    assert 'coordinator/index.json was not stored' in caplog.text
+
+
+class Vanishing(memory_store.MemoryStore):
+    """A store in which a set is deleted between the listing and the reading of its manifest."""
+
+    def get(self, key: str, limit: int = 1 << 20) -> bytes:
+        self.delete(catalogue.manifest_key(OLD))
+        return super().get(key, limit)
+
+
+def test_a_set_that_is_deleted_meanwhile_is_not_listed(store: memory_store.MemoryStore):
+    for backup_id in (OLD, NEW):
+        catalogue.commit(store, examples.backup_set(backup_id))
+    listed = catalogue.entries(Vanishing(store.bucket, 'maas'))
+    assert [(entry.backup_id, entry.state) for entry in listed] == [(NEW, retention.COMPLETE)]

@@ -175,7 +175,7 @@ def test_show_operation_prints_the_steps_on_any_unit(leader: bool):
     op = charm_states.new_operation().beginning(0, {}, worlds.START)
     results, _ = charm_states.act('show-operation', charm_states.state(op, leader=leader))
     lines = results['operation'].splitlines()
-    assert lines[0].startswith(f'backup-all {op.id}: running, step 1 of 9, ')
+    assert lines[0].startswith(f'backup-all {op.id}: running, step 1 of 10, ')
     assert [line.split(' ')[0] for line in lines[4:]] == list(plans.BACKUP_ALL.names)
 
 
@@ -254,48 +254,4 @@ def test_show_operation_says_when_none_has_ended():
 def test_show_operation_needs_one():
     assert charm_states.refusal('show-operation', charm_states.state()) == (
         f'no operation yet: juju run {APP}/leader backup-all'
-    )
-
-
-# --- list-backups --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize('leader', [True, False])
-def test_list_backups_lists_on_any_unit_and_without_any_operation(
-    repository: worlds.StoredWorld, leader: bool
-):
-    results, _ = charm_states.act('list-backups', charm_states.state(leader=leader))
-    assert results['backups'].startswith('Backup sets in backups/maas:\n')
-    assert examples.BACKUP_ID in results['backups']
-
-
-def test_list_backups_lists_for_programs(repository: worlds.StoredWorld):
-    results, _ = charm_states.act('list-backups', charm_states.state(), format='json')
-    assert [entry['backup-id'] for entry in json.loads(results['backups'])] == [examples.BACKUP_ID]
-
-
-def test_list_backups_lists_the_newest_sets_up_to_its_limit(repository: worlds.StoredWorld):
-    newer = [f'2026-09-{day:02}T10:15:00Z' for day in range(1, 4)]
-    for backup_id in newer:
-        catalogue.commit(repository.maas_store, examples.backup_set(backup_id))
-    before = repository.bucket.requests
-    state = charm_states.state()
-    results, _ = charm_states.act('list-backups', state, format='json', limit=2)
-    assert [entry['backup-id'] for entry in json.loads(results['backups'])] == newer[1:]
-    assert repository.bucket.requests <= before + 1 + 2 * 2, 'older manifests are not read'
-    results, _ = charm_states.act('list-backups', state, limit=2)
-    assert '2 older ones are not shown: list-backups limit=...' in results['backups']
-    results, _ = charm_states.act('list-backups', state)
-    assert 'older' not in results['backups']
-
-
-def test_list_backups_needs_no_record_that_it_can_read(repository: worlds.StoredWorld):
-    results, _ = charm_states.act('list-backups', charm_states.state(charm_states.NEWER))
-    assert examples.BACKUP_ID in results['backups']
-
-
-def test_list_backups_fails_with_what_s3_says(repository: worlds.StoredWorld):
-    repository.bucket.exists = False
-    assert charm_states.refusal('list-backups', charm_states.state()) == (
-        'the bucket backups does not exist: NoSuchBucket'
     )

@@ -44,7 +44,7 @@ def test_the_log_of_a_backup_names_its_steps_and_tasks(lines: Callable[[], list[
     assert op.status == operation.COMPLETE
     assert op.record('back-up-maas').task is not None
     assert_named(lines(), op)
-    assert lines()[-1] == f'{op.id}: publish: backup-all ends complete'
+    assert lines()[-1] == f'{op.id}: expire-backups: backup-all ends complete'
 
 
 def test_the_log_of_a_restore_names_its_steps_and_tasks(lines: Callable[[], list[str]]):

@@ -36,6 +36,14 @@ def test_keys_that_s3_would_not_keep_apart_are_refused(store: memory_store.Memor
             store.put(key, b'')
 
 
+def test_an_object_is_lent_in_chunks(store: memory_store.MemoryStore):
+    store.put('a', bytes(600_000))
+    with store.open('a') as chunks:
+        assert list(map(len, chunks)) == [256 << 10, 256 << 10, 75_712]
+    with pytest.raises(errors.NotFound), store.open('b'):
+        pass
+
+
 def test_nothing_is_read_beyond_its_limit(store: memory_store.MemoryStore):
     store.put('a', b'12345')
 

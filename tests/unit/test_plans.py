@@ -27,7 +27,12 @@ def test_no_step_name_comes_twice():
 
 def test_the_checks_come_first_and_the_manifest_last():
     assert BACKUP.names[0] == 'check'
-    assert BACKUP.names[-2:] == ('verify', 'publish')
+    assert BACKUP.names[-3:] == ('verify', 'publish', 'expire-backups')
+
+
+def test_what_is_published_stays_while_others_go():
+    assert BACKUP.commit == 'publish'
+    assert before('publish', 'expire-backups')
 
 
 def test_the_database_is_backed_up_before_the_files():
@@ -89,7 +94,7 @@ def test_deadlines_follow_the_settings():
 
 def test_a_missing_unit_does_not_stop_the_set_from_being_published():
     tolerated = [entry.name for entry in BACKUP.steps if entry.tolerated]
-    assert tolerated == ['restore-postgresql-scale']
+    assert tolerated == ['restore-postgresql-scale', 'expire-backups']
     assert before('restore-postgresql-scale', 'publish')
 
 

@@ -8,9 +8,9 @@ import json
 
 import pytest
 
-from coordinator import catalogue, operation, plans, ports, report
+from coordinator import operation, plans, ports, report
 from coordinator.steps import checks
-from tests import examples, worlds
+from tests import worlds
 
 NOW = worlds.START
 LATER = NOW + datetime.timedelta(minutes=5)
@@ -117,58 +117,7 @@ def test_for_programs_it_is_the_record_without_what_only_steps_need():
     assert 'facts' not in printed
 
 
-# --- list-backups --------------------------------------------------------------------------------
-
-
-def test_sets_are_listed_in_a_table():
-    entries = [catalogue.Entry(examples.BACKUP_ID, examples.backup_set())]
-    printed = report.backups_text(entries, 'backups/maas')
-    assert printed.startswith('Backup sets in backups/maas:\n\nbackup-id')
-    assert row(printed, examples.BACKUP_ID) == [
-        examples.BACKUP_ID,
-        'complete',
-        '3.6.1',
-        '16.9',
-        '4.0 GiB',
-        '3',
-        'maas',
-        '20260822-102000F',
-    ]
-
-
-def test_sets_that_are_not_listed_are_counted():
-    entries = [catalogue.Entry(examples.BACKUP_ID, examples.backup_set())]
-    printed = report.backups_text(entries, 'backups/maas', older=12)
-    assert printed.endswith('\n\n12 older ones are not shown: list-backups limit=...')
-    assert 'older' not in report.backups_text(entries, 'backups/maas')
-
-
-def test_a_set_that_cannot_be_read_is_listed_with_the_reason():
-    entries = [catalogue.Entry(examples.BACKUP_ID, None, 'its manifest\nis \x1b[31mdamaged')]
-    printed = report.backups_text(entries, 'backups')
-    assert row(printed, examples.BACKUP_ID)[1] == 'unreadable: its manifest is [31mdamaged'
-    (listed,) = json.loads(report.backups_json(entries))
-    assert listed['status'] == 'unreadable'
-    assert listed['problem'] == entries[0].problem
-
-
-def test_text_out_of_a_manifest_breaks_no_table():
-    found = examples.backup_set()
-    charmed = found.model_copy(
-        update={'model': found.model.model_copy(update={'name': 'm\x1b[2J\n' + 'x' * 99})}
-    )
-    printed = report.backups_text([catalogue.Entry(examples.BACKUP_ID, charmed)], 'backups')
-    assert '\x1b' not in printed
-    assert len(row(printed, examples.BACKUP_ID)) == 8
-
-
-def test_for_programs_sets_have_their_ids_sizes_and_versions():
-    entries = [catalogue.Entry(examples.BACKUP_ID, examples.backup_set())]
-    (listed,) = json.loads(report.backups_json(entries))
-    assert listed['maas-backup-id'] == '2026-08-22T10:25:00Z'
-    assert listed['postgresql-label'] == '20260822-102000F'
-    assert listed['maas-bytes'] + listed['postgresql-bytes'] == 200 + (4 << 30)
-    assert listed['controllers'] == ['4y3h7n', '8kpx6c', 'aqd3bw']
+# --- Sizes ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

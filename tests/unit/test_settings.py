@@ -7,7 +7,7 @@ import json
 import pyrage
 import pytest
 
-from coordinator import errors, settings
+from coordinator import errors, rules, settings
 from tests import examples
 
 RELATED = settings.Applications('maas-region', 'postgresql', 's3-maas', 's3-postgresql')
@@ -81,6 +81,17 @@ def test_a_deadline_below_one_minute_is_refused(option: str, value: int | None):
 def test_settings_survive_json():
     found = read()
     assert settings.Settings.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_retention_rules_are_fixed_with_the_settings():
+    found = read(keep_last=3, keep_yearly=1)
+    assert found.retention == rules.Policy(last=3, yearly=1)
+    assert settings.Settings.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_settings_of_a_revision_without_retention_keep_everything():
+    raw = {'maas': 'm', 'postgresql': 'p', 'recipients': []}
+    assert settings.Settings.from_dict(raw).retention == rules.Policy()
 
 
 def test_settings_of_another_revision_are_read_as_far_as_they_are_known():

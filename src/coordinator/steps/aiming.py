@@ -100,6 +100,10 @@ def remains(op: operation.Operation) -> list[str]:
         f'{integrator} was set to: juju config {integrator} '
         + ' '.join(f'{key}={value}' for key, value in values.items())
         for integrator, values in _before(op).items()
+    ] + [
+        f'{op.settings.s3_postgresql} may be set to the new path {path}: juju config '
+        f'{op.settings.s3_postgresql} path'
+        for path in filter(None, [op.fact(NEW_PATH)])
     ]
 
 

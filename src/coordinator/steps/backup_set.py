@@ -134,6 +134,13 @@ def withdraw(op: operation.Operation, world: ports.World) -> step.Outcome:
     return step.Done()
 
 
+def remains(op: operation.Operation) -> list[str]:
+    """Return the set that may be published when an operation ends as it is."""
+    if op.record('publish').state in (operation.TO_DO, operation.UNDONE):
+        return []
+    return [f'backup set {op.id} may be published: list-backups shows it']
+
+
 def _seconds(op: operation.Operation) -> dict[str, int]:
     spent: dict[str, int] = {}
     for entry in op.steps:

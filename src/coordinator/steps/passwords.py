@@ -70,8 +70,10 @@ def discard(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 def sealed_remains(op: operation.Operation) -> list[str]:
     """Return what is in S3 of passwords when an operation ends as it is."""
+    if op.record('capture-secrets').state in (operation.TO_DO, operation.UNDONE):
+        return []
     key = catalogue.sealed_key(op.id)
-    return [f'sealed passwords may be left in the repository: {key}'] if SEALED in op.facts else []
+    return [f'sealed passwords may be left in the repository: {key}']
 
 
 def check_unchanged(op: operation.Operation, world: ports.World) -> None:
@@ -215,8 +217,13 @@ def remains(op: operation.Operation) -> list[str]:
     """Return which secrets are in the model when an operation ends as it is."""
     if OPTION_BEFORE not in op.facts:
         return []
-    label = _BEFORE_LABEL.format(op.id)
-    return [f'secret "{label}" may be left: juju secrets, juju remove-secret']
+    app, before = op.settings.postgresql, op.fact(OPTION_BEFORE) or '""'
+    labels = (_BEFORE_LABEL.format(op.id), _LABEL.format(op.parameters['backup-id']))
+    return [
+        f'{app} may take its passwords from a secret of the set, before it was: juju config {app} '
+        f'{OPTION}={before}',
+        *(f'secret "{x}" may be left: juju secrets, juju remove-secret' for x in labels),
+    ]
 
 
 def forget(op: operation.Operation, world: ports.World) -> step.Outcome:

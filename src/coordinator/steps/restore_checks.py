@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from coordinator import (
     catalogue,
     errors,
+    index,
     limits,
     manifest,
     operation,
@@ -23,8 +24,7 @@ from coordinator import (
 from coordinator.steps import checks, passwords, relations, repository, site
 
 BACKUP_SET = 'backup-set'
-REPOSITORY = 'repository'
-"""Facts: the manifest of the set, and the place that it was found at."""
+"""Fact: the manifest of the set."""
 LATEST = 'latest'
 
 
@@ -73,13 +73,16 @@ def chosen(
         ForeignRecordError: its manifest is of a newer version.
     """
     wanted = parameters['backup-id']
-    if wanted == LATEST:
-        return _latest(config, world)
+    return _latest(config, world) if wanted == LATEST else named(wanted, world)
+
+
+def named(backup_id: str, world: ports.World) -> manifest.Manifest:
+    """Return the set of this id; raises what `chosen` does."""
     try:
-        return catalogue.opened(world.maas_store, wanted)
+        return catalogue.opened(world.maas_store, backup_id)
     except errors.NotFound:
         raise errors.StepError(
-            f'there is no complete backup set {wanted} in '
+            f'there is no complete backup set {backup_id} in '
             f'{checks.where(world.maas_store)}: list-backups shows what is there'
         ) from None
 
@@ -87,9 +90,10 @@ def chosen(
 def _latest(config: settings.Settings, world: ports.World) -> manifest.Manifest:
     status = world.juju.status()
     for entry in reversed(catalogue.entries(world.maas_store)):
-        found = entry.manifest
-        if found is not None and not any(_misfits(found, config, status)):
-            return found
+        if entry.summary is None or any(_misfits(entry.summary, config, status)):
+            continue
+        # What the index says of a set picks it; what its manifest says is restored.
+        return catalogue.opened(world.maas_store, entry.backup_id)
     raise errors.StepError(
         f'no complete backup set in {checks.where(world.maas_store)} fits this site: list-backups '
         'shows what is there; name one by backup-id to see what does not fit'
@@ -157,7 +161,7 @@ def _places(
 
 
 def _fits(wanted: manifest.Manifest, config: settings.Settings, status: ports.ModelStatus) -> str:
-    misfits = list(_misfits(wanted, config, status))
+    misfits = list(_misfits(index.Summary.of(wanted), config, status))
     if misfits:
         raise errors.StepError('; '.join(misfits))
     return (
@@ -167,20 +171,20 @@ def _fits(wanted: manifest.Manifest, config: settings.Settings, status: ports.Mo
 
 
 def _misfits(
-    wanted: manifest.Manifest, config: settings.Settings, status: ports.ModelStatus
+    wanted: index.Summary, config: settings.Settings, status: ports.ModelStatus
 ) -> Iterator[str]:
     """Yield a sentence for each reason why a set cannot be restored on this site."""
     maas = site.application(status, config.maas)
-    more = len(wanted.maas.controllers) - len(maas.units)
+    more = len(wanted.controllers) - len(maas.units)
     if more:
         command = f'juju add-unit {maas.name} -n {more}' if more > 0 else 'juju remove-unit'
         yield (
-            f'{maas.name} has {len(maas.units)} units, the set {len(wanted.maas.controllers)} '
+            f'{maas.name} has {len(maas.units)} units, the set {len(wanted.controllers)} '
             f'controllers: {"add" if more > 0 else "remove"} {abs(more)} ({command})'
         )
-    yield from _maas_misfits(maas, wanted.maas.version)
+    yield from _maas_misfits(maas, wanted.maas_version)
     database = site.application(status, config.postgresql)
-    there, backed_up = database.workload_version, wanted.postgresql.charm.workload_version
+    there, backed_up = database.workload_version, wanted.postgresql_version
     if _numbers(there)[:1] != _numbers(backed_up)[:1]:
         yield (
             f'{database.name} is PostgreSQL {there}, the set is of {backed_up}: major versions '

@@ -75,9 +75,8 @@ def nothing_restored(op: operation.Operation, world: ports.World) -> step.Outcom
     wanted = restore_checks.backup_set(op).postgresql.backup_id
     task = tasks.find(op, world, op.settings.postgresql, 'restore', {'backup-id': wanted})
     if task is not None:
-        raise errors.StepError(
-            f'task {task.id} on {task.unit} has begun to restore the database, nothing can be put '
-            'back: end the operation with abort-operation force=true, or begin a restore anew'
+        raise errors.BegunError(
+            f'task {task.id} on {task.unit} had begun to restore the database', task.id
         )
     return step.Done()
 

@@ -111,6 +111,12 @@ def await_objects(
     return step.Wait(reason, task.id, facts)
 
 
+def remains(op: operation.Operation) -> list[str]:
+    """Return the task that may still run when an operation ends as it is."""
+    task = op.current.task
+    return [] if task is None else [f'task {task} may still run: juju show-task {task}']
+
+
 def judge(task: ports.Task) -> None:
     """Raise what a task that ended without its goal reached means for the step.
 

@@ -21,11 +21,11 @@ def test_it_leaves_one_complete_set(version: str, strategy: str, units: int, reg
     assert (op.status, op.error, op.problems) == (operation.COMPLETE, '', ())
     assert len(sim.postgresql_units()) == units
     (entry,) = catalogue.entries(sim.world.maas_store)
-    assert entry.manifest is not None
     assert entry.backup_id == op.id
-    assert len(entry.manifest.maas.controllers) == regions
-    assert entry.manifest.postgresql.charm.units == units
-    assert entry.manifest.maas.version == '3.6.1'
+    found = catalogue.opened(sim.world.maas_store, op.id)
+    assert len(found.maas.controllers) == regions
+    assert found.postgresql.charm.units == units
+    assert found.maas.version == '3.6.1'
     site.settle(sim.model, limit=60)
 
 
@@ -117,7 +117,7 @@ def test_two_backups_after_one_another_make_two_sets(sim: simulation.Simulation)
     second = sim.run()
     assert second.status == operation.COMPLETE
     entries = catalogue.entries(sim.world.maas_store)
-    labels = [entry.manifest.postgresql.label for entry in entries if entry.manifest]
+    labels = [entry.summary.label for entry in entries if entry.summary]
     assert len(set(labels)) == 2
     assert [entry.backup_id for entry in entries] == [first.id, second.id]
 

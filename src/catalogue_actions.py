@@ -1,0 +1,96 @@
+"""The actions that look at backup sets: list-backups and show-backup."""
+
+from __future__ import annotations
+
+import contextlib
+import typing
+
+import ops
+
+import action_base
+from coordinator import errors, record
+
+if typing.TYPE_CHECKING:
+    import charm
+    from coordinator import catalogue, manifest, ports
+    from coordinator.steps import checks
+
+
+class CatalogueActions(action_base.ActionBase):
+    """Handles list-backups and show-backup, on any unit."""
+
+    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: record.Record):
+        super().__init__(coordinator_charm, kept, 'catalogue-actions')
+        on = coordinator_charm.on
+        self.framework.observe(on.list_backups_action, self._on_list_backups)
+        self.framework.observe(on.show_backup_action, self._on_show_backup)
+
+    def _on_list_backups(self, event: ops.ActionEvent) -> None:
+        """List the backup sets in the repository."""
+        from coordinator import listing
+        from coordinator.steps import checks
+
+        with self.failing(event), self.charm.connected() as reachable:
+            wanted = listing.Wanted.from_parameters(event.params)
+            choice = listing.choose(self._listed(reachable), wanted, reachable.model_uuid)
+            place = checks.where(reachable.maas_store)
+            event.set_results(listing.results(choice, wanted, place))
+
+    def _listed(self, reachable: ports.World) -> list[catalogue.Entry]:
+        """Return all sets, with what only this site knows of them."""
+        from coordinator import catalogue, listing
+        from coordinator.steps import expiry
+
+        # Only the leader may store anything: a healed index too.
+        listed = catalogue.with_failed(reachable.maas_store, heal=self.charm.unit.is_leader())
+        listed = listing.without_running(listed, self._running())
+        # A site whose database is not there yet can list all the same.
+        with contextlib.suppress(errors.CoordinatorError):
+            listed = listing.with_expired(listed, expiry.database_expired(listed, reachable))
+        return listed
+
+    def _running(self) -> str:
+        """Return the id of the operation that is under way or held, if one is."""
+        try:
+            op = self.record.load()
+        except errors.ForeignRecordError:
+            return ''
+        return op.id if op is not None and not op.terminal else ''
+
+    def _on_show_backup(self, event: ops.ActionEvent) -> None:
+        """Show one backup set, and whether it could be restored here now."""
+        from coordinator import backup_set_report, catalogue, report
+
+        form = str(event.params.get('format') or 'table')
+        with self.failing(event), self.charm.connected() as reachable:
+            backup_id = str(event.params['backup-id']).strip()
+            found, outcomes = self._judged(backup_id, reachable)
+            pinned = catalogue.pinned(reachable.maas_store, found.backup_id)
+            event.set_results(
+                {
+                    'backup-set': backup_set_report.set_text(found, pinned)
+                    if form == 'table'
+                    else backup_set_report.for_programs(found, pinned, form),
+                    'checks': report.checks_text(outcomes),
+                    'verdict': report.verdict(outcomes),
+                    'restore': backup_set_report.restore_command(found, outcomes, self.app),
+                }
+            )
+
+    def _judged(
+        self, backup_id: str, reachable: ports.World
+    ) -> tuple[manifest.Manifest, list[checks.Check]]:
+        """Return the set that is asked for, and the checks of a restore of it."""
+        from coordinator.steps import checks, restore_checks
+
+        try:
+            config = self.charm.settings(for_restore=True)
+        except errors.PreconditionError as error:
+            if backup_id == restore_checks.LATEST:
+                raise
+            # A model that is still being built: the set says what to deploy.
+            missing = checks.Check('settings', checks.BAD, str(error))
+            return restore_checks.named(backup_id, reachable), [missing]
+        parameters = {'backup-id': backup_id}
+        found = restore_checks.chosen(parameters, config, reachable)
+        return found, self.restore_outcomes(found, parameters, config, reachable)

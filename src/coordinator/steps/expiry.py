@@ -1,0 +1,229 @@
+"""Steps that delete backup sets: the one that was named, or those that no rule keeps.
+
+One set at a time: which one is in the record before its manifest goes, and the objects go after
+it. What a crash leaves in between is no backup set, and the next dispatch goes on from the record.
+Which sets are to go is worked out anew each time: those that are gone change nothing about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from coordinator import (
+    catalogue,
+    deletion,
+    errors,
+    operation,
+    pgbackrest,
+    ports,
+    retention,
+    rules,
+    step,
+)
+from coordinator.steps import checks, repository
+
+IN_HAND = 'set-in-hand'
+"""Fact: the set that is being deleted, or is next."""
+
+
+def expire(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Delete the sets that no rule keeps, oldest first, one in each dispatch."""
+    if not op.settings.retention.rules:
+        return step.Done()
+    store = repository.of(op, world)
+    listed = catalogue.entries(store, heal=True)
+    complete = {entry.backup_id for entry in listed if entry.state == retention.COMPLETE}
+    if op.kind == 'backup-all' and op.id not in complete:
+        # S3 may list late. Judged without the newest set, another one would take its place.
+        return step.Wait(f'{checks.where(store)} does not list backup set {op.id} yet')
+    judged = verdicts(listed, op.settings.retention, store, world)
+    going = [verdict.backup_set.backup_id for verdict in judged if verdict.goes]
+    target = _in_hand(op)
+    if target is not None:
+        if target.backup_id in going or target.backup_id not in {e.backup_id for e in listed}:
+            deletion.delete(store, target, listed)
+        going = [backup_id for backup_id in going if backup_id != target.backup_id]
+    if not going:
+        return step.Done({IN_HAND: ''})
+    first = next(entry for entry in listed if entry.backup_id == going[0])
+    return step.Wait(
+        f'deleting {first.backup_id}, {len(going)} backup set(s) are still to go',
+        facts={IN_HAND: deletion.Target.of(store, first).to_json()},
+    )
+
+
+def look(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Remember where the repository is."""
+    return step.Done(repository.remembered(world))
+
+
+def may_go(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Choose the set that was named, if it may go."""
+    store = repository.of(op, world)
+    target = chosen(op.parameters['backup-id'], catalogue.with_failed(store), store, world)
+    return step.Done({IN_HAND: target.to_json(), **repository.remembered(world)})
+
+
+def delete(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Delete the set that was chosen."""
+    target = _in_hand(op)
+    assert target is not None
+    store = repository.of(op, world)
+    listed = catalogue.with_failed(store)
+    manifests = [entry.backup_id for entry in listed if entry.state != retention.FAILED]
+    if target.backup_id in manifests:
+        # It may have been pinned since. Without its manifest it can only be finished.
+        chosen(target.backup_id, listed, store, world)
+    deletion.delete(store, target, listed)
+    left = (
+        f'no manifest of backup set {target.backup_id} could be read: the files backup that may '
+        f'have belonged to it stays, juju run {op.settings.maas}/leader list-backups shows all'
+    )
+    return step.Done({IN_HAND: ''}, left='' if target.maas_backup_id else left)
+
+
+def finish(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Undo: nothing comes back, but of a set whose manifest is gone nothing is left behind."""
+    target = _in_hand(op)
+    if target is not None and target.maas_backup_id:
+        store = repository.of(op, world)
+        listed = catalogue.entries(store)
+        if target.backup_id not in {entry.backup_id for entry in listed}:
+            deletion.delete(store, target, listed)
+    return step.Done({IN_HAND: ''})
+
+
+def remains(op: operation.Operation) -> list[str]:
+    """Return what may be left of a set when an operation ends as it is."""
+    target = _in_hand(op)
+    if target is None:
+        return []
+    return [
+        f'backup set {target.backup_id} was to be deleted next: if list-backups does not show it '
+        f'as complete any more, objects may be left in {" and ".join(target.folders)}'
+    ]
+
+
+def _in_hand(op: operation.Operation) -> deletion.Target | None:
+    text = op.fact(IN_HAND)
+    return deletion.Target.from_json(text) if text else None
+
+
+# --- Which sets may go -----------------------------------------------------------------------
+
+
+def verdicts(
+    listed: Iterable[catalogue.Entry],
+    policy: rules.Policy,
+    store: ports.ObjectStore,
+    world: ports.World,
+) -> list[retention.Verdict]:
+    """Judge the sets of a repository; oldest first."""
+    entries = list(listed)
+    expired = database_expired(entries, world)
+    sets = [
+        retention.BackupSet(
+            backup_id=entry.backup_id,
+            model_uuid=entry.summary.model_uuid if entry.summary else '',
+            state=retention.DATABASE_EXPIRED if entry.backup_id in expired else entry.state,
+            pinned=entry.pinned,
+            elsewhere=_elsewhere(entry, store),
+        )
+        for entry in entries
+    ]
+    return retention.verdicts(sets, policy, world.model_uuid, world.now())
+
+
+def database_expired(listed: Iterable[catalogue.Entry], world: ports.World) -> set[str]:
+    """Return the ids of this model's sets whose database part pgBackRest has expired.
+
+    Only those are looked at whose database part is where `s3-postgresql` leads now.
+    """
+    store = world.postgresql_store
+    here = (store.place['bucket'], store.place['path'])
+    labels: dict[str, set[str]] = {}
+    expired: set[str] = set()
+    for entry in listed:
+        found = entry.summary
+        if found is None or found.model_uuid != world.model_uuid:
+            continue
+        if (found.postgresql_bucket, found.postgresql_path) != here:
+            continue
+        if found.stanza not in labels:
+            labels[found.stanza] = _labels(store, found.stanza)
+        if found.label not in labels[found.stanza]:
+            expired.add(entry.backup_id)
+    return expired
+
+
+def _labels(store: ports.ObjectStore, stanza: str) -> set[str]:
+    try:
+        return {backup.label for backup in pgbackrest.backups(store, stanza)}
+    except errors.NotFound:
+        return set()
+
+
+def _elsewhere(entry: catalogue.Entry, store: ports.ObjectStore) -> str:
+    """Return where a set's files lie, if that is not in the repository: nothing goes there."""
+    found = entry.summary
+    if found is None:
+        return ''
+    place = (found.maas_endpoint, found.maas_bucket, found.maas_path)
+    if place == tuple(store.place[key] for key in ('endpoint', 'bucket', 'path')):
+        return ''
+    return '/'.join(filter(None, place))
+
+
+def chosen(
+    backup_id: str,
+    listed: Sequence[catalogue.Entry],
+    store: ports.ObjectStore,
+    world: ports.World,
+) -> deletion.Target:
+    """Return the set of this id, if it may be deleted.
+
+    Args:
+        backup_id: what the operator gave.
+        listed: all sets, and what is left of those that never became complete.
+        store: the repository.
+        world: for the newest set, and the time.
+
+    Raises:
+        PreconditionError: it may not; says why.
+    """
+    catalogue.check_id(backup_id)
+    entry = next((entry for entry in listed if entry.backup_id == backup_id), None)
+    if entry is None:
+        why = f'the repository has no backup set {backup_id}: list-backups shows what it has'
+    elif entry.pinned:
+        why = f'backup set {backup_id} is pinned: keep-backup backup-id={backup_id} keep=false'
+    elif entry.state == retention.NEWER:
+        why = entry.problem
+    elif _elsewhere(entry, store):
+        why = (
+            f'the files of backup set {backup_id} lie in {_elsewhere(entry, store)}: aim '
+            's3-maas there to delete it'
+        )
+    elif backup_id == _newest(entry, listed, world):
+        why = (
+            f'backup set {backup_id} is the newest complete one of its model, which never goes: '
+            'run backup-all for a newer one first'
+        )
+    else:
+        return deletion.Target.of(store, entry)
+    raise errors.PreconditionError(why)
+
+
+def _newest(entry: catalogue.Entry, listed: Sequence[catalogue.Entry], world: ports.World) -> str:
+    """Return the id of the newest complete set of a set's model, '' if that is not known."""
+    if entry.summary is None:
+        return ''
+    same = [
+        other.backup_id
+        for other in listed
+        if other.summary and other.summary.model_uuid == entry.summary.model_uuid
+    ]
+    # One that cannot be restored, or that a wrong clock has dated, is the newest of none better.
+    expired = database_expired(listed, world)
+    past = [name for name in same if name <= operation.stamp(world.now())] or same
+    return max((name for name in past if name not in expired), default=max(past))
