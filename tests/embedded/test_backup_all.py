@@ -160,16 +160,16 @@ def test_juju_status_alone_is_enough_to_follow(backup: Backup):
     places = [message.partition(': ')[2] for message in backup.messages]
     steps = [entry['name'] for entry in backup.record['steps']]
     for number, name in enumerate(steps[:6], start=1):
-        assert any(place.startswith(f'step {number} of 9, {name}') for place in places), name
+        assert any(place.startswith(f'step {number} of 10, {name}') for place in places), name
     waits = [place for place in places if 'is backing up the database (task ' in place]
-    assert waits[0].startswith('step 4 of 9, back-up-postgresql: postgresql/0')
+    assert waits[0].startswith('step 4 of 10, back-up-postgresql: postgresql/0')
     assert backup.messages[-1].startswith(f'last complete backup set {backup.id} (')
 
 
 def test_show_operation_tells_during_the_backup_what_it_waits_for(backup: Backup):
     head, _, columns, _, *rows = backup.during['table'].splitlines()
     task = backup.record['steps'][5]['task']
-    assert head.startswith(f'backup-all {backup.id}: running, step 6 of 9, ')
+    assert head.startswith(f'backup-all {backup.id}: running, step 6 of 10, ')
     assert [cell.strip() for cell in columns.split('|')] == [
         'step', 'state', 'since', 'took', 'task', 'reason'
     ]  # fmt: skip
