@@ -31,6 +31,7 @@ unit: $(VENV)/.dev  ## Run the tests that need no server.
 
 explore: $(VENV)/.dev  ## Let everything go wrong at every moment, in memory: 10 minutes.
 	PYTHONPATH=src PYTHONHASHSEED=0 $(BIN)/python -m tests.exploration
+	$(BIN)/pytest -q tests/exploration/test_meddling.py --hypothesis-profile explore
 
 contract: $(VENV)/.dev  ## Hold every adapter to its port.
 	$(BIN)/pytest tests/contract

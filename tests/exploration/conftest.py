@@ -6,4 +6,4 @@ import hypothesis
 
 _SHARED = {'deadline': None, 'suppress_health_check': list(hypothesis.HealthCheck)}
 hypothesis.settings.register_profile('default', max_examples=60, derandomize=True, **_SHARED)  # type: ignore[arg-type]
-hypothesis.settings.register_profile('explore', max_examples=800, **_SHARED)  # type: ignore[arg-type]
+hypothesis.settings.register_profile('explore', max_examples=200, **_SHARED)  # type: ignore[arg-type]
