@@ -39,7 +39,9 @@ class LiveWorld:
             except errors.PreconditionError as error:
                 # An operation under way waits for the operator to put it right.
                 raise errors.TransientError(str(error)) from None
-            self._juju = model.JujuApi(endpoint, fence=self._fence)
+            self._juju = model.JujuApi(
+                endpoint, fence=self._fence, answered=self._in_flight.answered
+            )
         return self._juju
 
     @property
@@ -102,7 +104,7 @@ class LiveWorld:
             connection = self._connection(name)
             if bucket is not None and path is not None:
                 connection = dataclasses.replace(connection, bucket=bucket, path=path.strip('/'))
-            self._stores[key] = s3.S3Store(connection, self._fence)
+            self._stores[key] = s3.S3Store(connection, self._fence, self._in_flight.answered)
         return self._stores[key]
 
     def _connection(self, name: str) -> s3.Connection:

@@ -20,6 +20,7 @@ class InFlight:
     def __init__(self, path: pathlib.Path):
         self._path = path
         self._remembering = False
+        self._unanswered = 0
 
     def take_up(self) -> datetime.datetime | None:
         """Remember from now on; return when something was sent that was never answered, if so."""
@@ -33,10 +34,18 @@ class InFlight:
         if not self._remembering:
             # Who only looks, or tries out, must not disturb what a dispatch has left.
             return
+        self._unanswered += 1
         # A full disk must not stop a backup: the memory is there for the rarest of moments.
         with contextlib.suppress(OSError):
             os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
             os.utime(self._path)
+
+    def answered(self) -> None:
+        """Note that an answer came: what is killed from now on leaves no doubt about it."""
+        if self._remembering:
+            self._unanswered -= 1
+            if not self._unanswered:
+                self.settle()
 
     def settle(self) -> None:
         """Note that all requests were answered."""

@@ -147,10 +147,16 @@ def _lock(found: Mapping[str, Any]) -> str:
 class S3Store:
     """One bucket and path. Safe to use from several threads, as boto3's clients are."""
 
-    def __init__(self, connection: Connection, fence: Callable[[], None] = lambda: None):
+    def __init__(
+        self,
+        connection: Connection,
+        fence: Callable[[], None] = lambda: None,
+        answered: Callable[[], None] = lambda: None,
+    ):
         """Open a store; `fence` is called before each change, and raises to forbid it."""
         self._connection = connection
         self._fence = fence
+        self._answered = answered
         self._prefix = f'{connection.path}/' if connection.path else ''
         self._errors = s3_errors.Translator(
             connection.integrator, connection.bucket, connection.endpoint
@@ -206,6 +212,7 @@ class S3Store:
             self._client.put_object(
                 **self._at(key), Body=content, ContentMD5=base64.b64encode(digest).decode()
             )
+        self._answered()
         return self.head(key)
 
     def get(self, key: str, limit: int = 1 << 20) -> bytes:
@@ -273,6 +280,7 @@ class S3Store:
         self._fence()
         with self._errors.request(key, effect=True):
             self._client.delete_object(**self._at(key))
+        self._answered()
 
     def _at(self, key: str) -> dict[str, str]:
         if not key:

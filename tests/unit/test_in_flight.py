@@ -34,6 +34,18 @@ def test_a_dispatch_that_was_killed_leaves_when_it_sent_something_last(tmp_path:
     assert path.read_bytes() == b''
 
 
+def test_an_answer_that_is_lost_is_remembered_whatever_else_is_answered(tmp_path: pathlib.Path):
+    path = tmp_path / 'mark'
+    sent = in_flight.InFlight(path)
+    sent.take_up()
+    sent.sending()
+    sent.sending()
+    sent.answered()
+    assert in_flight.InFlight(path).take_up() is not None
+    sent.answered()
+    assert in_flight.InFlight(path).take_up() is None
+
+
 def test_who_only_tries_out_disturbs_nothing(tmp_path: pathlib.Path):
     path = tmp_path / 'mark'
     in_flight.InFlight(path).sending()

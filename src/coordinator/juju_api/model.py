@@ -39,11 +39,13 @@ class JujuApi:
         endpoint: connection.Endpoint,
         *,
         fence: Callable[[], None] = _unfenced,
+        answered: Callable[[], None] = _unfenced,
         timeouts: connection.Timeouts | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ):
         self._endpoint = endpoint
         self._fence = fence
+        self._answered = answered
         self._timeouts = timeouts
         self._connection: connection.Connection | None = None
         self._retrying = tenacity.Retrying(
@@ -79,9 +81,14 @@ class JujuApi:
         opened = self._retrying(self._open)
         self._fence()
         try:
-            return call(opened)
+            result = call(opened)
         except errors.ConnectionFailed as error:
             raise errors.AnswerLost(str(error)) from error
+        except errors.CoordinatorError:
+            self._answered()
+            raise
+        self._answered()
+        return result
 
     # --- Looking -----------------------------------------------------------------------------
 
