@@ -1,4 +1,4 @@
-"""A small sample of `make chaos`: operations with faults that are soon over."""
+"""A small sample of `make chaos`: an operation with faults that are soon over."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Maas = charmed_maas.CharmedMaas
 
 pytestmark = pytest.mark.xdist_group('chaos')
 
-_SEED = 7
+_SEED = 1
 _AWAY = 2.0
 _QUICK = (schedule.PACEMAKER, schedule.STOPPED, schedule.CONTROLLER, schedule.S3_GONE,
           schedule.S3_ANSWERS, schedule.DISK_FULL, schedule.AGENT)  # fmt: skip
 """Kinds that cost no minute: a lost request is in doubt for half of one."""
 
 
-def drawn(kind: str) -> schedule.Operation:
-    """Return the first operation of a kind that nobody aborts, and in which not all is killed."""
+def drawn() -> schedule.Operation:
+    """Return the first backup that nobody aborts, and in which not every process is killed."""
     every = (schedule.draw(_SEED, number, _AWAY, _QUICK) for number in itertools.count(1))
-    return next(o for o in every if (o.kind, o.killer, o.abort_at) == (kind, '', ''))
+    return next(o for o in every if (o.kind, o.killer, o.abort_at) == (schedule.BACKUP, '', ''))
 
 
 @pytest.fixture(scope='module')
@@ -52,7 +52,7 @@ def assert_nothing_lost(result: operator.Result) -> None:
 
 
 def test_nothing_is_lost_and_what_is_lost_is_noticed(person: operator.Operator):
-    disturbed = drawn(schedule.BACKUP)
+    disturbed = drawn()
     result = person.perform(disturbed)
     assert_nothing_lost(result)
     if result.status != operation.COMPLETE:
@@ -78,10 +78,6 @@ def test_nothing_is_lost_and_what_is_lost_is_noticed(person: operator.Operator):
         'a secret can be read in results',
     ):
         assert [text for text in noticed if text.startswith(sentence)], (sentence, noticed)
-
-
-def test_nothing_is_lost_of_a_restore(person: operator.Operator):
-    assert_nothing_lost(person.perform(drawn(schedule.RESTORE)))
 
 
 @contextlib.contextmanager
