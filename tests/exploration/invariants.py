@@ -24,7 +24,6 @@ from tests import backup_sets, simulation
 from tests.exploration import moments
 
 _LARGEST_RECORD = 16 * 1024
-_MOST_CHECKPOINTS = 400
 _DIGITS = re.compile(r'\d+')
 
 
@@ -81,8 +80,6 @@ class Watch:
         size = len(text.encode())
         if size >= _LARGEST_RECORD:
             self.fault(f'the record has {size} bytes')
-        if len(self._sim.saved) == _MOST_CHECKPOINTS:
-            self.fault(f'{_MOST_CHECKPOINTS} checkpoints and no end: {self._sim.op.current}')
 
     def _deleted(self, key: str) -> None:
         """Look whether the set whose object is about to be deleted is none any more."""

@@ -117,8 +117,8 @@ class GatedWorld:
         self._skew = datetime.timedelta(seconds=skew)
         self.model_name = world.model_name
         self.model_uuid = world.model_uuid
-        self.sent: datetime.datetime | None = None
-        """When this unit has sent something, until all was answered."""
+        self._sent: datetime.datetime | None = None
+        self._unanswered = 0
 
     @property
     def juju(self) -> ports.JujuModel:
@@ -146,10 +146,23 @@ class GatedWorld:
         return self._world.now() + self._skew
 
     def take_up(self) -> datetime.datetime | None:
-        return self.sent
+        self._unanswered = 0
+        return self._sent
+
+    def sending(self) -> None:
+        """Remember, as `coordinator.in_flight` does, that a request is sent."""
+        self._sent = self.now()
+        self._unanswered += 1
+
+    def answered(self) -> None:
+        """Note that a request was answered."""
+        self._unanswered -= 1
+        if not self._unanswered:
+            self.settle()
 
     def settle(self) -> None:
-        self.sent = None
+        self._sent = None
+        self._unanswered = 0
 
     def _gated(self, target: object, name: str) -> Any:
         return _Gated(target, name, self._gate)

@@ -72,7 +72,7 @@ def _forgets_what_was_in_flight() -> contextlib.AbstractContextManager[None]:
     def at_once(op: operation.Operation, world: ports.World) -> operation.Operation:
         return op
 
-    return _replaced(advance, '_by_this_clock', at_once)
+    return _replaced(advance, '_taking_up', at_once)
 
 
 def _awaits_no_unit() -> contextlib.AbstractContextManager[None]:

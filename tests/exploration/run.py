@@ -14,6 +14,8 @@ from tests import simulation
 from tests.exploration import invariants, moments
 
 _DAYS = datetime.timedelta(days=7)
+_MOST_CHECKPOINTS = 400
+"""Of one run. An undisturbed backup has about 40."""
 _RESUMES = 3
 _TURN = 0.1
 """Seconds until the dispatch that a checkpoint brings."""
@@ -107,8 +109,9 @@ class Run:
         end = self.sim.clock.now() + _DAYS
         checkpoint = True
         while self.sim.op.open:
-            if self.sim.clock.now() > end:
-                self.watch.fault(f'no end within {_DAYS.days} days: {self.sim.op.current}')
+            if self.sim.clock.now() > end or len(self.sim.saved) >= _MOST_CHECKPOINTS:
+                why = f'{len(self.sim.saved)} checkpoints, {_DAYS.days} days at most'
+                self.watch.fault(f'no end after {why}: {self.sim.op.current}')
                 self.sim.op = self.sim.op.forced_to_end(self.sim.clock.now(), ())
                 return
             self.at(moments.Moment(moments.BETWEEN, self.step, checkpoint=checkpoint))
@@ -173,10 +176,13 @@ class Run:
             raise errors.TransientError('this unit does not lead any more')
         if call.name in self.broken:
             raise self.broken[call.name]()
+        world = self.world
         if call.effect:
-            self.world.sent = self.world.now()
+            world.sending()
         self.at(moments.Moment(moments.BEFORE, self.step, call, make=make))
         self.watch.calling(call)
         answer = make()
+        if call.effect:
+            world.answered()
         self.at(moments.Moment(moments.AFTER, self.step, call))
         return answer
