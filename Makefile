@@ -1,11 +1,19 @@
-# Every target sets up what it needs: a virtual environment from the pinned requirements.
+# Every target sets up what it needs: virtual environments from the pinned requirements.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CHECKED := src rehearsal tests
+DOCS := .venv-docs
+PACK := .venv-pack
+CHECKED := src rehearsal packing docs tests
+# Charmcraft asks for build packages through python3-apt, which is on no registry: where the
+# system's Python has it, charmcraft runs on that Python and is shown it.
+APT := $(wildcard /usr/lib/python3/dist-packages/apt /usr/lib/python3/dist-packages/apt_pkg.*.so)
+PACK_PYTHON := $(shell /usr/bin/python3 -c 'import apt, ensurepip, sys; \
+  assert sys.version_info >= (3, 11)' 2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test unit explore contract embedded chaos lint format bench requirements clean
+.PHONY: help rehearse test unit explore contract embedded sample security chaos integration \
+  lint format docs reference pack bench requirements clean
 
 help:  ## Show what there is to make.
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -18,12 +26,28 @@ $(VENV)/.rehearsal: requirements-rehearsal.txt
 $(VENV)/.dev: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@ $(VENV)/.rehearsal $(VENV)/.integration
+
+$(VENV)/.integration: requirements-integration.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-integration.txt
 	@touch $@ $(VENV)/.rehearsal
+
+$(DOCS)/.docs: requirements-docs.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
+	@touch $@
+
+$(PACK)/.pack: requirements-pack.txt
+	$(PACK_PYTHON) -m venv $(PACK)
+	$(PACK)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-pack.txt
+	$(if $(filter /usr/bin/python3,$(PACK_PYTHON)),ln -sfn $(APT) $(PACK)/lib/python3*/site-packages/)
+	@touch $@
 
 rehearse: $(VENV)/.rehearsal  ## Back up a charmed MAAS on an embedded Juju model, with the real charm.
 	$(BIN)/python -m rehearsal rehearse
 
-test: $(VENV)/.dev  ## Run all tests.
+test: $(VENV)/.dev $(PACK)/.pack  ## Run all tests but those on a real Juju.
 	$(BIN)/pytest -n 2 --dist loadgroup tests
 
 unit: $(VENV)/.dev  ## Run the tests that need no server.
@@ -39,28 +63,50 @@ contract: $(VENV)/.dev  ## Hold every adapter to its port.
 embedded: $(VENV)/.dev  ## Run the tests on the embedded model.
 	$(BIN)/pytest -n 2 --dist loadgroup tests/embedded
 
+sample: $(VENV)/.dev  ## Run the part of the exploration that is among the tests.
+	$(BIN)/pytest -n 2 tests/exploration
+
+security: $(VENV)/.dev  ## Be hostile: what docs/explanation/security.md claims.
+	$(BIN)/pytest -n 2 tests/security
+
 chaos: $(VENV)/.dev  ## Kill, stop and cut off real processes in mid-operation: 8 minutes.
 	$(BIN)/python -m tests.chaos
 
-lint: $(VENV)/.dev  ## Check style, types and spelling.
+integration: $(VENV)/.integration  ## Run the tests on the Juju controller that the CLI is logged in to.
+	$(BIN)/pytest -p no:cacheprovider tests/integration $(PYTEST_OPTIONS)
+
+lint: $(VENV)/.dev $(PACK)/.pack  ## Check style, types, spelling and workflows.
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/codespell
 	$(BIN)/pyright
+	$(BIN)/pyright --project packing
+	$(BIN)/zizmor --offline --quiet .github
 
 format: $(VENV)/.dev  ## Format the code.
 	$(BIN)/ruff format $(CHECKED)
 	$(BIN)/ruff check --fix $(CHECKED)
+
+docs: $(DOCS)/.docs  ## Build the documentation into docs/_build; a warning is an error.
+	$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+	@echo 'open docs/_build/index.html'
+
+reference: $(VENV)/.dev  ## Write the tables of actions and options into docs/reference.
+	$(BIN)/python docs/reference_tables.py
+
+pack: $(PACK)/.pack  ## Check and pack the charm with charmcraft; print its size and import time.
+	$(PACK)/bin/python -m packing
 
 bench: $(VENV)/.dev  ## Print how fast it is.
 	$(BIN)/python -m tests.bench
 
 requirements: $(VENV)/.dev  ## Pin the requirements anew, with hashes and no address.
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
-	for name in requirements requirements-rehearsal requirements-dev; do \
+	for name in requirements requirements-rehearsal requirements-integration requirements-dev \
+	    requirements-docs requirements-pack; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate --upgrade $$name.in -o $$name.txt || exit 1; \
 	done
 
-clean:  ## Remove the environment and what rehearsals left.
-	rm -rf $(VENV) .rehearsal .pytest_cache .ruff_cache .hypothesis
+clean:  ## Remove the environments, and what was built and left behind.
+	rm -rf $(VENV) $(DOCS) $(PACK) .rehearsal .pytest_cache .ruff_cache .hypothesis docs/_build

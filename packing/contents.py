@@ -1,0 +1,100 @@
+"""What a packed charm holds: nothing that does not belong there, so many bytes, so quick."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+
+EXPECTED = {
+    'LICENSE', 'actions.yaml', 'config.yaml', 'dispatch', 'icon.svg', 'manifest.yaml',
+    'metadata.yaml', 'src', 'venv',
+}  # fmt: skip
+_OURS = {'src/charm.py', 'src/world.py', 'src/coordinator/plans.py'}
+_LEFT_OVERS = ('__pycache__', '.pytest_cache', '.ruff_cache', '.git', 'tests', 'rehearsal')
+_RUNS = 5
+_SHOWN = 10
+_MAKE_STORE = """
+import charm
+from coordinator import s3
+s3.S3Store(s3.Connection('s3', 'bucket', 'key', 'secret', 'https://s3.invalid', 'region'))
+"""
+IMPORTS = {
+    'the charm is imported': 'import charm',
+    'the charm is ready to speak to S3': _MAKE_STORE,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """How large a charm is, in bytes."""
+
+    packed: int
+    unpacked: int
+    files: int
+
+
+def misplaced(names: Sequence[str]) -> Iterator[str]:
+    """Yield what is in a charm and should not be there, or the other way round."""
+    top = {name.split('/')[0] for name in names}
+    for name in sorted(top - EXPECTED):
+        yield f'{name} does not belong into the charm'
+    for name in sorted(EXPECTED - top) + sorted(_OURS - set(names)):
+        yield f'{name} is not in the charm'
+    for name in names:
+        folders = name.split('/')[:-1]
+        # What a package on PyPI calls so is its own affair.
+        own = folders if folders[:1] != ['venv'] else [f for f in folders if f.startswith('__')]
+        if any(folder in _LEFT_OVERS for folder in own):
+            yield f'{name} does not belong into the charm'
+
+
+def size(charm: pathlib.Path) -> Size:
+    """Return how large a packed charm is."""
+    with zipfile.ZipFile(charm) as archive:
+        files = [entry for entry in archive.infolist() if not entry.is_dir()]
+    unpacked = sum(entry.file_size for entry in files)
+    return Size(charm.stat().st_size, unpacked, len(files))
+
+
+def import_seconds(unpacked: pathlib.Path, python: str, statement: str) -> float:
+    """Return how long a fresh interpreter takes to start and import, at best.
+
+    The first run fills the caches, as the first dispatch on a unit does.
+
+    Raises:
+        subprocess.CalledProcessError: something cannot be imported.
+    """
+    packages = next(unpacked.glob('venv/lib/python3*/site-packages'))
+    environment = os.environ | {'PYTHONPATH': f'{unpacked / "src"}{os.pathsep}{packages}'}
+    took: list[float] = []
+    for _ in range(_RUNS + 1):
+        before = time.perf_counter()
+        subprocess.run([python, '-c', statement], env=environment, check=True, cwd=unpacked)
+        took.append(time.perf_counter() - before)
+    return min(took[1:])
+
+
+def report(charm: pathlib.Path, scratch: pathlib.Path, python: str) -> bool:
+    """Print what a packed charm is like; return whether it holds what it should."""
+    with zipfile.ZipFile(charm) as archive:
+        found = list(misplaced(archive.namelist()))
+        archive.extractall(scratch)
+    measured = size(charm)
+    print(
+        f'{charm.name}: {measured.packed / 1e6:.1f} MB packed, {measured.unpacked / 1e6:.1f} MB '
+        f'unpacked, {measured.files} files'
+    )
+    for what, statement in IMPORTS.items():
+        seconds = import_seconds(scratch, python, statement)
+        print(f'{what} after {seconds * 1000:.0f} ms')
+    for mistake in found[:_SHOWN]:
+        print(mistake, file=sys.stderr)
+    if len(found) > _SHOWN:
+        print(f'and {len(found) - _SHOWN} more', file=sys.stderr)
+    return not found
