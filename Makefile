@@ -73,7 +73,7 @@ chaos: $(VENV)/.dev  ## Kill, stop and cut off real processes in mid-operation: 
 	$(BIN)/python -m tests.chaos
 
 integration: $(VENV)/.integration  ## Run the tests on the Juju controller that the CLI is logged in to.
-	$(BIN)/pytest -p no:cacheprovider tests/integration $(PYTEST_OPTIONS)
+	$(BIN)/pytest --timeout 7200 tests/integration $(PYTEST_OPTIONS)
 
 lint: $(VENV)/.dev $(PACK)/.pack  ## Check style, types, spelling and workflows.
 	$(BIN)/ruff check $(CHECKED)

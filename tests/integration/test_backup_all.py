@@ -1,0 +1,115 @@
+"""backup-all on a real Juju: what it leaves, whatever dies or is asked for meanwhile."""
+
+from __future__ import annotations
+
+import json
+
+import jubilant
+import pytest
+
+from tests.integration import sites
+
+
+def test_scaling_down_leaves_a_set_all_units_and_no_storage_behind(site: sites.Site):
+    units = len(site.units(sites.POSTGRESQL))
+
+    backup_id = site.back_up()
+
+    assert backup_id in site.sets()
+    assert len(site.units(sites.POSTGRESQL)) == units
+    assert site.unattached_storage() == []
+    assert jubilant.all_active(site.juju.status(), sites.MAAS, sites.POSTGRESQL)
+
+
+def test_a_replica_backs_up_while_all_units_stay(site: sites.Site):
+    before = set(site.units(sites.POSTGRESQL))
+    strategy = 'postgresql-backup-strategy'
+    site.juju.config(sites.APP, {strategy: 'replica'})
+
+    backup_id = site.back_up()
+
+    site.juju.config(sites.APP, {strategy: 'scale-down'})
+    assert backup_id in site.sets()
+    assert set(site.units(sites.POSTGRESQL)) == before
+
+
+def test_a_second_operation_is_refused_with_the_id_of_the_first(site: sites.Site):
+    backup_id = str(site.run('backup-all').results['backup-id'])
+
+    with pytest.raises(jubilant.TaskError, match=backup_id):
+        site.run('backup-all')
+
+    assert site.until_ended()['status'] == 'complete'
+
+
+def test_an_abort_brings_the_units_back_and_publishes_nothing(site: sites.Site):
+    units, sets = len(site.units(sites.POSTGRESQL)), site.sets()
+    site.run('backup-all')
+    site.until_step('back-up-postgresql')
+
+    site.run('abort-operation')
+
+    assert site.until_ended()['status'] == 'aborted'
+    assert len(site.units(sites.POSTGRESQL)) == units
+    assert site.sets() == sets
+    assert site.unattached_storage() == []
+
+
+def test_a_killed_agent_goes_on_with_the_operation(site: sites.Site):
+    backup_id = str(site.run('backup-all').results['backup-id'])
+    site.until_step('back-up-postgresql')
+
+    # systemd starts the agent again; the pacemaker lives in a unit of its own.
+    kill = "sudo systemctl kill --signal=KILL 'jujud-machine-*'"
+    site.juju.ssh(site.leader(), kill)
+
+    assert site.until_ended()['status'] == 'complete'
+    assert backup_id in site.sets()
+
+
+def test_another_unit_goes_on_when_the_leader_is_removed(site: sites.Site):
+    site.juju.add_unit(sites.APP)
+    site.juju.wait(
+        lambda status: (
+            len(status.apps[sites.APP].units) == 2
+            and jubilant.all_active(status, sites.APP)
+            and jubilant.all_agents_idle(status, sites.APP)
+        ),
+        timeout=sites.DEPLOYED_SECONDS,
+    )
+    leader = site.leader()
+    backup_id = str(site.run('backup-all').results['backup-id'])
+    site.until_step('back-up-postgresql')
+
+    site.juju.remove_unit(leader)
+    site.juju.wait(
+        lambda status: (
+            leader not in status.apps[sites.APP].units
+            and any(unit.leader for unit in status.apps[sites.APP].units.values())
+        ),
+        timeout=sites.DEPLOYED_SECONDS,
+    )
+
+    assert site.until_ended()['status'] == 'complete'
+    assert backup_id in site.sets()
+
+
+def test_the_passwords_are_read_as_an_admin_only(site: sites.Site):
+    model = site.juju.show_model().short_name
+    site.juju.cli('revoke', site.login, 'admin', model, include_model=False)
+    try:
+        checks = site.run('backup-all', dry_run=True).results['checks']
+    finally:
+        site.juju.cli('grant', site.login, 'admin', model, include_model=False)
+
+    assert 'admin' in checks
+
+
+def test_only_postgresql_owns_the_secret_that_holds_its_passwords(site: sites.Site):
+    listed = json.loads(site.juju.cli('list-secrets', '--format', 'json'))
+
+    owners = [s['owner'] for s in listed.values() if s.get('label') == _PASSWORDS]
+    assert owners == [sites.POSTGRESQL]
+
+
+_PASSWORDS = 'database-peers.postgresql.app'
