@@ -205,10 +205,6 @@ class DirectModel:
             owner = f'model-{self._juju.uuid}'
             return self._juju.add_secret(owner, content, label, description).id
 
-    def update_secret(self, secret_id: str, content: Mapping[str, str]) -> None:
-        with self._changing('Secrets.UpdateSecrets'):
-            self._juju.update_secret(self._user_secret(secret_id), content)
-
     def grant_secret(self, secret_id: str, application: str) -> None:
         with self._changing('Secrets.GrantSecret'):
             secret = self._user_secret(secret_id)

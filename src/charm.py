@@ -21,6 +21,7 @@ import ops
 import actions
 import catalogue_actions
 import expiry_actions
+import verification_actions
 from coordinator import errors, operation, pacemaker, record, settings, status
 
 if typing.TYPE_CHECKING:
@@ -77,6 +78,7 @@ class CoordinatorCharm(ops.CharmBase):
         self._actions = actions.Actions(self, self._record)
         self._catalogue_actions = catalogue_actions.CatalogueActions(self, self._record)
         self._expiry_actions = expiry_actions.ExpiryActions(self, self._record)
+        self._verification_actions = verification_actions.VerificationActions(self, self._record)
         framework.observe(self.on.collect_unit_status, self._on_collect_status)
         framework.observe(self.on.collect_app_status, self._on_collect_status)
 

@@ -17,7 +17,8 @@ if typing.TYPE_CHECKING:
     from coordinator import s3
 
 
-_IN_FLIGHT = '.in-flight'
+_IN_FLIGHT, _READING = '.in-flight', '.reading'
+"""What is kept on the unit's own disk, in the charm's folder."""
 
 
 class LiveWorld:
@@ -61,6 +62,14 @@ class LiveWorld:
     def postgresql_store_at(self, bucket: str, path: str) -> ports.ObjectStore:
         """Another bucket and path of the same S3."""
         return self._store('s3-postgresql', bucket, path)
+
+    @property
+    def reader(self) -> ports.Reader:
+        """What reads backup sets whole."""
+        # Not above, as S3 itself.
+        from coordinator import reader
+
+        return reader.Reader(self._charm.charm_dir / _READING)
 
     def secret(self, reference: str) -> dict[str, str]:
         """Return the newest content of a user secret."""

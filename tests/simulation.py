@@ -14,7 +14,7 @@ from collections.abc import Callable
 from coordinator import advance, operation, plans, ports, settings
 from rehearsal import clock, direct, memory_store, model, site
 from rehearsal.standins import behaviour
-from tests import examples
+from tests import examples, readers
 
 IDENTITY = 'AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX'
 BEAT_SECONDS = 2
@@ -29,6 +29,7 @@ class World:
     model_uuid: str
     clock: clock.VirtualClock
     s3: memory_store.MemoryS3
+    reading: readers.InstantReader = dataclasses.field(default_factory=readers.InstantReader)
     user_secrets: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
@@ -56,6 +57,10 @@ class World:
 
     def now(self) -> datetime.datetime:
         return self.clock.now()
+
+    @property
+    def reader(self) -> ports.Reader:
+        return self.reading
 
     def take_up(self) -> datetime.datetime | None:
         """Nobody is killed here with a request on its way."""

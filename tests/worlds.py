@@ -41,6 +41,10 @@ class EmptyWorld:
     def postgresql_store_at(self, bucket: str, path: str) -> ports.ObjectStore:
         raise AssertionError('this test has no PostgreSQL repository')
 
+    @property
+    def reader(self) -> ports.Reader:
+        raise AssertionError('this test has no reader')
+
     def secret(self, reference: str) -> dict[str, str]:
         raise AssertionError('this test has no secrets')
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from coordinator import manifest, plain, report, retention, status
+from coordinator import figures, manifest, plain, report, retention, status
 from coordinator.steps import checks
 
 _WIDEST = 4000
@@ -33,7 +33,7 @@ def set_text(found: manifest.Manifest, pinned: bool) -> str:
             ),
         ),
         _block(
-            f'MAAS {maas.version}: files backup {maas.backup_id}, {report.size(maas.bytes)}',
+            f'MAAS {maas.version}: files backup {maas.backup_id}, {figures.size(maas.bytes)}',
             (
                 ('application', _charm(maas.charm)),
                 ('place', _place(maas.place)),
@@ -41,16 +41,16 @@ def set_text(found: manifest.Manifest, pinned: bool) -> str:
             ),
         ),
         report.table(
-            ('object', 'size'), [(item.key, report.size(item.size)) for item in maas.objects]
+            ('object', 'size'), [(item.key, figures.size(item.size)) for item in maas.objects]
         ),
         _block(
             f'PostgreSQL {database.charm.workload_version}: database backup '
-            f'{database.backup_id}, {report.size(database.bytes)}',
+            f'{database.backup_id}, {figures.size(database.bytes)}',
             (
                 ('application', _charm(database.charm)),
                 ('place', _place(database.place)),
                 ('stanza, label', f'{database.stanza}, {database.label}'),
-                ('database', f'{report.size(database.database_bytes)} uncompressed'),
+                ('database', f'{figures.size(database.database_bytes)} uncompressed'),
                 ('objects', str(database.objects)),
                 ('WAL', f'{database.archive}: {database.wal_start} to {database.wal_stop}'),
                 ('LSN', f'{database.lsn_start} to {database.lsn_stop}'),

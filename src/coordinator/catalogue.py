@@ -9,9 +9,9 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from coordinator import errors, index, keys, manifest, ports, retention
+from coordinator import errors, index, keys, manifest, ports, retention, verification
 
 _SETS = 'coordinator/backup-sets/'
 _MANIFEST, _SEALED, _KEEP = 'manifest.json', 'secrets.age', 'keep'
@@ -25,12 +25,14 @@ class Entry:
 
     backup_id: str
     state: str
-    """COMPLETE, UNREADABLE, NEWER or FAILED of `retention`."""
+    """COMPLETE, DAMAGED, UNREADABLE, NEWER or FAILED of `retention`."""
     summary: index.Summary | None = None
-    """Of a complete set only."""
+    """Of a set whose manifest can be read."""
     problem: str = ''
     pinned: bool = False
     """Whether `pin` keeps it from retention."""
+    verified: verification.Outcome | None = None
+    """What verify-backup has found last."""
 
 
 _NO_MANIFEST = 'it has no manifest: its backup failed, or is not over'
@@ -98,8 +100,23 @@ def with_failed(store: ports.ObjectStore, heal: bool = False) -> list[Entry]:
         if name not in manifests:
             listed.append(Entry(name, retention.FAILED, problem=_NO_MANIFEST))
         elif name in summed:
-            listed.append(dataclasses.replace(summed[name], pinned=_KEEP in found))
+            entry = dataclasses.replace(summed[name], pinned=_KEEP in found)
+            listed.append(_with_outcome(entry, verification.standing(_outcomes(found))))
     return listed
+
+
+def _outcomes(found: Iterable[str]) -> list[verification.Outcome]:
+    """Return the outcomes that the names of a set's objects say."""
+    return [outcome for name in found if (outcome := verification.outcome(name)) is not None]
+
+
+def _with_outcome(entry: Entry, outcome: verification.Outcome | None) -> Entry:
+    if outcome is None or outcome.good or entry.state != retention.COMPLETE:
+        return dataclasses.replace(entry, verified=outcome)
+    problem = (
+        f'verify-backup found it damaged at {outcome.at}: show-backup backup-id={entry.backup_id}'
+    )
+    return dataclasses.replace(entry, state=retention.DAMAGED, problem=problem, verified=outcome)
 
 
 def _folders(store: ports.ObjectStore) -> dict[str, dict[str, ports.StoredObject]]:
@@ -201,3 +218,32 @@ def pin(store: ports.ObjectStore, backup_id: str) -> None:
 def unpin(store: ports.ObjectStore, backup_id: str) -> None:
     """Let retention judge a set again; one that is not pinned is no error."""
     store.delete(keep_key(backup_id))
+
+
+def record(store: ports.ObjectStore, backup_id: str, found: verification.Verification) -> None:
+    """Keep beside a set what was found out about it; nothing is kept of a set that is gone."""
+    present = _names(store, backup_id)
+    if _MANIFEST not in present:
+        return
+    store.put(folder(backup_id) + found.outcome.name, found.to_json())
+    for outcome in verification.outdated(_outcomes(present), found.outcome):
+        store.delete(folder(backup_id) + outcome.name)
+
+
+def recorded(store: ports.ObjectStore, backup_id: str) -> verification.Verification | None:
+    """Return what was found out last about a set; None if it was never verified.
+
+    Raises:
+        UnexpectedAnswer: what is kept of that is damaged.
+    """
+    outcome = verification.standing(_outcomes(_names(store, backup_id)))
+    if outcome is None:
+        return None
+    key = folder(backup_id) + outcome.name
+    return verification.Verification.from_json(store.get(key), key)
+
+
+def _names(store: ports.ObjectStore, backup_id: str) -> set[str]:
+    """Return the names of the objects in a set's folder."""
+    path = folder(backup_id)
+    return {item.key.removeprefix(path) for item in store.list(path)}

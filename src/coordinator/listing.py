@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from coordinator import catalogue, errors, index, keys, plain, report, retention
+from coordinator import catalogue, errors, figures, index, keys, plain, report, retention
 
 _ROOM = 100 << 10
 """Bytes of a list: Juju takes it as one argument of a program, which has 128 KiB at most."""
@@ -160,12 +160,12 @@ def _row(entry: catalogue.Entry) -> Sequence[str]:
         entry.backup_id,
         entry.state,
         found.maas_version,
-        report.size(found.maas_bytes),
+        figures.size(found.maas_bytes),
         str(len(found.controllers)),
         found.postgresql_version,
-        report.size(found.postgresql_bytes),
+        figures.size(found.postgresql_bytes),
         found.label,
-        found.verified,
+        str(entry.verified or found.verified),
         found.model,
         pinned,
     )
@@ -178,6 +178,9 @@ def _object(entry: catalogue.Entry) -> dict[str, Any]:
         'status': entry.state,
         'pinned': entry.pinned,
     }
+    if entry.verified:
+        told['verified-again'] = entry.verified.at
+        told['read-whole'] = entry.verified.whole
     if entry.problem:
         told['problem'] = plain.one_line(entry.problem)
     return told | (_summary(entry.summary) if entry.summary else {})

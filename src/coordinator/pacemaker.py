@@ -3,7 +3,6 @@
 A transient systemd service outlives restarts of the unit agent, whose children die with it. Its
 one command asks the agent to dispatch; systemd starts it again a moment after it ended, and a
 little later each time: the delay stays near one hundredth of what the operation has lasted.
-The only place that starts programs.
 """
 
 from __future__ import annotations

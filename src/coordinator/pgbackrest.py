@@ -1,19 +1,18 @@
 """Reads a pgBackRest repository: what backups it holds, and whether one is whole.
 
 Written after pgBackRest 2.45 to 2.5x (repository format 5). Only pgBackRest ever writes there:
-nothing here changes an object. Info files are INI-like: `key=JSON` below `[section]` lines.
+nothing here changes an object.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from coordinator import errors, keys, pgbackrest_files, ports
+from coordinator import errors, keys, pgbackrest_files, pgbackrest_info, ports
 
 _ANY_LABEL = re.compile(rf'{keys.LABEL.pattern}(_[0-9]{{8}}-[0-9]{{6}}[DI])?')
 _ARCHIVE = re.compile(r'[0-9]+(\.[0-9]+)?-[0-9]+')
@@ -23,13 +22,6 @@ _LARGEST_MANIFEST = 128 << 20
 """Some hundred thousand files."""
 _LONGEST_WAL = 1 << 16
 """WAL segments that a backup may need: 1 TiB of them."""
-_EQUAL_SIGNS = 256
-"""How many a file's name may hold: each is tried."""
-_ENCRYPTED = b'Salted__'
-
-
-class EncryptedRepository(errors.StepError):
-    """Nothing in it can be read without pgBackRest and its passphrase."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,47 +73,6 @@ def label_to_id(label: str) -> str:
     return f'{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}Z'
 
 
-def parse(content: bytes) -> dict[str, dict[str, Any]]:
-    """Read an info file or a manifest into section, key, value.
-
-    Raises:
-        EncryptedRepository: the content is encrypted.
-        UnexpectedAnswer: it is not of that form.
-    """
-    if content.startswith(_ENCRYPTED):
-        raise EncryptedRepository(
-            'the pgBackRest repository is encrypted (repo-cipher-type): only pgBackRest reads it'
-        )
-    sections: dict[str, dict[str, Any]] = {}
-    section: dict[str, Any] = {}
-    try:
-        # A file's name may hold any line separator but the one that pgBackRest writes.
-        for line in content.decode().split('\n'):
-            if line.startswith('[') and line.endswith(']'):
-                section = sections.setdefault(line[1:-1], {})
-            elif line:
-                key, value = entry(line)
-                section[key] = value
-    except (ValueError, RecursionError) as error:
-        raise errors.UnexpectedAnswer(
-            f'a pgBackRest file is damaged near {str(error)[:80]!r}'
-        ) from None
-    return sections
-
-
-def entry(line: str) -> tuple[str, Any]:
-    """Split at the first `=` with JSON behind it: a file's name may hold `=` as well."""
-    at = line.find('=')
-    for _ in range(_EQUAL_SIGNS):
-        if at < 0:
-            break
-        try:
-            return line[:at], json.loads(line[at + 1 :])
-        except ValueError:
-            at = line.find('=', at + 1)
-    raise ValueError(line[:80])
-
-
 def backups(store: ports.ObjectStore, stanza_name: str) -> list[Backup]:
     """Return the backups that the repository lists, oldest first.
 
@@ -130,15 +81,19 @@ def backups(store: ports.ObjectStore, stanza_name: str) -> list[Backup]:
     """
     path = f'backup/{stanza_name}/backup.info'
     try:
-        sections = parse(store.get(path, limit=_LARGEST_INFO))
+        sections = _info(store, path)
     except (errors.NotFound, errors.UnexpectedAnswer):
         # pgBackRest keeps an equal twin for the moment in which the first is rewritten.
-        sections = parse(store.get(f'{path}.copy', limit=_LARGEST_INFO))
+        sections = _info(store, f'{path}.copy')
     history: Mapping[str, Any] = sections.get('db:history', {})
     found = [
         _backup(label, raw, history) for label, raw in sections.get('backup:current', {}).items()
     ]
     return sorted(found, key=lambda backup: backup.label)
+
+
+def _info(store: ports.ObjectStore, key: str) -> dict[str, dict[str, Any]]:
+    return pgbackrest_info.sound(store.get(key, limit=_LARGEST_INFO), key)
 
 
 def _backup(label: str, raw: Any, history: Mapping[str, Any]) -> Backup:
@@ -190,7 +145,7 @@ def verify(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> Conten
     """
     folder = f'backup/{stanza_name}/{backup.label}'
     raw = store.get(f'{folder}/backup.manifest', limit=_LARGEST_MANIFEST)
-    manifest = parse(raw)
+    manifest = pgbackrest_info.sound(raw, f'{folder}/backup.manifest')
     if manifest.get('backup', {}).get('backup-label') != backup.label:
         raise errors.StepError(f'{folder}/backup.manifest is not the manifest of {backup.label}')
     expected = list(_expected(folder, manifest))

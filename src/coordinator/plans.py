@@ -18,6 +18,7 @@ from coordinator.steps import (
     restore_checks,
     restoring,
     tasks,
+    verifying,
 )
 
 _SCALE_DOWN = Step(
@@ -235,8 +236,22 @@ EXPIRE = Plan(
     ),
 )
 
+VERIFY_BACKUP = Plan(
+    'verify-backup',
+    (
+        Step('check', 'look which backup sets are meant', verifying.choose, only_looks=True),
+        Step(
+            'verify',
+            'look at every object of each backup set, and read them if that was asked',
+            verifying.verify,
+            undo=verifying.stop,
+            deadline=minutes(3 * 24 * 60),
+        ),
+    ),
+)
+
 PLANS: Mapping[str, Plan] = {
-    plan.kind: plan for plan in (BACKUP_ALL, RESTORE_ALL, DELETE_BACKUP, EXPIRE)
+    plan.kind: plan for plan in (BACKUP_ALL, RESTORE_ALL, DELETE_BACKUP, EXPIRE, VERIFY_BACKUP)
 }
 
 

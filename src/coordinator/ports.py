@@ -232,10 +232,6 @@ class JujuModel(Protocol):
         """Make a user secret and return its id. Effect. `AlreadyExists` on a label clash."""
         ...
 
-    def update_secret(self, secret_id: str, content: Mapping[str, str]) -> None:
-        """Give a user secret new content. Effect."""
-        ...
-
     def grant_secret(self, secret_id: str, application: str) -> None:
         """Let an application read a user secret; granting twice is no error. Effect."""
         ...
@@ -309,6 +305,73 @@ class ObjectStore(Protocol):
         ...
 
 
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How the reading of a backup set stands."""
+
+    tally: str
+    """What was found so far, as the reader stores it: another one may go on from there."""
+    read: int
+    """Bytes of the objects that were read to their end."""
+    done: int
+    """Bytes that were read."""
+    total: int
+    """Bytes that there are to read."""
+    rate: float
+    """Bytes per second, of late."""
+    running: bool
+    ended: bool
+    """Whether every object was read."""
+    objects: int = 0
+    """How many there are."""
+    findings: tuple[str, ...] = ()
+    """What is wrong with the objects that were read: the first ones."""
+    damaged: int = 0
+    """How many objects something is wrong with."""
+    error: str = ''
+    """Why it ended before its end, if that is known."""
+
+
+class Reader(Protocol):
+    """Reads backup sets whole, one at a time, by itself: it goes on while no dispatch runs.
+
+    It may be gone at any time, with its machine or its agent: `look` tells, and `start` goes on.
+    """
+
+    def look(self, name: str) -> Reading | None:
+        """Return how the reading of this name stands; None if there is none.
+
+        One that nobody looks at for a quarter of an hour ends by itself.
+        """
+        ...
+
+    def start(
+        self,
+        name: str,
+        backup_set: str,
+        maas: ObjectStore,
+        postgresql: ObjectStore,
+        tally: str = '',
+    ) -> None:
+        """Begin a reading, or go on with one; nothing if one is under way.
+
+        Args:
+            name: of the reading.
+            backup_set: the set's manifest, as JSON.
+            maas: the store that holds the files backup and the sealed passwords.
+            postgresql: the store that holds the database backup.
+            tally: of an earlier `Reading` of this set.
+
+        Raises:
+            TransientError: it does not start.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End the reading that is under way, if one is."""
+        ...
+
+
 class World(Protocol):
     """Everything outside the operation record that a step may look at or change.
 
@@ -337,6 +400,11 @@ class World(Protocol):
 
     def postgresql_store_at(self, bucket: str, path: str) -> ObjectStore:
         """Another bucket and path of the same S3, with the keys of `s3-postgresql`."""
+        ...
+
+    @property
+    def reader(self) -> Reader:
+        """What reads backup sets whole."""
         ...
 
     def secret(self, reference: str) -> Mapping[str, str]:

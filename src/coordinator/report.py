@@ -11,6 +11,7 @@ from typing import Any
 from coordinator import (
     ended,
     errors,
+    figures,
     history,
     manifest,
     operation,
@@ -192,15 +193,6 @@ def earlier_json(entries: Sequence[ended.Ended]) -> str:
     return json.dumps([dataclasses.asdict(past) for past in entries])
 
 
-def size(count: int) -> str:
-    """Return a number of bytes as maas-region's list does: binary units, one decimal."""
-    value, units = float(count), ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-    while value >= 1024 and len(units) > 1:
-        value /= 1024
-        units.pop(0)
-    return f'{value:.1f} {units[0]}' if units[0] != 'B' else f'{count} B'
-
-
 _RESTART = datetime.timedelta(minutes=5)
 """What a restore takes beside moving the data: MAAS starts again, region after region."""
 
@@ -255,9 +247,10 @@ def replaced_text(found: manifest.Manifest, config: settings.Settings) -> str:
     moving = max(found.seconds.get('back-up-postgresql', 0), found.seconds.get('back-up-maas', 0))
     down = datetime.timedelta(seconds=moving) + _RESTART
     return (
-        f'the database of {config.postgresql} ({size(found.postgresql.database_bytes)}), images, '
-        f'preseeds and controller ids of {len(found.maas.controllers)} region(s) of {config.maas} '
-        f'({size(found.maas.bytes)}), by those of {found.backup_id} from model '
+        f'the database of {config.postgresql} '
+        f'({figures.size(found.postgresql.database_bytes)}), images, preseeds and controller ids '
+        f'of {len(found.maas.controllers)} region(s) of {config.maas} '
+        f'({figures.size(found.maas.bytes)}), by those of {found.backup_id} from model '
         f'{found.model.name}. MAAS will be down for about {status.span(down)}'
     )
 

@@ -27,6 +27,8 @@ _PERIODS: Mapping[str, Callable[[datetime.datetime], Hashable]] = {
 COMPLETE = 'complete'
 DATABASE_EXPIRED = 'database-expired'
 """Complete once. pgBackRest's repository was read, and has the set's label no more."""
+DAMAGED = 'damaged'
+"""Complete once. verify-backup has found objects of it missing, or other than they were."""
 FAILED = 'failed'
 """It never became complete, or objects of it are missing."""
 UNREADABLE = 'unreadable'

@@ -6,7 +6,7 @@ import datetime
 import json
 from collections.abc import Sequence
 
-from coordinator import deletion, ports, report, retention, rules, status
+from coordinator import deletion, figures, ports, report, retention, rules, status
 
 _MOST = 400
 """Sets that are shown, the newest: what an action returns has its bounds."""
@@ -64,8 +64,8 @@ def as_json(verdicts: Sequence[retention.Verdict]) -> str:
 def deletion_text(target: deletion.Target, found: Sequence[ports.StoredObject]) -> str:
     """Return what delete-backup would delete, in its order, and what stays."""
     table = report.table(
-        ('object', 'size'), [(item.key, report.size(item.size)) for item in found]
+        ('object', 'size'), [(item.key, figures.size(item.size)) for item in found]
     )
-    count, size = len(found), report.size(sum(item.size for item in found))
+    count, size = len(found), figures.size(sum(item.size for item in found))
     stays = "its database backup stays in PostgreSQL's repository until pgBackRest expires it"
     return f'{table}\n\n{count} object(s), {size}, of {target.backup_id} would go; {stays}'

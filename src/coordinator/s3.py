@@ -154,7 +154,8 @@ class S3Store:
         answered: Callable[[], None] = lambda: None,
     ):
         """Open a store; `fence` is called before each change, and raises to forbid it."""
-        self._connection = connection
+        self.connection = connection
+        """How it is reached: with the keys, so it is for no message."""
         self._fence = fence
         self._answered = answered
         self._prefix = f'{connection.path}/' if connection.path else ''
@@ -191,10 +192,10 @@ class S3Store:
     def place(self) -> Mapping[str, str]:
         """Where this store lies."""
         return {
-            'endpoint': self._connection.endpoint,
-            'bucket': self._connection.bucket,
-            'path': self._connection.path,
-            'region': self._connection.region,
+            'endpoint': self.connection.endpoint,
+            'bucket': self.connection.bucket,
+            'path': self.connection.path,
+            'region': self.connection.region,
         }
 
     def close(self) -> None:
@@ -285,13 +286,13 @@ class S3Store:
     def _at(self, key: str) -> dict[str, str]:
         if not key:
             raise errors.StoreRefused('an object without a key is none')
-        return {'Bucket': self._connection.bucket, 'Key': self._full(key)}
+        return {'Bucket': self.connection.bucket, 'Key': self._full(key)}
 
     def _full(self, key: str) -> str:
         """Return a key, or the beginning of one, with the store's path: the last look at both."""
         full = self._prefix + key
         if not keys.is_plain(full):
-            integrator = self._connection.integrator
+            integrator = self.connection.integrator
             raise errors.StoreRefused(
                 f'{full[:80]!r} can be no key of an object here: it must be printable, without .. '
                 f'and of {keys.LONGEST} bytes at most: see juju config {integrator} path'
@@ -300,7 +301,7 @@ class S3Store:
 
     def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
         pages = self._client.get_paginator('list_objects_v2').paginate(
-            Bucket=self._connection.bucket, Prefix=self._full(prefix), **options
+            Bucket=self.connection.bucket, Prefix=self._full(prefix), **options
         )
         with self._errors.request(prefix):
             for number, page in enumerate(pages, start=1):

@@ -33,7 +33,7 @@ def _restore(
     return _hurried(sim)
 
 
-def _deletion(kind: str, **parameters: str) -> simulation.Simulation:
+def _on_sets(kind: str, **parameters: str) -> simulation.Simulation:
     sim = backup_sets.simulate(rules.Policy(last=2))
     # With an index no manifests are read at the same time, where no run can be forked.
     catalogue.entries(sim.world.maas_store, heal=True)
@@ -64,12 +64,15 @@ SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
     'restore-all, fresh model, aimed elsewhere': lambda: _restore(
         fresh=True, aimed_elsewhere=True
     ),
-    'expire': lambda: _deletion('expire'),
-    'delete-backup': lambda: _deletion(
+    'expire': lambda: _on_sets('expire'),
+    'delete-backup': lambda: _on_sets(
         'delete-backup', backup_id=backup_sets.name(backup_sets.DAYS[0])
     ),
+    'verify-backup': lambda: _on_sets('verify-backup', backup_id='all', deep='false'),
+    'verify-backup, whole': lambda: _on_sets('verify-backup', backup_id='latest', deep='true'),
 }
 DELETIONS = ('expire', 'delete-backup')
+VERIFICATIONS = ('verify-backup', 'verify-backup, whole')
 BACKUPS = tuple(name for name in SCENARIOS if name.startswith('backup'))
 RESTORES = tuple(name for name in SCENARIOS if name.startswith('restore'))
 ALL = BACKUPS + RESTORES
@@ -122,6 +125,12 @@ FAMILIES: Sequence[Family] = (
     Family('a deletion: another leader', [faults.DEPOSED], DELETIONS),
     Family('a deletion: abort', [faults.ABORTS], DELETIONS),
     Family('a deletion: abort, then a loss', [faults.ABORTS, _EFFECTS], DELETIONS),
+    Family('a verification: one loss', [faults.LOSSES], VERIFICATIONS),
+    Family('a verification: two losses, sample', [_EFFECTS, _EFFECTS], VERIFICATIONS, one_in=4),
+    Family('a verification: one error', [_ERRORS], VERIFICATIONS),
+    Family('a verification: an error until it is mended', [_OUTAGES], VERIFICATIONS),
+    Family('a verification: another leader', [faults.DEPOSED], VERIFICATIONS),
+    Family('a verification: abort, then a loss', [faults.ABORTS, _EFFECTS], VERIFICATIONS),
     Family('one move of an operator', [meddling.MOVES], (BACKUPS[0], RESTORES[1])),
     Family('one move, sample', [meddling.MOVES], ALL, one_in=5),
     Family('two moves, sample', [meddling.MOVES, meddling.MOVES], ALL, one_in=15),

@@ -17,6 +17,7 @@ from coordinator import (
     pgbackrest,
     plans,
     status,
+    verification,
 )
 from coordinator.steps import checks, passwords
 from rehearsal import site
@@ -198,6 +199,11 @@ class Watch:
             explained |= of_the_set
             for key in of_the_set - ours if not self.meddled else ():
                 yield f'the backup set is published, and {key} is not there'
+        if op.kind == 'verify-backup':
+            verdicts = {key: found for key in ours if (found := _verdict_of_a_set(sim, key))}
+            explained |= set(verdicts)
+            if op.status == operation.COMPLETE and not all(v.good for v in verdicts.values()):
+                yield f'complete, though sets are damaged: {sorted(verdicts)}'
         for key in (key for key in ours - explained if key not in told):
             yield f'{key} is left in S3 by an operation that {op.status}'
         if not self.meddled:
@@ -262,6 +268,12 @@ def _look(sim: simulation.Simulation) -> Before:
         files=frozenset(_files(sim)),
         newest_task=max(juju.tasks, default=0),
     )
+
+
+def _verdict_of_a_set(sim: simulation.Simulation, key: str) -> verification.Outcome | None:
+    """Return what verify-backup has found out, as an object says that lies beside a manifest."""
+    folder, _, name = key.rpartition('/')
+    return verification.outcome(name) if f'{folder}/manifest.json' in _objects(sim) else None
 
 
 def _objects(sim: simulation.Simulation) -> list[str]:

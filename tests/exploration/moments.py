@@ -24,7 +24,6 @@ EFFECTS = frozenset(
         'set_config',
         'reset_config',
         'create_secret',
-        'update_secret',
         'grant_secret',
         'remove_secret',
         'put',
@@ -98,8 +97,11 @@ class _Gated:
             return found
 
         def call(*arguments: Any, **named: Any) -> Any:
+            # What is outside reaches the outside by itself.
+            given = [each._target if isinstance(each, _Gated) else each for each in arguments]
+
             def make() -> Any:
-                answer = found(*arguments, **named)
+                answer = found(*given, **named)
                 # Listings are lazy: what goes wrong in them must go wrong here.
                 return list(answer) if isinstance(answer, Iterable) and name == 'list' else answer
 
@@ -137,6 +139,10 @@ class GatedWorld:
 
     def postgresql_store_at(self, bucket: str, path: str) -> ports.ObjectStore:
         return self._gated(self._world.postgresql_store_at(bucket, path), 's3-postgresql')
+
+    @property
+    def reader(self) -> ports.Reader:
+        return self._gated(self._world.reader, 'reader')
 
     def secret(self, reference: str) -> dict[str, str]:
         call = Call('secret', 'read', (reference,))

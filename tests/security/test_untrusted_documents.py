@@ -21,6 +21,7 @@ from coordinator import (
     maas_backup,
     manifest,
     pgbackrest,
+    pgbackrest_info,
     sealing,
 )
 from rehearsal import memory_store
@@ -105,7 +106,7 @@ def test_a_bomb_that_was_sealed_opens_nothing(bomb: str):
 
 def test_a_line_of_equal_signs_is_given_up():
     with pytest.raises(errors.UnexpectedAnswer, match='damaged'):
-        pgbackrest.parse(b'[backup:current]\n' + b'=' * (4 << 20))
+        pgbackrest_info.parse(b'[backup:current]\n' + b'=' * (4 << 20), 'backup.info')
 
 
 # --- Anything at all -----------------------------------------------------------------------------

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from coordinator import errors, pgbackrest
+from coordinator import errors, pgbackrest, pgbackrest_info
 from rehearsal import memory_store
+from rehearsal.standins import pgbackrest as standin
 
 STANZA = 'maas.postgresql'
 LABEL = '20260822-102000F'
@@ -25,11 +25,13 @@ class Repository:
 
     def list_backups(self, *entries: Mapping[str, Any]) -> None:
         """Write backup.info and its twin."""
-        lines = ['[backrest]', 'backrest-format=5', '', '[backup:current]']
-        lines += [f'{entry["label"]}={json.dumps(entry)}' for entry in entries]
-        lines += ['', '[db:history]', '1={"db-version":"14"}', '2={"db-version":"16"}', '']
+        sections = {
+            'backup:current': {entry['label']: entry for entry in entries},
+            'db:history': {'1': {'db-version': '14'}, '2': {'db-version': '16'}},
+        }
         for twin in ('', '.copy'):
-            self.store.put(f'backup/{STANZA}/backup.info{twin}', '\n'.join(lines).encode())
+            key = f'backup/{STANZA}/backup.info{twin}'
+            self.store.put(key, rendered(sections))
 
     def write_manifest(
         self,
@@ -38,11 +40,12 @@ class Repository:
         bundles: bool = False,
     ) -> None:
         """Write the manifest of the backup."""
-        lines = ['[backup]', *(['backup-bundle=true'] if bundles else [])]
-        lines += [f'backup-label="{LABEL}"', '', '[backup:option]']
-        lines += [f'option-compress-type="{compression}"', '', '[target:file]']
-        lines += [f'{name}={json.dumps(file)}' for name, file in files.items()]
-        self.store.put(f'{FOLDER}/backup.manifest', '\n'.join(lines).encode())
+        sections = {
+            'backup': {'backup-label': LABEL, **({'backup-bundle': True} if bundles else {})},
+            'backup:option': {'option-compress-type': compression},
+            'target:file': files,
+        }
+        self.store.put(f'{FOLDER}/backup.manifest', rendered(sections))
 
     def store_objects(self, **sizes: int) -> None:
         """Store objects of the backup by name below its folder."""
@@ -53,6 +56,11 @@ class Repository:
         """Archive a WAL segment."""
         folder = f'archive/{STANZA}/{archive}/{segment[:16]}'
         self.store.put(f'{folder}/{segment}-{"c0ffee" * 7}.gz', b'wal')
+
+
+def rendered(sections: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """Return an info file: pgBackRest writes no section without a line."""
+    return standin.render({name: lines for name, lines in sections.items() if lines}).encode()
 
 
 def entry(label: str = LABEL, type: str = 'full', **changes: Any) -> dict[str, Any]:
@@ -112,7 +120,9 @@ def test_what_is_no_full_label_has_no_id(label: str):
 
 
 def test_values_are_json_below_their_section():
-    found = pgbackrest.parse(b'[a]\nb="x"\nc=5\nd=true\n\n[e:f]\ng={"h":[1]}\n')
+    found = pgbackrest_info.parse(
+        b'[a]\nb="x"\nc=5\nd=true\n\n[e:f]\ng={"h":[1]}\n', 'backup.info'
+    )
     assert found == {'a': {'b': 'x', 'c': 5, 'd': True}, 'e:f': {'g': {'h': [1]}}}
 
 
@@ -121,18 +131,18 @@ def test_values_are_json_below_their_section():
     ['pg_data/a=b', 'pg_data/a={b', 'pg_data/a="b"', 'pg_data/x=1', 'pg_data/=', 'pg_data/a=[1]b'],
 )
 def test_names_of_files_may_hold_equal_signs(name: str):
-    found = pgbackrest.parse(f'[target:file]\n{name}={{"size":5}}\n'.encode())
+    found = pgbackrest_info.parse(f'[target:file]\n{name}={{"size":5}}\n'.encode(), 'backup.info')
     assert found == {'target:file': {name: {'size': 5}}}
 
 
 @pytest.mark.parametrize('name', ['pg_data/größe', 'pg_data/表', 'a\u2028b', 'a\x85b', 'a\x0cb'])
 def test_names_of_files_may_hold_any_character_but_a_newline(name: str):
-    found = pgbackrest.parse(f'[target:file]\n{name}={{"size":5}}\n'.encode())
+    found = pgbackrest_info.parse(f'[target:file]\n{name}={{"size":5}}\n'.encode(), 'backup.info')
     assert found == {'target:file': {name: {'size': 5}}}
 
 
 def test_values_may_hold_what_separates_keys():
-    found = pgbackrest.parse(b'[a]\nb="x={y"\nc={"path":"/srv/a={b"}\n')
+    found = pgbackrest_info.parse(b'[a]\nb="x={y"\nc={"path":"/srv/a={b"}\n', 'backup.info')
     assert found == {'a': {'b': 'x={y', 'c': {'path': '/srv/a={b'}}}
 
 
@@ -141,13 +151,13 @@ def test_values_may_hold_what_separates_keys():
     [b'[a]\nb=', b'[a]\nb={"c":', b'[a]\nno separator', b'\x00\x01', b'[a]\n\xff="b"\n'],
 )
 def test_a_damaged_file_is_named_as_such(content: bytes):
-    with pytest.raises(errors.UnexpectedAnswer, match='a pgBackRest file is damaged near'):
-        pgbackrest.parse(content)
+    with pytest.raises(errors.UnexpectedAnswer, match=r'backup\.info is damaged near'):
+        pgbackrest_info.parse(content, 'backup.info')
 
 
 def test_the_damage_is_shown_without_its_bulk():
     with pytest.raises(errors.UnexpectedAnswer) as caught:
-        pgbackrest.parse(b'[a]\nb={"c":' + b'x' * 9999)
+        pgbackrest_info.parse(b'[a]\nb={"c":' + b'x' * 9999, 'backup.info')
     assert 'near \'b={"c":xxx' in str(caught.value)
     assert len(str(caught.value)) < 200
 

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from coordinator import operation, plans, ports, report
+from coordinator import figures, operation, plans, ports, report
 from coordinator.steps import checks
 from tests import worlds
 
@@ -132,7 +132,7 @@ def test_for_programs_it_is_the_record_without_what_only_steps_need():
     ],
 )
 def test_sizes_are_binary_with_one_decimal(count: int, expected: str):
-    assert report.size(count) == expected
+    assert figures.size(count) == expected
 
 
 # --- Dry run -------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def connection(state: testing.State) -> s3.Connection:
     with reached(state) as live:
         store = live.maas_store
         assert isinstance(store, s3.S3Store)
-        return store._connection
+        return store.connection
 
 
 def test_the_first_track_of_the_integrator_gives_plain_fields():

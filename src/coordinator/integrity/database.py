@@ -8,7 +8,15 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from coordinator import checksums, manifest, pgbackrest, pgbackrest_files, plain, ports
+from coordinator import (
+    checksums,
+    manifest,
+    pgbackrest,
+    pgbackrest_files,
+    pgbackrest_info,
+    plain,
+    ports,
+)
 from coordinator.integrity import check, decompression, info_file
 
 _LARGEST_MANIFEST = 128 << 20
@@ -30,7 +38,7 @@ def objects(store: ports.ObjectStore, part: manifest.PostgreSQL) -> list[check.O
     """
     folder = f'backup/{part.stanza}/{part.label}'
     source = f'{folder}/backup.manifest'
-    listed = pgbackrest.parse(store.get(source, limit=_LARGEST_MANIFEST))
+    listed = pgbackrest_info.parse(store.get(source, limit=_LARGEST_MANIFEST), source)
     kept: defaultdict[str, list[pgbackrest_files.File]] = defaultdict(list)
     for file in pgbackrest_files.files(listed, source):
         kept[file.key].append(file)

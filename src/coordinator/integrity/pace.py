@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 
+from coordinator import figures
+
 _WINDOW = 10.0
 """Seconds that the rate is an average of."""
 _GRAIN = 0.25
 """Seconds between two notes of how far it has come."""
-_MIB, _GIB = 1 << 20, 1 << 30
+_MIB = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Progress:
     def __str__(self) -> str:
         left = self.seconds_left
         parts = [
-            f'{self.percent} % of {_size(self.total)}',
+            f'{self.percent} % of {figures.size(self.total)}',
             f'{self.rate / _MIB:.0f} MiB/s',
             *([] if left is None else [_left(left)]),
         ]
@@ -80,10 +82,6 @@ class Pace:
             seconds = self._clock() - begun
             rate = max(self._done - before, 0) / seconds if seconds > 0 else 0.0
             return Progress(self._done, self._total, rate)
-
-
-def _size(count: int) -> str:
-    return f'{count / _GIB:.1f} GiB' if count >= _GIB else f'{count / _MIB:.1f} MiB'
 
 
 def _left(seconds: float) -> str:

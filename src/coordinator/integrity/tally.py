@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from coordinator.integrity import check, inspection
 
-_MOST_FINDINGS = 20
+_MOST_FINDINGS = 5
 """Findings that are kept word for word; the others are counted."""
 
 
@@ -49,26 +50,34 @@ class Tally:
             findings=(*self.findings, *verdict.findings)[:_MOST_FINDINGS],
         )
 
+    def has_all(self, count: int) -> bool:
+        """Whether all of so many objects are done."""
+        return self.begun >= count and not self.unfinished
+
     def to_json(self) -> str:
         """Return the tally as stored."""
-        return json.dumps(dataclasses.asdict(self))
+        return json.dumps(dataclasses.asdict(self), separators=(',', ':'))
 
     @classmethod
     def from_json(cls, text: str, of: str) -> Tally:
         """Read a stored tally; begin anew with one that is damaged or of another list."""
         try:
-            stored = json.loads(text)
-            found = cls(
-                of=str(stored['of']),
-                begun=int(stored['begun']),
-                unfinished=tuple(int(index) for index in stored['unfinished']),
-                bytes=int(stored['bytes']),
-                damaged=int(stored['damaged']),
-                findings=tuple(str(finding) for finding in stored['findings']),
-            )
+            found = cls.of_dict(json.loads(text))
         except (ValueError, LookupError, TypeError):
             return cls(of)
         return found if found.of == of else cls(of)
+
+    @classmethod
+    def of_dict(cls, stored: Mapping[str, Any]) -> Tally:
+        """Read what `dataclasses.asdict` made of a tally; raises what any such thing may."""
+        return cls(
+            of=str(stored['of']),
+            begun=int(stored['begun']),
+            unfinished=tuple(int(index) for index in stored['unfinished']),
+            bytes=int(stored['bytes']),
+            damaged=int(stored['damaged']),
+            findings=tuple(str(finding) for finding in stored['findings']),
+        )
 
 
 def name_of(objects: Sequence[check.Object]) -> str:

@@ -203,17 +203,6 @@ def create_secret(
     return wire.secret_id(answer.results[0].result)
 
 
-def update_secret(connection: Connection, secret_id: str, content: Mapping[str, str]) -> None:
-    """Give a user secret new content; Juju drops the old when nobody uses it any more."""
-    item = {
-        'uri': wire.secret_uri(secret_id),
-        'existing-label': '',
-        'content': {'data': wire.encoded(content)},
-        'auto-prune': True,
-    }
-    _effect(connection, 'Secrets', 'UpdateSecrets', {'args': [item]})
-
-
 def grant_secret(connection: Connection, secret_id: str, application: str) -> None:
     """Let an application read a user secret."""
     params = {'uri': wire.secret_uri(secret_id), 'label': '', 'applications': [application]}

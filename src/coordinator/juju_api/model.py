@@ -185,9 +185,6 @@ class JujuApi:
     def create_secret(self, label: str, content: Mapping[str, str], description: str = '') -> str:
         return self._change(lambda c: facades.create_secret(c, label, content, description))
 
-    def update_secret(self, secret_id: str, content: Mapping[str, str]) -> None:
-        self._change(lambda c: facades.update_secret(c, secret_id, content))
-
     def grant_secret(self, secret_id: str, application: str) -> None:
         self._change(lambda c: facades.grant_secret(c, secret_id, application))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from coordinator import errors, manifest, operation, pgbackrest, ports, step
-from coordinator.steps import restore_checks, site, tasks
+from coordinator.steps import restore_checks, set_checks, site, tasks
 
 BEFORE, NEW_PATH = 'aimed-before', 'postgresql-new-path'
 _SETTLED = 'aimed-settled'
@@ -18,11 +18,11 @@ def _wanted(op: operation.Operation, world: ports.World) -> dict[str, manifest.P
     found = restore_checks.backup_set(op)
     wanted: dict[str, manifest.Place] = {}
     for integrator, here, there in (
-        (op.settings.s3_maas, world.maas_store, restore_checks.maas_store(found, world)),
+        (op.settings.s3_maas, world.maas_store, set_checks.maas_store(found, world)),
         (
             op.settings.s3_postgresql,
             world.postgresql_store,
-            restore_checks.postgresql_store(found, world),
+            set_checks.postgresql_store(found, world),
         ),
     ):
         if dict(here.place) != dict(there.place):

@@ -5,7 +5,6 @@ The same checks are the first step of restore-all and what it prints without `co
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 
@@ -16,12 +15,12 @@ from coordinator import (
     limits,
     manifest,
     operation,
-    pgbackrest,
     ports,
+    retention,
     settings,
     step,
 )
-from coordinator.steps import checks, passwords, relations, repository, site
+from coordinator.steps import checks, passwords, relations, repository, set_checks, site
 
 BACKUP_SET = 'backup-set'
 """Fact: the manifest of the set."""
@@ -90,7 +89,9 @@ def named(backup_id: str, world: ports.World) -> manifest.Manifest:
 def _latest(config: settings.Settings, world: ports.World) -> manifest.Manifest:
     status = world.juju.status()
     for entry in reversed(catalogue.entries(world.maas_store)):
-        if entry.summary is None or any(_misfits(entry.summary, config, status)):
+        if entry.state != retention.COMPLETE or entry.summary is None:
+            continue
+        if any(_misfits(entry.summary, config, status)):
             continue
         # What the index says of a set picks it; what its manifest says is restored.
         return catalogue.opened(world.maas_store, entry.backup_id)
@@ -112,8 +113,9 @@ def restore_checks(
     if access.outcome == checks.OK:
         yield from _site_checks(wanted, parameters, config, world)
         yield checks.made('passwords', lambda: _passwords(wanted, parameters, config, world))
-    yield checks.made('maas-objects', lambda: _maas_objects(wanted, world))
-    yield checks.made('postgresql-objects', lambda: _postgresql_objects(wanted, world))
+    yield _verification(wanted, world)
+    yield checks.made('maas-objects', lambda: set_checks.maas_objects(wanted, world))
+    yield checks.made('postgresql-objects', lambda: set_checks.postgresql_objects(wanted, world))
     yield checks.made('postgresql-path', lambda: _path(wanted, parameters, world))
 
 
@@ -245,7 +247,7 @@ def _passwords(
     config: settings.Settings,
     world: ports.World,
 ) -> str:
-    _sealed(wanted, world)
+    set_checks.sealed(wanted, world.maas_store)
     if passwords.equal(wanted.passwords.hashes, passwords.in_force(world, config.postgresql)):
         return 'the passwords in force are those of the set'
     passwords.unsealed(wanted, parameters.get('identity', ''), world, world.maas_store)
@@ -255,79 +257,17 @@ def _passwords(
 # --- The set ---------------------------------------------------------------------------------
 
 
-def _sealed(wanted: manifest.Manifest, world: ports.World) -> None:
-    expected = wanted.passwords.sealed
-    content = world.maas_store.get(catalogue.sealed_key(wanted.backup_id))
-    if hashlib.sha256(content).hexdigest() != expected.sha256:
-        raise errors.StepError(
-            f'{expected.key} is not what was sealed for this set: it was changed or exchanged, do '
-            'not restore from it'
-        )
-
-
-def maas_store(wanted: manifest.Manifest, world: ports.World) -> ports.ObjectStore:
-    """Return the store that holds the files backup: here, or where the manifest says."""
-    here = world.maas_store
-    if _holds(here, wanted.maas.objects[0]):
-        return here
-    return world.maas_store_at(wanted.maas.place.bucket, wanted.maas.place.path)
-
-
-def postgresql_store(wanted: manifest.Manifest, world: ports.World) -> ports.ObjectStore:
-    """Return the store that holds the database backup: here, or where the manifest says.
-
-    An earlier restore has given PostgreSQL a new path; the set stays where it was.
-    """
-    here = world.postgresql_store
-    if _holds(here, wanted.postgresql.manifest):
-        return here
-    return world.postgresql_store_at(wanted.postgresql.place.bucket, wanted.postgresql.place.path)
-
-
-def _holds(store: ports.ObjectStore, item: manifest.Object) -> bool:
+def _verification(wanted: manifest.Manifest, world: ports.World) -> checks.Check:
+    """Warn of a set that is known to be damaged: it may be the only one that there is."""
     try:
-        return store.head(item.key).size == item.size
-    except errors.NotFound:
-        return False
-
-
-def _maas_objects(wanted: manifest.Manifest, world: ports.World) -> str:
-    store = maas_store(wanted, world)
-    for expected in wanted.maas.objects:
-        try:
-            found = store.head(expected.key)
-        except errors.NotFound:
-            raise errors.StepError(
-                f'{expected.key} of the files backup is gone from {checks.where(store)}'
-            ) from None
-        if (found.size, found.etag) != (expected.size, expected.etag):
-            raise errors.StepError(
-                f'{expected.key} in {checks.where(store)} is not the object that was verified: it '
-                f'has {found.size} bytes, the manifest says {expected.size}'
-            )
-    return f'the files backup is in {checks.where(store)}, whole'
-
-
-def _postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> str:
-    part, store = wanted.postgresql, postgresql_store(wanted, world)
-    try:
-        listed = {backup.label: backup for backup in pgbackrest.backups(store, part.stanza)}
-    except errors.NotFound:
-        raise errors.StepError(
-            f'there is no stanza {part.stanza} in {checks.where(store)} any more'
-        ) from None
-    if part.label not in listed:
-        raise errors.StepError(
-            f'the database backup {part.label} has expired: pgBackRest keeps only newer ones in '
-            f'{checks.where(store)}; this set cannot be restored any more'
-        )
-    contents = pgbackrest.verify(store, part.stanza, listed[part.label])
-    if contents.manifest_sha256 != part.manifest.sha256:
-        raise errors.StepError(
-            f'{part.manifest.key} in {checks.where(store)} is not the one that was verified: it '
-            'was changed, do not restore from it'
-        )
-    return f'the database backup {part.label} is in {checks.where(store)}, whole'
+        found = catalogue.recorded(world.maas_store, wanted.backup_id)
+    except errors.CoordinatorError as error:
+        return checks.Check('verified', checks.WARNING, str(error))
+    if found is None:
+        command = f'verify-backup backup-id={wanted.backup_id} deep=true'
+        return checks.Check('verified', checks.OK, f'not since it was made: {command} does that')
+    outcome = checks.OK if found.outcome.good else checks.WARNING
+    return checks.Check('verified', outcome, '; '.join([str(found.outcome), *found.findings]))
 
 
 def _path(wanted: manifest.Manifest, parameters: Mapping[str, str], world: ports.World) -> str:
@@ -353,7 +293,7 @@ def fresh_path(wanted: manifest.Manifest, world: ports.World) -> str:
 
 def is_free(path: str, wanted: manifest.Manifest, world: ports.World) -> bool:
     """Whether a path of the bucket that PostgreSQL will use holds nothing and is nobody's."""
-    store = postgresql_store(wanted, world)
+    store = set_checks.postgresql_store(wanted, world)
     in_use = (world.postgresql_store.place['path'], wanted.postgresql.place.path.strip('/'))
     if path.strip('/') in in_use:
         return False

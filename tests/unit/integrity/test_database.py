@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from coordinator import manifest, pgbackrest, pgbackrest_files
+from coordinator import manifest, pgbackrest_files, pgbackrest_info
 from coordinator.integrity import check, database, inspection, pace
 from rehearsal import memory_store
 from rehearsal.standins import manifest as standin_manifest
@@ -202,7 +202,7 @@ def test_an_object_that_is_missing_is_named():
 def test_an_encrypted_repository_is_no_damage():
     stored = Repository()
     stored.store.put(f'{FOLDER}/backup.manifest', b'Salted__' + bytes(100))
-    with pytest.raises(pgbackrest.EncryptedRepository, match='only pgBackRest reads it'):
+    with pytest.raises(pgbackrest_info.EncryptedRepository, match='only pgBackRest reads it'):
         stored.findings()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coordinator import catalogue, manifest, operation
+from rehearsal.standins import pgbackrest
 from tests import restores, simulation
 
 
@@ -80,9 +81,10 @@ def test_a_set_whose_database_backup_has_expired_says_so():
     bucket = sim.s3.bucket('postgresql-backups')
     for name in ('backup.info', 'backup.info.copy'):
         key = f'postgresql/backup/maas.postgresql/{name}'
-        text = bucket.objects[key].content.decode()
-        lines = [line for line in text.splitlines() if not line.startswith('2026')]
-        sim.world.postgresql_store.put(f'backup/maas.postgresql/{name}', '\n'.join(lines).encode())
+        sections = pgbackrest.parse(bucket.objects[key].content.decode())
+        del sections['backup:current']
+        content = pgbackrest.render(sections).encode()
+        sim.world.postgresql_store.put(f'backup/maas.postgresql/{name}', content)
     assert 'has expired' in refused(sim)
 
 

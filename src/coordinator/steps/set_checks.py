@@ -1,0 +1,137 @@
+"""Whether every object of a backup set is still there, as it was when the set was published.
+
+What restore-all checks before it begins, and what verify-backup looks at. Each look raises
+StepError with what is wrong; nothing but small objects is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from coordinator import catalogue, errors, manifest, pgbackrest, ports
+from coordinator.steps import checks
+
+
+def findings(
+    wanted: manifest.Manifest,
+    repository: ports.ObjectStore,
+    world: ports.World,
+    *,
+    contents_follow: bool = False,
+) -> list[str]:
+    """Return what is wrong with a set, in sentences; none if all is as it was.
+
+    Args:
+        wanted: the set's manifest.
+        repository: where that lies.
+        world: for the stores that hold both parts.
+        contents_follow: whether every object is read next: then an ETag alone damns none.
+
+    Raises:
+        TransientError: S3 does not answer.
+        StoreRefused: S3 refuses to be looked at: nothing is known of the set.
+    """
+    looks: tuple[Callable[[], object], ...] = (
+        lambda: sealed(wanted, repository),
+        lambda: maas_objects(wanted, world, etags=not contents_follow),
+        lambda: postgresql_objects(wanted, world),
+    )
+    found: list[str] = []
+    for look in looks:
+        try:
+            look()
+        except errors.StoreRefused:
+            raise
+        except errors.StepError as error:
+            found.append(str(error))
+    return found
+
+
+def sealed(wanted: manifest.Manifest, store: ports.ObjectStore) -> None:
+    """Look whether the sealed passwords in the repository are those of the set."""
+    expected = wanted.passwords.sealed
+    content = store.get(catalogue.sealed_key(wanted.backup_id))
+    if hashlib.sha256(content).hexdigest() != expected.sha256:
+        raise errors.StepError(
+            f'{expected.key} is not what was sealed for this set: it was changed or exchanged, do '
+            'not restore from it'
+        )
+
+
+def maas_store(wanted: manifest.Manifest, world: ports.World) -> ports.ObjectStore:
+    """Return the store that holds the files backup: here, or where the manifest says."""
+    here = world.maas_store
+    if _holds(here, wanted.maas.objects[0]):
+        return here
+    return world.maas_store_at(wanted.maas.place.bucket, wanted.maas.place.path)
+
+
+def postgresql_store(wanted: manifest.Manifest, world: ports.World) -> ports.ObjectStore:
+    """Return the store that holds the database backup: here, or where the manifest says.
+
+    An earlier restore has given PostgreSQL a new path; the set stays where it was.
+    """
+    here = world.postgresql_store
+    if _holds(here, wanted.postgresql.manifest):
+        return here
+    return world.postgresql_store_at(wanted.postgresql.place.bucket, wanted.postgresql.place.path)
+
+
+def _holds(store: ports.ObjectStore, item: manifest.Object) -> bool:
+    try:
+        return store.head(item.key).size == item.size
+    except errors.NotFound:
+        return False
+
+
+def maas_objects(wanted: manifest.Manifest, world: ports.World, *, etags: bool = True) -> str:
+    """Look whether the files backup is there as it was verified; say where."""
+    store = maas_store(wanted, world)
+    for expected in wanted.maas.objects:
+        try:
+            found = store.head(expected.key)
+        except errors.NotFound:
+            raise errors.StepError(
+                f'{expected.key} of the files backup is gone from {checks.where(store)}'
+            ) from None
+        if found.size != expected.size:
+            raise errors.StepError(
+                f'{expected.key} in {checks.where(store)} has {found.size} bytes instead of '
+                f'{expected.size}'
+            )
+        if etags and found.etag != expected.etag:
+            raise errors.StepError(
+                f'{expected.key} in {checks.where(store)} is not the object that was verified: it '
+                f'was written again (verify-backup backup-id={wanted.backup_id} deep=true tells '
+                'whether its content is sound)'
+            )
+    return f'the files backup is in {checks.where(store)}, whole'
+
+
+def postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> str:
+    """Look whether the database backup is there as it was verified; say where."""
+    part, store = wanted.postgresql, postgresql_store(wanted, world)
+    try:
+        listed = {backup.label: backup for backup in pgbackrest.backups(store, part.stanza)}
+    except errors.NotFound:
+        raise errors.StepError(
+            f'there is no stanza {part.stanza} in {checks.where(store)} any more'
+        ) from None
+    if part.label not in listed:
+        raise errors.StepError(
+            f'the database backup {part.label} has expired: pgBackRest keeps only newer ones in '
+            f'{checks.where(store)}; this set cannot be restored any more'
+        )
+    if listed[part.label].error:
+        raise errors.StepError(
+            f'pgBackRest lists {part.label} in {checks.where(store)} with an error: do not '
+            'restore from it'
+        )
+    contents = pgbackrest.verify(store, part.stanza, listed[part.label])
+    if contents.manifest_sha256 != part.manifest.sha256:
+        raise errors.StepError(
+            f'{part.manifest.key} in {checks.where(store)} is not the one that was verified: it '
+            'was changed, do not restore from it'
+        )
+    return f'the database backup {part.label} is in {checks.where(store)}, whole'
