@@ -144,7 +144,7 @@ class DirectModel:
     def secrets(self, label: str = '') -> Sequence[ports.Secret]:
         with self._looking('Secrets.ListSecrets'):
             found = [s for s in self._juju.secrets.values() if label in ('', s.label)]
-            return [ports.Secret(s.id, s.owner, s.label) for s in found]
+            return [ports.Secret(s.id, s.owner, s.label, s.updated) for s in found]
 
     def reveal_secret(self, secret_id: str) -> Mapping[str, str]:
         with self._looking('Secrets.ListSecrets', 'admin'):

@@ -19,6 +19,7 @@ import object_storage
 import ops
 
 import actions
+import adoption_actions
 import catalogue_actions
 import expiry_actions
 import verification_actions
@@ -78,6 +79,7 @@ class CoordinatorCharm(ops.CharmBase):
         self._actions = actions.Actions(self, self._record)
         self._catalogue_actions = catalogue_actions.CatalogueActions(self, self._record)
         self._expiry_actions = expiry_actions.ExpiryActions(self, self._record)
+        self._adoption_actions = adoption_actions.AdoptionActions(self, self._record)
         self._verification_actions = verification_actions.VerificationActions(self, self._record)
         framework.observe(self.on.collect_unit_status, self._on_collect_status)
         framework.observe(self.on.collect_app_status, self._on_collect_status)
@@ -150,7 +152,7 @@ class CoordinatorCharm(ops.CharmBase):
             stored = self._record.save(moved) if moved != op else None
             if stored is not None:
                 if plans.published(stored):
-                    self._record.set_last_complete(stored.id)
+                    self._record.set_last_complete(stored.backup_id)
                 history.write(stored, reachable)
             # An answer that is outstanding must be remembered even if this record is lost.
             if advance.all_answered(op, moved):

@@ -40,6 +40,10 @@ def parse_stamp(text: str) -> datetime.datetime:
     return datetime.datetime.strptime(text, '%Y-%m-%dT%H:%M:%SZ').replace(tzinfo=datetime.UTC)
 
 
+ADOPTED = 'adopted-id'
+"""Parameter: the id of the set that adopt-backup makes."""
+
+
 @dataclasses.dataclass(frozen=True)
 class StepRecord:
     """How far one step has come."""
@@ -70,7 +74,7 @@ class Operation:
     """One run of a plan."""
 
     id: str
-    """For a backup it is the backup id as well."""
+    """For backup-all it is the backup id as well."""
     kind: str
     settings: settings.Settings
     steps: tuple[StepRecord, ...]
@@ -94,6 +98,11 @@ class Operation:
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What the action was given; a secret only by its URI."""
+
+    @property
+    def backup_id(self) -> str:
+        """Id of the backup set that it makes: its own, unless it adopts one of an earlier time."""
+        return self.parameters.get(ADOPTED, self.id)
 
     @classmethod
     def new(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from coordinator import operation
 from coordinator.step import Plan, Step, minutes
 from coordinator.steps import (
+    adopting,
     aiming,
     backup_set,
     checks,
@@ -21,6 +22,14 @@ from coordinator.steps import (
     verifying,
 )
 
+_CAPTURE = Step(
+    'capture-secrets',
+    'seal the passwords of {postgresql} for {recipients} recipient(s) into the repository',
+    passwords.capture,
+    undo=passwords.discard,
+    remains=passwords.sealed_remains,
+)
+
 _SCALE_DOWN = Step(
     'scale-down-postgresql',
     '{scale_down}',
@@ -30,6 +39,22 @@ _SCALE_DOWN = Step(
     deadline=lambda settings: settings.scaling_deadline,
     undo_deadline=lambda settings: settings.scaling_deadline,
     remains=postgresql.remains,
+)
+
+_VERIFY = Step(
+    'verify',
+    'look at every object of both backups in S3',
+    backup_set.verify,
+    deadline=minutes(60),
+    only_looks=True,
+)
+
+_PUBLISH = Step(
+    'publish',
+    'write the manifest: from then on the backup set exists',
+    backup_set.publish,
+    undo=backup_set.withdraw,
+    remains=backup_set.remains,
 )
 
 # Whatever becomes of it: the set that was just made is there, and stays.
@@ -54,13 +79,7 @@ BACKUP_ALL = Plan(
             checks.ready_for_backup,
             only_looks=True,
         ),
-        Step(
-            'capture-secrets',
-            'seal the passwords of {postgresql} for {recipients} recipient(s) into the repository',
-            passwords.capture,
-            undo=passwords.discard,
-            remains=passwords.sealed_remains,
-        ),
+        _CAPTURE,
         _SCALE_DOWN,
         Step(
             'back-up-postgresql',
@@ -95,20 +114,8 @@ BACKUP_ALL = Plan(
             tolerated=True,
             remains=postgresql.remains,
         ),
-        Step(
-            'verify',
-            'look at every object of both backups in S3',
-            backup_set.verify,
-            deadline=minutes(60),
-            only_looks=True,
-        ),
-        Step(
-            'publish',
-            'write the manifest: from then on the backup set exists',
-            backup_set.publish,
-            undo=backup_set.withdraw,
-            remains=backup_set.remains,
-        ),
+        _VERIFY,
+        _PUBLISH,
         _EXPIRE,
     ),
     commit='publish',
@@ -236,6 +243,19 @@ EXPIRE = Plan(
     ),
 )
 
+ADOPT_BACKUP = Plan(
+    'adopt-backup',
+    (
+        Step(
+            'check', 'look whether both backups belong together', adopting.ready, only_looks=True
+        ),
+        _CAPTURE,
+        _VERIFY,
+        _PUBLISH,
+    ),
+    commit='publish',
+)
+
 VERIFY_BACKUP = Plan(
     'verify-backup',
     (
@@ -251,7 +271,8 @@ VERIFY_BACKUP = Plan(
 )
 
 PLANS: Mapping[str, Plan] = {
-    plan.kind: plan for plan in (BACKUP_ALL, RESTORE_ALL, DELETE_BACKUP, EXPIRE, VERIFY_BACKUP)
+    plan.kind: plan
+    for plan in (BACKUP_ALL, RESTORE_ALL, DELETE_BACKUP, EXPIRE, ADOPT_BACKUP, VERIFY_BACKUP)
 }
 
 

@@ -120,6 +120,8 @@ class Secret:
     owner: str
     """`application-<name>`, `unit-<name>-<n>` or `model-<uuid>`, as Juju tags it."""
     label: str
+    updated: datetime.datetime | None = None
+    """When its content changed last; None if Juju does not say."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -68,7 +68,8 @@ class Record:
         return json.loads(text)['backup-id'] if text else ''
 
     def set_last_complete(self, backup_id: str) -> None:
-        """Note the newest complete set."""
+        """Note a complete set, if it is the newest."""
+        backup_id = max(backup_id, self.last_complete)
         self._put(_LAST_COMPLETE, json.dumps({'backup-id': backup_id}))
 
     def _get(self, key: str) -> str:

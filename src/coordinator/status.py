@@ -9,6 +9,8 @@ from coordinator import ended, operation, plain
 
 _LONGEST = 240
 """Characters: a status line is read in a table."""
+_MENDING = ('backup-all', 'restore-all')
+"""Kinds of operation after which all is well again, whatever was wrong before."""
 _UNITS = (('d', 86400), ('h', 3600), ('min', 60), ('s', 1))
 
 
@@ -53,11 +55,17 @@ def _trouble(op: operation.Operation | None, earlier: Sequence[ended.Ended]) -> 
     """Return the operation that still wants a person, if there is one.
 
     One that was aborted and put everything back has mended nothing: what was wrong before it
-    counts, until an operation completes.
+    counts, until a backup or a restore completes, or another operation of the same kind.
     """
-    entries = earlier if op is None else ended.adding(earlier, op)
-    last = next((e for e in entries if e.status != operation.ABORTED or e.error), None)
-    return None if last is None or last.status == operation.COMPLETE else last
+    mended: set[str] = set()
+    for entry in earlier if op is None else ended.adding(earlier, op):
+        if entry.status == operation.COMPLETE:
+            mended.add(entry.kind)
+            if entry.kind in _MENDING:
+                return None
+        elif entry.kind not in mended and (entry.status != operation.ABORTED or entry.error):
+            return entry
+    return None
 
 
 def _progress(op: operation.Operation) -> str:

@@ -447,7 +447,8 @@ def test_a_user_secret_is_made_found_granted_and_removed(site: Site, juju: ports
     juju.grant_secret(secret_id, 'pg')
     juju.grant_secret(secret_id, 'pg')
 
-    assert found == [ports.Secret(secret_id, f'model-{site.juju.uuid}', 'passwords')]
+    changed = site.juju.secrets[secret_id].updated
+    assert found == [ports.Secret(secret_id, f'model-{site.juju.uuid}', 'passwords', changed)]
     assert first == content
     assert juju.reveal_secret(secret_id) == content
     assert site.juju.secrets[secret_id].grants == {'pg'}
@@ -463,7 +464,9 @@ def test_secrets_of_applications_are_found_by_their_label(site: Site, juju: port
     charms = site.do(site.juju.add_secret, 'application-pg', content, label)
     site.do(site.juju.add_secret, 'application-app', content, 'database-peers.pg.app2')
 
-    assert juju.secrets(label) == [ports.Secret(charms.id, 'application-pg', label)]
+    assert juju.secrets(label) == [
+        ports.Secret(charms.id, 'application-pg', label, charms.updated)
+    ]
     assert juju.reveal_secret(charms.id) == content
 
 

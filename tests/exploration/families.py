@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from coordinator import catalogue, rules, settings
 from rehearsal import site
-from tests import backup_sets, restores, simulation
+from tests import backup_sets, by_hand, restores, simulation
 from tests.exploration import faults, meddling
 
 SHORT = {'scaling_minutes': 40, 'postgresql_backup_minutes': 60, 'maas_backup_minutes': 50}
@@ -68,9 +68,11 @@ SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
     'delete-backup': lambda: _on_sets(
         'delete-backup', backup_id=backup_sets.name(backup_sets.DAYS[0])
     ),
+    'adopt-backup': by_hand.adopting_them,
     'verify-backup': lambda: _on_sets('verify-backup', backup_id='all', deep='false'),
     'verify-backup, whole': lambda: _on_sets('verify-backup', backup_id='latest', deep='true'),
 }
+ADOPTIONS = ('adopt-backup',)
 DELETIONS = ('expire', 'delete-backup')
 VERIFICATIONS = ('verify-backup', 'verify-backup, whole')
 BACKUPS = tuple(name for name in SCENARIOS if name.startswith('backup'))
@@ -125,6 +127,13 @@ FAMILIES: Sequence[Family] = (
     Family('a deletion: another leader', [faults.DEPOSED], DELETIONS),
     Family('a deletion: abort', [faults.ABORTS], DELETIONS),
     Family('a deletion: abort, then a loss', [faults.ABORTS, _EFFECTS], DELETIONS),
+    Family('an adoption: one loss', [faults.LOSSES], ADOPTIONS),
+    Family('an adoption: two losses', [_EFFECTS, _EFFECTS], ADOPTIONS),
+    Family('an adoption: one error', [_ERRORS], ADOPTIONS),
+    Family('an adoption: an error until it is mended', [_OUTAGES], ADOPTIONS),
+    Family('an adoption: one answer lost', [faults.LOST_ANSWERS], ADOPTIONS),
+    Family('an adoption: another leader', [faults.DEPOSED], ADOPTIONS),
+    Family('an adoption: abort, then a loss', [faults.ABORTS, _EFFECTS], ADOPTIONS),
     Family('a verification: one loss', [faults.LOSSES], VERIFICATIONS),
     Family('a verification: two losses, sample', [_EFFECTS, _EFFECTS], VERIFICATIONS, one_in=4),
     Family('a verification: one error', [_ERRORS], VERIFICATIONS),

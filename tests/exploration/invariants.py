@@ -194,8 +194,11 @@ class Watch:
         ours = {key for key in new if '/coordinator/' in f'/{key}'}
         # The probe has one key for ever: the next backup's check removes what a crash left.
         explained = {f'coordinator/operations/{op.id}.json', checks.PROBE, index.KEY}
-        if op.kind == 'backup-all' and plans.published(op):
-            of_the_set = {catalogue.manifest_key(op.id), catalogue.sealed_key(op.id)}
+        if plans.published(op):
+            of_the_set = {
+                catalogue.manifest_key(op.backup_id),
+                catalogue.sealed_key(op.backup_id),
+            }
             explained |= of_the_set
             for key in of_the_set - ours if not self.meddled else ():
                 yield f'the backup set is published, and {key} is not there'

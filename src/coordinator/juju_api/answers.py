@@ -298,6 +298,7 @@ class SecretResult(Answer):
     uri: SecretId
     owner_tag: str = ''
     label: str = ''
+    update_time: Time = None
     value: SecretValue | None = None
 
 

@@ -128,7 +128,11 @@ class JujuApi:
     def secrets(self, label: str = '') -> Sequence[ports.Secret]:
         wanted = {'label': label} if label else {}
         found = self._look(lambda c: facades.secrets(c, wanted))
-        return [ports.Secret(s.uri, s.owner_tag, s.label) for s in found if label in ('', s.label)]
+        return [
+            ports.Secret(s.uri, s.owner_tag, s.label, s.update_time)
+            for s in found
+            if label in ('', s.label)
+        ]
 
     def reveal_secret(self, secret_id: str) -> Mapping[str, str]:
         wanted = {'uri': wire.secret_uri(secret_id)}

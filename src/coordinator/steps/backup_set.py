@@ -109,11 +109,12 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
     """
     model: dict[str, str] = json.loads(op.fact(checks.MODEL))
     contents = manifest.Manifest(
-        backup_id=op.id,
-        started=op.started,
+        backup_id=op.backup_id,
+        # One that is adopted was made when its database was backed up, which is its id.
+        started=op.backup_id if operation.ADOPTED in op.parameters else op.started,
         verified=op.fact(VERIFIED),
         coordinator_version=VERSION,
-        strategy=op.settings.strategy,
+        strategy=op.settings.strategy if op.kind == 'backup-all' else 'by hand',
         model=manifest.Model.model_validate(model),
         maas=manifest.Maas.model_validate_json(op.fact(MAAS)),
         postgresql=manifest.PostgreSQL.model_validate_json(op.fact(POSTGRESQL)),
@@ -130,7 +131,7 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 def withdraw(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: the manifest may have arrived although its PUT seemed to fail. It goes first."""
-    catalogue.withdraw(repository.of(op, world), op.id)
+    catalogue.withdraw(repository.of(op, world), op.backup_id)
     return step.Done()
 
 
@@ -138,7 +139,7 @@ def remains(op: operation.Operation) -> list[str]:
     """Return the set that may be published when an operation ends as it is."""
     if op.record('publish').state in (operation.TO_DO, operation.UNDONE):
         return []
-    return [f'backup set {op.id} may be published: list-backups shows it']
+    return [f'backup set {op.backup_id} may be published: list-backups shows it']
 
 
 def _seconds(op: operation.Operation) -> dict[str, int]:

@@ -54,23 +54,26 @@ def ready_for_backup(op: operation.Operation, world: ports.World) -> step.Outcom
     model = {'name': status.name, 'uuid': world.model_uuid, 'juju-version': status.juju_version}
     facts = {MODEL: json.dumps(model), **repository.remembered(world)}
     for name in (op.settings.maas, op.settings.postgresql):
-        facts[_CHARM + name] = _describe(site.application(status, name))
+        app = site.application(status, name)
+        facts |= remembering(app, len(app.units))
     return step.Done(facts)
 
 
-def _describe(app: ports.Application) -> str:
-    return manifest.Charm(
+def remembering(app: ports.Application, units: int) -> dict[str, str]:
+    """Return the fact that says what an application was when it was backed up."""
+    described = manifest.Charm(
         application=app.name,
         charm=app.charm,
         channel=app.channel,
         revision=app.revision,
         workload_version=app.workload_version,
-        units=len(app.units),
-    ).model_dump_json(by_alias=True)
+        units=units,
+    )
+    return {_CHARM + app.name: described.model_dump_json(by_alias=True)}
 
 
 def remembered_charm(op: operation.Operation, application: str) -> manifest.Charm:
-    """Return what `ready_for_backup` remembered of an application."""
+    """Return what `remembering` noted of an application."""
     return manifest.Charm.model_validate_json(op.fact(_CHARM + application))
 
 

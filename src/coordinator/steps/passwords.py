@@ -16,12 +16,11 @@ OPTIONAL = ('backup',)
 SEALED, HASHES = 'sealed-passwords', 'password-hashes'
 
 
-def in_force(world: ports.World, application: str) -> dict[str, str]:
-    """Return the system users' passwords out of PostgreSQL's peer secret.
+def secret(world: ports.World, application: str) -> ports.Secret:
+    """Return PostgreSQL's peer secret.
 
     Raises:
-        StepError: the secret or one of its keys is not there.
-        NotAuthorised: the coordinator's Juju user is no model admin.
+        StepError: it is not there.
     """
     label = f'database-peers.{application}.app'
     found = [s for s in world.juju.secrets(label) if s.owner == f'application-{application}']
@@ -29,11 +28,22 @@ def in_force(world: ports.World, application: str) -> dict[str, str]:
         raise errors.StepError(
             f'{application} has no secret labelled {label}: is it charm postgresql, and settled?'
         )
-    content = world.juju.reveal_secret(found[0].id)
+    return found[0]
+
+
+def in_force(world: ports.World, application: str) -> dict[str, str]:
+    """Return the system users' passwords out of PostgreSQL's peer secret.
+
+    Raises:
+        StepError: the secret or one of its keys is not there.
+        NotAuthorised: the coordinator's Juju user is no model admin.
+    """
+    found = secret(world, application)
+    content = world.juju.reveal_secret(found.id)
     missing = [name for name in REQUIRED if not content.get(f'{name}-password')]
     if missing:
         raise errors.StepError(
-            f'secret {label} lacks {", ".join(f"{name}-password" for name in missing)}: '
+            f'secret {found.label} lacks {", ".join(f"{name}-password" for name in missing)}: '
             f'wait until {application} is settled, then try again'
         )
     return {
@@ -50,8 +60,8 @@ def capture(op: operation.Operation, world: ports.World) -> step.Outcome:
     twice, and the facts must fit the object that stays.
     """
     passwords = in_force(world, op.settings.postgresql)
-    sealed = sealing.seal(op.id, world.model_uuid, passwords, op.settings.recipients)
-    stored = repository.of(op, world).put(catalogue.sealed_key(op.id), sealed)
+    sealed = sealing.seal(op.backup_id, world.model_uuid, passwords, op.settings.recipients)
+    stored = repository.of(op, world).put(catalogue.sealed_key(op.backup_id), sealed)
     entry = manifest.Object(
         key=stored.key,
         size=len(sealed),
@@ -64,7 +74,7 @@ def capture(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 def discard(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: a set that is not published keeps nobody's passwords."""
-    repository.of(op, world).delete(catalogue.sealed_key(op.id))
+    repository.of(op, world).delete(catalogue.sealed_key(op.backup_id))
     return step.Done()
 
 
@@ -72,7 +82,7 @@ def sealed_remains(op: operation.Operation) -> list[str]:
     """Return what is in S3 of passwords when an operation ends as it is."""
     if op.record('capture-secrets').state in (operation.TO_DO, operation.UNDONE):
         return []
-    key = catalogue.sealed_key(op.id)
+    key = catalogue.sealed_key(op.backup_id)
     return [f'sealed passwords may be left in the repository: {key}']
 
 
