@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rehearsal import model
-from rehearsal.standins import agent, behaviour, system_users
+from rehearsal import contents, model
+from rehearsal.standins import agent, behaviour, body, installation, system_users
 
 
 @dataclasses.dataclass
@@ -76,6 +76,15 @@ class S3:
     postgresql: Mapping[str, str]
 
 
+@dataclasses.dataclass(frozen=True)
+class Below:
+    """What the stand-ins stand upon, when that is not modelled in their own state."""
+
+    postgresql: body.Body
+    maas: installation.Installation
+    contents: contents.Contents
+
+
 @dataclasses.dataclass
 class Site:
     """A deployed charmed MAAS."""
@@ -88,6 +97,12 @@ class Site:
     maas_switches: behaviour.MaasBehaviour
     postgresql_switches: behaviour.PostgresqlBehaviour
     s3: S3
+    below: Below | None = None
+
+    @property
+    def contents(self) -> contents.Contents:
+        """Where that is which a restore must bring back."""
+        return self.below.contents if self.below else contents.Modelled()
 
     @property
     def maas_restarts(self) -> int:
@@ -103,7 +118,7 @@ class Site:
     @property
     def database(self) -> dict[str, Any]:
         """What MAAS's database holds."""
-        return self.postgresql.state.get('database', {})
+        return self.contents.database(self)
 
     def fingerprint(self) -> dict[str, Any]:
         """Return everything that a restore must bring back, as plain data to compare.
@@ -111,8 +126,8 @@ class Site:
         Which unit has which controller id does not matter, so regions go by that.
         """
         regions = {
-            state['system-id']: {kind: sorted(state[kind]) for kind in ('images', 'preseeds')}
-            for state in self.maas.states.values()
+            state['system-id']: self.contents.files(self, unit)
+            for unit, state in self.maas.states.items()
         }
         names = [f'{user}-password' for user in (*system_users.USERS, 'backup')]
         passwords = {
@@ -141,14 +156,8 @@ class Site:
 
     def add_machine(self, name: str) -> None:
         """Let MAAS commission one more machine."""
-        self.postgresql.update(
-            database={**self.database, 'machines': [*self.database['machines'], name]}
-        )
+        self.contents.add_machine(self, name)
 
     def add_image(self, name: str) -> None:
         """Upload an image: into the database, and to the files of every region."""
-        self.postgresql.update(
-            database={**self.database, 'images': [*self.database['images'], name]}
-        )
-        for unit, state in self.maas.states.items():
-            self.maas.update_unit(unit, images=[*state['images'], name])
+        self.contents.add_image(self, name)

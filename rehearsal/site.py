@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rehearsal import clock, memory_store, model
-from rehearsal.deployed import S3, Deployed, Site
+from rehearsal.deployed import S3, Below, Deployed, Site
 from rehearsal.standins import (
     agent,
     behaviour,
@@ -21,7 +22,6 @@ MAAS = 'maas-region'
 POSTGRESQL = 'postgresql'
 S3_MAAS = 's3-integrator-maas'
 S3_POSTGRESQL = 's3-integrator-postgresql'
-MACHINES = ('able-ant', 'brave-bee', 'calm-cat')
 _KEYS = s3_integrator.KEYS
 
 
@@ -49,14 +49,15 @@ def deploy_site(
     postgresql_connection: Mapping[str, str] | None = None,
     maas_switches: behaviour.MaasBehaviour | None = None,
     postgresql_switches: behaviour.PostgresqlBehaviour | None = None,
+    below: Below | None = None,
 ) -> Site:
     """Deploy charmed MAAS with its two S3 integrators. `settle` waits until it is up.
 
-    Without `store_for`, S3 is in memory.
+    Without `store_for`, S3 is in memory; without `below`, databases and files are modelled.
     """
     stores = store_for or memory_store.MemoryS3(juju.clock.now).store_for
-    maas = maas_region.MaasRegion(maas_switches)
-    database = postgresql.Postgresql(postgresql_switches)
+    maas = maas_region.MaasRegion(maas_switches, below.maas if below else None)
+    database = postgresql.Postgresql(postgresql_switches, below.postgresql if below else None)
     places = _machines(juju, regions, postgresql_units)
 
     def deploy(name: str, charm: stand_in.StandIn, units: int) -> Deployed:
@@ -78,6 +79,7 @@ def deploy_site(
             maas_connection or connection('maas'),
             postgresql_connection or connection('postgresql'),
         ),
+        below,
     )
     _connect(site.s3_maas, s3_track, site.s3.maas)
     _connect(site.s3_postgresql, s3_track, site.s3.postgresql)
@@ -86,15 +88,7 @@ def deploy_site(
         juju.integrate(
             f'{name}:{s3_parameters.ENDPOINT}', f'{integrator}:{s3_integrator.ENDPOINT}'
         )
-    site.postgresql.update(
-        database={
-            'machines': list(MACHINES),
-            'images': list(maas_region.IMAGES),
-            'controllers': [
-                maas_region.system_id(juju.uuid, unit) for unit in site.maas.application.units
-            ],
-        }
-    )
+    site.contents.begin(site)
     return site
 
 
@@ -119,6 +113,7 @@ def deploy_afresh(
         postgresql_connection=lost.s3.postgresql,
         maas_switches=lost.maas_switches,
         postgresql_switches=lost.postgresql_switches,
+        below=lost.below,
     )
 
 
@@ -144,7 +139,10 @@ def _machines(juju: model.Model, regions: int, databases: int) -> dict[str, list
 def _connect(integrator: Deployed, track: int, fields: Mapping[str, str]) -> None:
     """Configure an integrator, and give it the keys in the way of its track."""
     juju, name = integrator.juju, integrator.name
-    juju.set_config(name, {key: value for key, value in fields.items() if key not in _KEYS})
+    options = {key: value for key, value in fields.items() if key not in _KEYS}
+    if 'tls-ca-chain' in options:
+        options['tls-ca-chain'] = base64.b64encode(options['tls-ca-chain'].encode()).decode()
+    juju.set_config(name, options)
     keys = {key: fields[key] for key in _KEYS}
     if track == 1:
         juju.enqueue([(integrator.leader, 'sync-s3-credentials', keys, False, '')])

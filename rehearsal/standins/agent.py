@@ -45,7 +45,7 @@ class StandInAgent:
             # The charm's process ends well nevertheless: what it wrote is kept.
             self._end(here, task)
             raise model.ActionFailed(str(error)) from error
-        except errors.CoordinatorError as error:
+        except (host.HookError, errors.CoordinatorError) as error:
             raise model.ActionFailed('exit status 1') from error
         self._end(here, task)
 
@@ -64,7 +64,7 @@ class StandInAgent:
         """Nothing outlives the work itself, which the model stops."""
 
     def removed(self, unit: model.Unit) -> None:
-        """Nothing is kept outside the model."""
+        self._charm.removed(self._juju.uuid, unit.name)
 
 
 class ModelHost:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import functools
-import gzip
-import hashlib
-import io
 import json
 import math
-import tarfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordinator import errors, ports
 from rehearsal import clock
-from rehearsal.standins import behaviour, host, s3_parameters
+from rehearsal.standins import behaviour, host, installation, s3_parameters
 
 METADATA = 'backup_metadata.json'
 CONTROLLERS = 'controllers.txt'
@@ -28,8 +24,9 @@ _SEE_LOG = ' Please check the juju debug-log for more details.'
 class Backups:
     """The backup half of maas-region."""
 
-    def __init__(self, switches: behaviour.MaasBehaviour):
+    def __init__(self, switches: behaviour.MaasBehaviour, below: installation.Installation):
         self._switches = switches
+        self._installation = below
 
     def create(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
         """Run create-backup."""
@@ -82,19 +79,23 @@ class Backups:
         here.log('Retrieving region ids from MAAS...')
         if not here.own.get('endpoints'):
             raise host.ActionError('Failed to retrieve region ids from the MAAS API')
-        ids = '\n'.join(sorted(controllers(here))).encode()
+        try:
+            known = yield functools.partial(self._installation.controllers, here)
+        except installation.Unreachable as error:
+            raise host.ActionError('Failed to retrieve region ids from the MAAS API') from error
+        ids = '\n'.join(sorted(controllers(here) if known is None else known)).encode()
         here.log('Uploading region ids to S3...')
         yield lambda: store.put(f'{folder}/{CONTROLLERS}', ids)
         here.log('Creating image archive for S3 backup...')
         yield self._switches.backup / 2
         yield from fault.strike('middle')
         here.log('Uploading image archive to S3, see debug-log for progress...')
-        images = archive(tuple(here.own['images']))
+        images = yield functools.partial(self._installation.archive, here, 'images')
         yield lambda: store.put(f'{folder}/{IMAGES}', images)
         here.log('Creating preseed archive for S3 backup...')
         yield self._switches.backup / 2
         here.log('Uploading preseed archive to S3...')
-        preseeds = archive(tuple(here.own['preseeds']))
+        preseeds = yield functools.partial(self._installation.archive, here, 'preseeds')
         yield lambda: store.put(f'{folder}/{PRESEEDS}', preseeds)
 
     def _metadata(self, here: host.Host, success: bool) -> dict[str, Any]:
@@ -120,22 +121,6 @@ class Backups:
 def controllers(here: host.Host) -> list[str]:
     """Return the system ids of the region controllers."""
     return [state['system-id'] for state in here.states().values() if 'system-id' in state]
-
-
-@functools.lru_cache(maxsize=64)
-def archive(names: Sequence[str]) -> bytes:
-    """Return a tar.gz of these files, whose contents follow from their names."""
-    packed = io.BytesIO()
-    with (
-        gzip.GzipFile(fileobj=packed, mode='wb', mtime=0) as zipped,
-        tarfile.open(fileobj=zipped, mode='w') as tar,
-    ):
-        for name in sorted(names):
-            content = hashlib.shake_128(name.encode()).digest(1024)
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
 
 
 def _lines(store: ports.ObjectStore, fields: Mapping[str, str]) -> list[tuple[str, ...]]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import json
-from collections.abc import Sequence
 
 from coordinator import errors
 from rehearsal import clock, model
 from rehearsal.standins import (
     behaviour,
     host,
+    installation,
     maas_backups,
     maas_restore,
-    postgresql,
+    modelled,
     s3_parameters,
     stand_in,
 )
@@ -24,9 +25,6 @@ DATABASE_NAME = 'maas_region_db'
 PEERS = 'maas-cluster'
 ADMIN = 'maas-admin'
 INITIALISING = 'Initializing the MAAS database'
-CUSTOM = 'custom/'
-IMAGES = ('bootloaders/uefi/amd64', 'ubuntu/noble/amd64', f'{CUSTOM}rocky-9/amd64')
-PRESEEDS = ('curtin', 'curtin_userdata', 'enlist')
 _SERVICES = ('apiserver', 'bind9', 'http', 'ntp', 'proxy', 'rackd', 'regiond', 'temporal')
 
 
@@ -43,14 +41,12 @@ class MaasRegion:
     def __init__(
         self,
         switches: behaviour.MaasBehaviour | None = None,
-        images: Sequence[str] = IMAGES,
-        preseeds: Sequence[str] = PRESEEDS,
+        below: installation.Installation | None = None,
     ):
         self.behaviour = switches or behaviour.MaasBehaviour()
-        self._images = images
-        self._preseeds = preseeds
-        backups = maas_backups.Backups(self.behaviour)
-        restores = maas_restore.Restores(self.behaviour)
+        self._installation = below or installation.Modelled()
+        backups = maas_backups.Backups(self.behaviour, self._installation)
+        restores = maas_restore.Restores(self.behaviour, self._installation)
         self._actions: dict[str, stand_in.Action] = {
             'create-backup': backups.create,
             'list-backups': backups.list,
@@ -88,6 +84,9 @@ class MaasRegion:
             raise
         self._show_status(here)
 
+    def removed(self, model_uuid: str, unit: str) -> None:
+        self._installation.removed(model_uuid, unit)
+
     def _install(self, here: host.Host) -> clock.Work:
         here.set_status('maintenance', 'installing...')
         yield self.behaviour.install
@@ -98,13 +97,11 @@ class MaasRegion:
         here.own.update(
             {
                 'system-id': system_id(here.model_uuid, here.unit),
-                'images': list(self._images),
-                'preseeds': list(self._preseeds),
                 'restarts': 0,
                 'downtime': 0.0,
             }
         )
-        yield from ()
+        yield functools.partial(self._installation.install, here)
 
     def _request_database(self, here: host.Host) -> clock.Work:
         if here.is_leader():
@@ -131,7 +128,7 @@ class MaasRegion:
         _go_down(here)
         for key in ('endpoints', 'waits-for-turn', 'lacks'):
             here.own.pop(key, None)
-        yield from ()
+        yield functools.partial(self._installation.stop, here)
 
     def _take_turns(self, here: host.Host) -> clock.Work:
         """Initialise one region at a time: the leader says whose turn it is."""
@@ -151,7 +148,11 @@ class MaasRegion:
         endpoints = _endpoints(here)
         if not endpoints:
             return
-        here.own['lacks'] = _images_without_file(here)
+        access = _access(here)
+        try:
+            here.own['lacks'] = yield functools.partial(self._installation.start, here, access)
+        except installation.Unreachable as error:
+            raise host.HookError(str(error)) from error
         if here.own['lacks']:
             here.own.pop('endpoints', None)
             here.own['waits-for-turn'] = True
@@ -225,19 +226,17 @@ def _endpoints(here: host.Host) -> str:
     return ''
 
 
-def _images_without_file(here: host.Host) -> list[str]:
-    """Return the custom images that the database knows and this region has no file of.
-
-    Others MAAS downloads again.
-    """
-    for relation in here.relations(DATABASE):
-        known: list[str] = json.loads(relation.remote.get(postgresql.IMAGES, '[]'))
-        return [
-            image
-            for image in known
-            if image.startswith(CUSTOM) and image not in here.own['images']
-        ]
-    return []
+def _access(here: host.Host) -> installation.Access:
+    """Return what the relation says of the database."""
+    relation = here.relations(DATABASE)[0]
+    login = here.read_secret(relation.remote['secret-user'])
+    return installation.Access(
+        endpoint=relation.remote['endpoints'],
+        database=relation.remote['database'],
+        user=login['username'],
+        password=login['password'],
+        images=json.loads(relation.remote.get(modelled.IMAGES, '[]')),
+    )
 
 
 def _go_down(here: host.Host) -> None:

@@ -7,6 +7,7 @@ becomes of it, the results say that the restore is finished; only the task's sta
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import tarfile
@@ -14,7 +15,7 @@ from collections.abc import Generator
 
 from coordinator import errors, ports
 from rehearsal import clock
-from rehearsal.standins import behaviour, host, maas_backups, s3_parameters
+from rehearsal.standins import behaviour, host, installation, maas_backups, s3_parameters
 
 DATABASE = 'maas-db'
 _LARGEST = 64 << 20
@@ -27,8 +28,9 @@ class _Unfit(Exception):
 class Restores:
     """The restore half of maas-region."""
 
-    def __init__(self, switches: behaviour.MaasBehaviour):
+    def __init__(self, switches: behaviour.MaasBehaviour, below: installation.Installation):
         self._switches = switches
+        self._installation = below
 
     def restore(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
         """Run restore-backup. A fault in its middle strikes between removal and download."""
@@ -70,14 +72,15 @@ class Restores:
             ('images', maas_backups.IMAGES),
         ):
             with _failing(f'Failed to download and extract {kind} from S3 backup.'):
-                here.own[kind] = []
+                yield functools.partial(self._installation.clear, here, kind)
                 here.save()
                 if kind == 'images':
                     yield from fault.strike('middle')
                 here.log(f'Downloading {name.partition(".")[0]} from s3...')
                 yield self._switches.restore / 2
                 packed = yield lambda name=name: store.get(f'{folder}/{name}', _LARGEST)
-                here.own[kind] = _unpacked(packed)
+                files = _unpacked(packed)
+                yield functools.partial(self._installation.unpack, here, kind, files)
                 here.save()
 
 
@@ -143,15 +146,14 @@ def _take_id(here: host.Host, controllers: list[str]) -> None:
     here.save()
 
 
-def _unpacked(packed: bytes) -> list[str]:
-    """Return the names of an archive's files, having read each of them."""
+def _unpacked(packed: bytes) -> dict[str, bytes]:
+    """Return an archive's files by their names."""
     with tarfile.open(fileobj=io.BytesIO(packed), mode='r:gz') as archive:
-        names: list[str] = []
+        files: dict[str, bytes] = {}
         for member in archive:
             file = archive.extractfile(member)
             if file is not None:
-                file.read()
-                names.append(member.name)
-    if not names:
+                files[member.name] = file.read()
+    if not files:
         raise _Unfit('the archive did not contain any files')
-    return names
+    return files

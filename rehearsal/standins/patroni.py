@@ -6,17 +6,29 @@ of the members that Raft knows, the primary and the timeline, in the shared stat
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
+
 from rehearsal import clock
-from rehearsal.standins import behaviour, host
+from rehearsal.standins import behaviour, body, host
 
 RUNNING = 'running'
 
 
 def primary(here: host.Host, switches: behaviour.PostgresqlBehaviour) -> str:
-    """Return the primary's unit name; '' when Patroni does not answer or there is none."""
+    """Return the primary that Patroni keeps; '' when it does not answer or there is none."""
     if switches.no_primary or here.shared.get('quorum-lost') or 'restore' in here.shared:
         return ''
     return here.shared.get('primary', '')
+
+
+def ask_primary(
+    here: host.Host, switches: behaviour.PostgresqlBehaviour, below: body.Body
+) -> clock.Answering[str]:
+    """Return the primary by what the servers themselves say; '' as `primary` does."""
+    if not primary(here, switches):
+        return ''
+    return (yield functools.partial(below.primary, here))
 
 
 def running(here: host.Host) -> list[str]:
@@ -25,7 +37,12 @@ def running(here: host.Host) -> list[str]:
     return [name for name in here.units() if states.get(name, {}).get('member') == RUNNING]
 
 
-def join(here: host.Host, switches: behaviour.PostgresqlBehaviour) -> clock.Work:
+def join(
+    here: host.Host,
+    switches: behaviour.PostgresqlBehaviour,
+    below: body.Body,
+    passwords: Mapping[str, str],
+) -> clock.Work:
     """Become a member: the first one makes the cluster, others copy it."""
     if here.own.get('member') == RUNNING:
         return
@@ -33,16 +50,20 @@ def join(here: host.Host, switches: behaviour.PostgresqlBehaviour) -> clock.Work
         if not here.is_leader():
             here.set_status('waiting', 'awaiting for cluster to start')
             return
+        yield functools.partial(below.bootstrap, here, passwords)
         here.shared.update({'primary': here.unit, 'members': [here.unit], 'timeline': 1})
     else:
         here.set_status('waiting', 'awaiting for member to start')
         if switches.stuck_replica:
             return
         yield switches.join
+        yield functools.partial(below.join, here, passwords)
     here.own['member'] = RUNNING
 
 
-def follow(here: host.Host, switches: behaviour.PostgresqlBehaviour) -> clock.Work:
+def follow(
+    here: host.Host, switches: behaviour.PostgresqlBehaviour, below: body.Body
+) -> clock.Work:
     """As leader, keep the list of members: take out who leaves, one at a time; let others in."""
     if not here.is_leader() or 'primary' not in here.shared or here.shared.get('quorum-lost'):
         return
@@ -58,7 +79,7 @@ def follow(here: host.Host, switches: behaviour.PostgresqlBehaviour) -> clock.Wo
     members = here.shared['members']
     here.shared['members'] = members + [name for name in running(here) if name not in members]
     if here.shared['primary'] not in here.shared['members']:
-        yield from _fail_over(here, switches)
+        yield from _fail_over(here, switches, below)
 
 
 def _leaving(here: host.Host) -> list[str]:
@@ -66,11 +87,14 @@ def _leaving(here: host.Host) -> list[str]:
     return [name for name in here.shared['members'] if name not in staying]
 
 
-def _fail_over(here: host.Host, switches: behaviour.PostgresqlBehaviour) -> clock.Work:
+def _fail_over(
+    here: host.Host, switches: behaviour.PostgresqlBehaviour, below: body.Body
+) -> clock.Work:
     candidates = running(here)
     if not candidates:
         return
     yield switches.failover
+    yield functools.partial(below.promote, here, candidates[0])
     here.shared['primary'] = candidates[0]
     here.shared['timeline'] += 1
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import functools
 
 from rehearsal import clock, model
 from rehearsal.standins import (
     behaviour,
+    body,
     host,
+    modelled,
     patroni,
     postgresql_backups,
     postgresql_restore,
@@ -18,22 +20,26 @@ from rehearsal.standins import (
 
 PEERS = system_users.PEERS
 DATABASE = 'database'
-IMAGES = 'rehearsal-images'
-"""Field of the relation `database` in which a client sees what it would read in the database."""
-PORT = 5432
 _LAST_HOOKS = ('stop', 'remove')
 
 
 class Postgresql:
-    """One application of PostgreSQL."""
+    """One application of PostgreSQL: a charm's rules, above what `body` is for its servers."""
 
     peers = PEERS
 
-    def __init__(self, switches: behaviour.PostgresqlBehaviour | None = None):
+    def __init__(
+        self,
+        switches: behaviour.PostgresqlBehaviour | None = None,
+        below: body.Body | None = None,
+    ):
         self.behaviour = switches or behaviour.PostgresqlBehaviour()
-        self.backups = postgresql_backups.Backups(self.behaviour)
-        self.users = system_users.SystemUsers(self.behaviour)
-        self.restores = postgresql_restore.Restores(self.behaviour, self.users, self.backups)
+        self._body = below or modelled.Modelled(self.behaviour)
+        self.backups = postgresql_backups.Backups(self.behaviour, self._body)
+        self.users = system_users.SystemUsers(self.behaviour, self._body)
+        self.restores = postgresql_restore.Restores(
+            self.behaviour, self.users, self.backups, self._body
+        )
         self._actions: dict[str, stand_in.Action] = {
             'get-primary': self._get_primary,
             'create-backup': self.backups.create,
@@ -53,6 +59,7 @@ class Postgresql:
         if name in _LAST_HOOKS or name.endswith('storage-detaching'):
             if name == 'stop':
                 here.own['member'] = 'stopped'
+                yield functools.partial(self._body.leave, here)
             return
         if name in self._hooks:
             yield from self._hooks[name](here)
@@ -61,6 +68,9 @@ class Postgresql:
 
     def action(self, here: host.Host, name: str) -> clock.Work:
         yield from stand_in.run_action(self._actions, here, name, self.behaviour)
+
+    def removed(self, model_uuid: str, unit: str) -> None:
+        self._body.removed(model_uuid, unit)
 
     def _install(self, here: host.Host) -> clock.Work:
         here.set_status('maintenance', 'installing PostgreSQL')
@@ -71,7 +81,11 @@ class Postgresql:
         here.set_workload_version(self.behaviour.version)
         here.set_unit_secret(f'{PEERS}.{here.application}.unit', {'internal-cert': 'certificate'})
         here.own.update(
-            {'started': True, 'address': here.address, 'version': self.behaviour.version}
+            {
+                'started': True,
+                'endpoint': self._body.endpoint(here),
+                'version': self.behaviour.version,
+            }
         )
         yield from ()
 
@@ -85,42 +99,60 @@ class Postgresql:
             self.users.generate(here)
         yield from self.restores.follow(here, hook)
         if 'restoring-backup' in here.shared:
-            self.users.follow(here, hook)
+            yield from self.users.follow(here, hook)
             self.restores.show(here)
             return
         yield from self._join(here)
         timeline = here.shared.get('timeline')
-        yield from patroni.follow(here, self.behaviour)
+        yield from patroni.follow(here, self.behaviour, self._body)
+        yield from self._follow(here)
         if here.shared.get('timeline') != timeline and timeline is not None:
             yield from self.backups.begin_timeline(here)
         if here.is_leader() and patroni.primary(here, self.behaviour):
-            self._publish_database(here)
+            yield from self._publish_database(here)
             yield from self.backups.initialise(here)
-        self.users.follow(here, hook)
+        yield from self.users.follow(here, hook)
         self._show_status(here)
 
     def _join(self, here: host.Host) -> clock.Work:
         """Become a member. One that joins a blocked cluster is blocked too, and stays it."""
         was = here.own.get('member')
-        yield from patroni.join(here, self.behaviour)
+        passwords = self.users.passwords(here)
+        yield from patroni.join(here, self.behaviour, self._body, passwords)
         joined = here.own.get('member') == patroni.RUNNING != was
         another = here.shared.get('s3-block') == postgresql_backups.ANOTHER_CLUSTER
         if joined and another and not here.is_leader():
             here.own['s3-block'] = postgresql_backups.ANOTHER_CLUSTER
 
-    def _publish_database(self, here: host.Host) -> None:
+    def _follow(self, here: host.Host) -> clock.Work:
+        """Have this unit's server know the primary, and where its WAL goes."""
+        if here.own.get('member') == patroni.RUNNING:
+            fields = s3_parameters.connection(here)
+            yield functools.partial(self._body.follow, here, fields, self.users.passwords(here))
+
+    def _publish_database(self, here: host.Host) -> clock.Work:
         """Tell the database's clients where the primary is, and how to log in."""
         states = here.states()
         primary = here.shared['primary']
-        endpoint = f'{states[primary]["address"]}:{PORT}' if primary in states else ''
+        endpoint = states[primary]['endpoint'] if primary in states else ''
         replicas = [name for name in patroni.running(here) if name != primary]
-        others = ','.join(f'{states[name]["address"]}:{PORT}' for name in replicas)
-        for relation in here.relations(DATABASE):
-            if 'database' not in relation.remote or not endpoint:
-                continue
+        others = ','.join(states[name]['endpoint'] for name in replicas)
+        clients = [
+            (relation, f'relation-{relation.id}')
+            for relation in here.relations(DATABASE)
+            if 'database' in relation.remote and endpoint
+        ]
+        let_in = {
+            user: {
+                'database': relation.remote['database'],
+                'password': system_users.password(here, user),
+            }
+            for relation, user in clients
+        }
+        yield functools.partial(self._body.admit, here, let_in)
+        for relation, user in clients:
             label = f'{DATABASE}.{relation.id}.user.secret'
-            user = f'relation-{relation.id}'
-            word = system_users.password(here, user)
+            word = let_in[user]['password']
             uri = here.set_secret(label, {'username': user, 'password': word})
             here.grant_secret(label, relation)
             relation.update(
@@ -130,7 +162,7 @@ class Postgresql:
                     'read-only-endpoints': others or endpoint,
                     'secret-user': uri,
                     'version': self.behaviour.version,
-                    IMAGES: json.dumps(here.shared.get('database', {}).get('images', [])),
+                    **self._body.published(here),
                 }
             )
 
@@ -152,10 +184,9 @@ class Postgresql:
             here.set_status('active')
 
     def _get_primary(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
-        primary = patroni.primary(here, self.behaviour)
+        primary = yield from patroni.ask_primary(here, self.behaviour, self._body)
         if primary:
             here.results['primary'] = primary
-        yield from ()
 
 
 def _waiting(here: host.Host) -> tuple[str, str]:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
-import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 from coordinator import errors
 from rehearsal import clock
-from rehearsal.standins import (
-    behaviour,
-    host,
-    manifest,
-    patroni,
-    pgbackrest,
-    repository,
-    s3_parameters,
-)
+from rehearsal.standins import behaviour, body, host, patroni, pgbackrest, s3_parameters
 
 ANOTHER_CLUSTER = 'the S3 repository has backups from another cluster'
 ID_FORMAT = '%Y-%m-%dT%H:%M:%SZ'
+NO_STANZA = 'failed to initialize stanza, check your S3 settings'
 OWNER = 'model-uuid.txt'
 TYPES = {'full': 'full', 'differential': 'diff', 'incremental': 'incr'}
 _ACTIONS = {'F': 'full backup', 'D': 'differential backup', 'I': 'incremental backup'}
@@ -35,8 +27,9 @@ _WIDTHS = (20, 19, 8, 20, 23, 20, 20, 8, 0)
 class Backups:
     """The backup half of postgresql."""
 
-    def __init__(self, switches: behaviour.PostgresqlBehaviour):
+    def __init__(self, switches: behaviour.PostgresqlBehaviour, below: body.Body):
         self._switches = switches
+        self._body = below
 
     def initialise(self, here: host.Host) -> clock.Work:
         """As leader, make the stanza in a repository that was related or has changed."""
@@ -50,11 +43,13 @@ class Backups:
         here.shared.update({'s3-seen': seen, 'stanza': '', 's3-block': ''})
         yield self._switches.stanza
         try:
-            problem = yield functools.partial(_claim, here, fields)
+            problem = yield functools.partial(self._claim, here, fields)
         except errors.StoreRefused:
             problem = s3_parameters.NO_BUCKET
+        except body.Failed:
+            problem = NO_STANZA
         here.shared['s3-block'] = problem
-        here.shared['stanza'] = '' if problem else stanza(here)
+        here.shared['stanza'] = '' if problem else body.stanza(here)
 
     def forget(self, here: host.Host) -> clock.Work:
         """Clear up after the relation to S3 has gone."""
@@ -67,8 +62,28 @@ class Backups:
         """Archive the history file of a new primary."""
         if here.shared.get('stanza'):
             fields = s3_parameters.connection(here)
-            timeline = here.shared['timeline']
-            yield lambda: own_repository(here, fields).begin_timeline(timeline)
+            yield functools.partial(self._body.begin_timeline, here, fields)
+
+    def another_cluster(self, here: host.Host, fields: body.Fields) -> str:
+        """Return why this cluster may not use the repository: it is another's; '' if it may."""
+        try:
+            owner = here.store(fields).get(OWNER).decode().strip()
+        except errors.NotFound:
+            owner = here.model_uuid
+        system_id = self._body.system_id(here)
+        foreign = owner != here.model_uuid or any(
+            name != body.stanza(here) or made_for not in (None, system_id)
+            for name, made_for in self._body.stanzas(here, fields).items()
+        )
+        return ANOTHER_CLUSTER if foreign else ''
+
+    def _claim(self, here: host.Host, fields: body.Fields) -> str:
+        """Make the repository this cluster's own, or return why it cannot be."""
+        problem = self.another_cluster(here, fields)
+        if not problem:
+            self._body.create_stanza(here, fields)
+            here.store(fields).put(OWNER, here.model_uuid.encode())
+        return problem
 
     def create(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
         """Run create-backup."""
@@ -79,7 +94,7 @@ class Backups:
         start = here.now()
         probe = s3_parameters.probe(here, start.strftime(ID_FORMAT))
         try:
-            yield lambda: store.put(f'backup/{stanza(here)}/latest', probe)
+            yield lambda: store.put(f'backup/{body.stanza(here)}/latest', probe)
         except errors.CoordinatorError as error:
             raise host.ActionError('Failed to upload metadata to provided S3') from error
         here.set_status('maintenance', 'creating backup')
@@ -104,7 +119,7 @@ class Backups:
             )
         if here.status[0] == 'blocked':
             raise host.ActionError('Unit is in a blocking state')
-        primary = patroni.primary(here, self._switches)
+        primary = yield from patroni.ask_primary(here, self._switches, self._body)
         if not primary:
             raise host.ActionError(
                 'Unit cannot perform backups as the database seems to be offline'
@@ -118,76 +133,56 @@ class Backups:
 
     def _has_backups(self, here: host.Host) -> clock.Answering[bool]:
         fields = s3_parameters.check(here)
-        rows = yield lambda: own_repository(here, fields).rows()
-        return bool(rows)
+        found: body.Listing = yield functools.partial(self._body.listing, here, fields)
+        return bool(found.backups)
 
     def _run(
         self, here: host.Host, fields: Mapping[str, str], kind: str, fault: behaviour.Fault
     ) -> clock.Work:
         """Run pgBackRest, and upload its log whatever becomes of it."""
         start = here.now()
-        store = here.store(fields)
-        folder = f'backup/{stanza(here)}'
         yield self._switches.backup / 2
         try:
             yield from fault.strike('middle')
-        except host.ActionError as error:
-            key = f'{folder}/{pgbackrest.label("full", start)}/backup.log'
-            log = f'Stdout:\n\nStderr:\n{error}\n'.encode()
-            yield lambda: store.put(key, log)
-            raise host.ActionError(f'Failed to backup PostgreSQL with error: {error}') from error
-        yield self._switches.backup / 2
-        if fault.kind == 'nothing':
-            return
-        taken = manifest.Taken(
-            kind=kind,
-            start=start,
-            stop=here.now(),
-            timeline=here.shared['timeline'],
-            database=here.shared.get('database', {}),
-            on_standby=here.shared['primary'] != here.unit,
-            bundle=self._switches.bundle,
-            roles=here.shared.get('roles', {}),
-        )
-        try:
-            label = yield lambda: own_repository(here, fields).back_up(taken)
-        except errors.CoordinatorError as error:
+            yield self._switches.backup / 2
+            if fault.kind == 'nothing':
+                return
+            made: body.Made = yield functools.partial(
+                self._body.back_up, here, fields, kind, start
+            )
+        except (host.ActionError, body.Failed) as error:
+            failed = error if isinstance(error, body.Failed) else body.Failed(str(error))
+            key = _log_key(here, pgbackrest.label('full', start))
+            with contextlib.suppress(errors.CoordinatorError):
+                yield functools.partial(
+                    here.store(fields).put, key, _log(failed.stdout, failed.stderr)
+                )
             raise host.ActionError(
-                f'Failed to backup PostgreSQL with error: ERROR: {error}'
+                f'Failed to backup PostgreSQL with error: {failed.stderr}'
             ) from error
-        log = f'Stdout:\nP00   INFO: new backup label = {label}\n\nStderr:\n\n'.encode()
+        key = _log_key(here, backup_id(made.label))
         try:
-            yield lambda: store.put(f'{folder}/{backup_id(label)}/backup.log', log)
+            yield functools.partial(here.store(fields).put, key, _log(made.stdout, made.stderr))
         except errors.CoordinatorError as error:
             raise host.ActionError('Error uploading logs to S3') from error
 
     def list(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
         """Run list-backups."""
         fields = s3_parameters.check(here)
-
         try:
-            lines = yield functools.partial(_lines, here, fields)
+            found: body.Listing = yield functools.partial(self._body.listing, here, fields)
         except errors.NotFound as error:
             # The charm indexes an empty list: the action dies of it.
             raise host.ActionError('exit status 1') from error
-        except errors.CoordinatorError as error:
+        except (errors.CoordinatorError, body.Failed) as error:
+            reason = error.stderr if isinstance(error, body.Failed) else f'ERROR: {error}'
             raise host.ActionError(
                 'Failed to list PostgreSQL backups with error: '
-                f'Failed to list backups with error: ERROR: {error}'
+                f'Failed to list backups with error: {reason}'
             ) from error
-        here.results['backups'] = _table(fields, lines)
-
-
-def stanza(here: host.Host) -> str:
-    """Return the stanza's name."""
-    return f'{here.model_name}.{here.application}'
-
-
-def system_id(here: host.Host) -> int:
-    """Return the database system identifier that initdb has drawn."""
-    drawn = here.shared.get('system-id')
-    seed = f'{here.model_uuid} {here.application}'.encode()
-    return drawn or int.from_bytes(hashlib.sha256(seed).digest()[:7], 'big')
+        lines = [_line(body.stanza(here), backup) for backup in found.backups]
+        restores = [_restore_line(number, at) for number, at in found.timelines]
+        here.results['backups'] = _table(fields, sorted(lines + restores))
 
 
 def backup_id(label: str) -> str:
@@ -195,72 +190,25 @@ def backup_id(label: str) -> str:
     return pgbackrest.label_time(label).strftime(ID_FORMAT)
 
 
-def own_repository(here: host.Host, fields: Mapping[str, str]) -> repository.Repository:
-    """Return the cluster's own part of the repository."""
-    return _repository(here, fields, stanza(here))
+def _log_key(here: host.Host, name: str) -> str:
+    return f'backup/{body.stanza(here)}/{name}/backup.log'
 
 
-def listed_repository(here: host.Host, fields: Mapping[str, str]) -> repository.Repository:
-    """Return the part that is listed and restored from: the first stanza's, whoever's that is."""
-    names = own_repository(here, fields).stanzas()
-    return _repository(here, fields, next(iter(names), stanza(here)))
+def _log(stdout: str, stderr: str) -> bytes:
+    return f'Stdout:\n{stdout}\n\nStderr:\n{stderr}\n'.encode()
 
 
-def _repository(here: host.Host, fields: Mapping[str, str], name: str) -> repository.Repository:
-    major = here.own['version'].partition('.')[0]
-    return repository.Repository(
-        here.store(fields), manifest.Cluster(name, system_id(here), major)
-    )
-
-
-def another_cluster(here: host.Host, fields: Mapping[str, str]) -> str:
-    """Return why this cluster may not use the repository: it is another's; '' when it may."""
-    found = own_repository(here, fields)
-    try:
-        owner = here.store(fields).get(OWNER).decode().strip()
-    except errors.NotFound:
-        owner = here.model_uuid
-    foreign = (
-        owner != here.model_uuid
-        or any(name != stanza(here) for name in found.stanzas())
-        or found.owner() not in (None, system_id(here))
-    )
-    return ANOTHER_CLUSTER if foreign else ''
-
-
-def _claim(here: host.Host, fields: Mapping[str, str]) -> str:
-    """Make the repository this cluster's own, or return why it cannot be."""
-    problem = another_cluster(here, fields)
-    if not problem:
-        own_repository(here, fields).create_stanza()
-        here.store(fields).put(OWNER, here.model_uuid.encode())
-    return problem
-
-
-def _lines(here: host.Host, fields: Mapping[str, str]) -> list[tuple[str, ...]]:
-    found = listed_repository(here, fields)
-    lines = [_line(stanza(here), label, row) for label, row in found.rows().items()]
-    return sorted(lines + [_restore_line(number, at) for number, at in found.timelines()])
-
-
-def _line(stanza_name: str, label: str, row: Mapping[str, Any]) -> tuple[str, ...]:
-    start, stop = (
-        datetime.datetime.fromtimestamp(row[f'backup-timestamp-{end}'], datetime.UTC).strftime(
-            ID_FORMAT
-        )
-        for end in ('start', 'stop')
-    )
-    references: list[str] = row.get('backup-reference', [])
+def _line(stanza: str, backup: body.Backup) -> tuple[str, ...]:
     return (
-        backup_id(label),
-        _ACTIONS[label[-1]],
-        'failed: True' if row['backup-error'] else 'finished',
-        backup_id(references[-1]) if references else 'None',
-        f'{row["backup-lsn-start"]} / {row["backup-lsn-stop"]}',
-        start,
-        stop,
-        row['backup-archive-start'][:8].lstrip('0'),
-        f'/{stanza_name}/{label}',
+        backup_id(backup.label),
+        _ACTIONS[backup.label[-1]],
+        'failed: True' if backup.failed else 'finished',
+        backup_id(backup.references[-1]) if backup.references else 'None',
+        ' / '.join(backup.lsn),
+        backup.start.strftime(ID_FORMAT),
+        backup.stop.strftime(ID_FORMAT),
+        backup.first_segment[:8].lstrip('0'),
+        f'/{stanza}/{backup.label}',
     )
 
 

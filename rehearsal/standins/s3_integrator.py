@@ -47,6 +47,9 @@ class S3Integrator:
     def action(self, here: host.Host, name: str) -> clock.Work:
         yield from stand_in.run_action(self._actions, here, name, self.behaviour)
 
+    def removed(self, model_uuid: str, unit: str) -> None:
+        """It has nothing there."""
+
     def _sync(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
         if not here.is_leader():
             raise host.ActionError('The action can be run only on leader unit.')

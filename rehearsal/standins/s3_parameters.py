@@ -33,6 +33,12 @@ def connection(here: host.Host) -> dict[str, str]:
     return {}
 
 
+def chain(fields: Mapping[str, str]) -> list[str]:
+    """Return the PEM certificates that a relation publishes as a JSON list."""
+    published = fields.get('tls-ca-chain', '')
+    return json.loads(published) if published.startswith('[') else [published][: bool(published)]
+
+
 def missing(fields: Mapping[str, str]) -> list[str]:
     """Return which parameters are not there."""
     return [name for name in REQUIRED if name not in fields]

@@ -38,6 +38,10 @@ class StandIn(Protocol):
         """Run an action; raise `ActionError` when it fails."""
         ...
 
+    def removed(self, model_uuid: str, unit: str) -> None:
+        """Take away what a unit that has left its model had on its machine."""
+        ...
+
 
 def run_action(
     actions: Mapping[str, Action], here: host.Host, name: str, switches: behaviour.Behaviour

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Mapping
 
-from rehearsal.standins import behaviour, host, patroni
+from rehearsal import clock
+from rehearsal.standins import behaviour, body, host, patroni
 
 PEERS = 'database-peers'
 USERS = ('operator', 'replication', 'rewind', 'monitoring')
@@ -18,15 +20,14 @@ UPDATE_FAILED = 'Password update for system users failed.'
 OPTION = 'system-users'
 _OTHERS = ('patroni', 'raft')
 _TRIES = ('config-changed', 'secret-changed')
-_ITERATIONS = 4096
-"""As in PostgreSQL's SCRAM."""
 
 
 class SystemUsers:
     """The system users of one application."""
 
-    def __init__(self, switches: behaviour.PostgresqlBehaviour):
+    def __init__(self, switches: behaviour.PostgresqlBehaviour, below: body.Body):
         self._switches = switches
+        self._body = below
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -37,18 +38,17 @@ class SystemUsers:
         if here.secret(_label(here)) is None:
             users = (*self.names, *_OTHERS)
             here.set_secret(_label(here), {_key(user): password(here, user) for user in users})
-            here.shared['roles'] = {
-                user: _digest(user, password(here, user)) for user in self.names
-            }
 
-    def may_log_in(self, here: host.Host) -> bool:
-        """Whether the database knows the passwords of the peer secret."""
+    def passwords(self, here: host.Host) -> Mapping[str, str]:
+        """Return what the peer secret holds for the users of the database."""
         known = here.secret(_label(here)) or {}
-        roles: dict[str, str] = here.shared.get('roles', {})
-        shared = [user for user in roles if _key(user) in known]
-        return all(_digest(user, known[_key(user)]) == roles[user] for user in shared)
+        return {user: known[_key(user)] for user in self.names if _key(user) in known}
 
-    def follow(self, here: host.Host, hook: str) -> None:
+    def may_log_in(self, here: host.Host) -> clock.Answering[bool]:
+        """Whether the database knows the passwords of the peer secret."""
+        return (yield functools.partial(self._body.may_log_in, here, self.passwords(here)))
+
+    def follow(self, here: host.Host, hook: str) -> clock.Work:
         """As leader, take over the passwords of the secret in the config option `system-users`.
 
         It is tried when the config or a secret has changed, and put off until every member runs.
@@ -62,13 +62,14 @@ class SystemUsers:
         if here.own.get('system-users-tried') == uri or not self._all_members_run(here):
             return
         here.own['system-users-tried'] = uri
-        here.own['users-block'] = '' if self._take_over(here, uri) else UPDATE_FAILED
+        taken = yield from self._take_over(here, uri)
+        here.own['users-block'] = '' if taken else UPDATE_FAILED
 
     def _all_members_run(self, here: host.Host) -> bool:
         primary = patroni.primary(here, self._switches)
         return bool(primary) and len(patroni.running(here)) == len(here.units())
 
-    def _take_over(self, here: host.Host, uri: str) -> bool:
+    def _take_over(self, here: host.Host, uri: str) -> clock.Answering[bool]:
         """Change the passwords that differ; other users' are ignored, as missing ones are."""
         known = dict(here.secret(_label(here)) or {})
         try:
@@ -77,11 +78,11 @@ class SystemUsers:
             return False
         wanted = {user: given[user] for user in self.names if user in given}
         news = {user: word for user, word in wanted.items() if known.get(_key(user)) != word}
-        if news and not self.may_log_in(here):
-            return False
+        if news:
+            if not (yield from self.may_log_in(here)):
+                return False
+            yield functools.partial(self._body.set_passwords, here, news)
         here.set_secret(_label(here), known | {_key(user): word for user, word in news.items()})
-        digests = {user: _digest(user, word) for user, word in news.items()}
-        here.shared['roles'] = here.shared['roles'] | digests
         return True
 
 
@@ -97,8 +98,3 @@ def _label(here: host.Host) -> str:
 
 def _key(user: str) -> str:
     return f'{user}-password'
-
-
-@functools.lru_cache(maxsize=256)
-def _digest(user: str, word: str) -> str:
-    return hashlib.pbkdf2_hmac('sha256', word.encode(), user.encode(), _ITERATIONS).hex()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal import site
+from rehearsal import contents, site
 from tests.unit import site_bench
 
 ANOTHER = 'the S3 repository has backups from another cluster'
@@ -61,7 +61,7 @@ def test_a_cluster_restored_in_a_new_model_does_not_get_the_old_repository_back(
 
     assert bench.statuses == {'postgresql/0': f'blocked {ANOTHER}'}
     bench.restore(backup_id)
-    assert bench.site.database['machines'] == list(site.MACHINES)
+    assert bench.site.database['machines'] == list(contents.MACHINES)
 
 
 def test_another_stanzas_repository_is_another_clusters(bench: site_bench.Bench):
@@ -113,7 +113,7 @@ def test_a_path_that_changes_during_a_restore_is_used_after_it():
     bench.await_restore()
 
     assert bench.statuses == PRIMARY
-    assert bench.site.database['machines'] == list(site.MACHINES)
+    assert bench.site.database['machines'] == list(contents.MACHINES)
 
 
 # --- Passwords -----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from rehearsal import memory_store, model, site
-from rehearsal.standins import maas_backups
+from rehearsal.standins import installation, maas_backups
 from tests.unit import site_bench
 
 NO_VERSION = (
@@ -253,7 +253,7 @@ def test_what_was_there_is_removed_before_the_download(detached: Detached):
     assert detached.state()['preseeds'] == ['curtin', 'curtin_userdata', 'enlist']
 
 
-@pytest.mark.parametrize('content', [b'', b'no archive', maas_backups.archive(())])
+@pytest.mark.parametrize('content', [b'', b'no archive', installation.named(())])
 def test_an_archive_that_is_none_or_empty_fails(detached: Detached, content: bytes):
     detached.put(maas_backups.PRESEEDS, content)
 
@@ -261,7 +261,7 @@ def test_an_archive_that_is_none_or_empty_fails(detached: Detached, content: byt
 
 
 def test_half_an_archive_fails(detached: Detached):
-    whole = maas_backups.archive(('custom/alpine', 'custom/rocky'))
+    whole = installation.named(('custom/alpine', 'custom/rocky'))
     detached.put(maas_backups.IMAGES, whole[: len(whole) // 2])
 
     assert detached.restore().message == NO_IMAGES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal.standins import postgresql_restore
+from rehearsal.standins import body
 from tests.unit import site_bench
 
 PRIMARY = {'postgresql/0': 'active Primary'}
@@ -21,7 +21,7 @@ def bench() -> site_bench.Bench:
 
 def test_a_restore_that_fails_blocks_the_unit_for_good(bench: site_bench.Bench):
     backup_id = bench.back_up()
-    bench.site.postgresql_switches.fail_next('restore', postgresql_restore.FAILED, 'middle')
+    bench.site.postgresql_switches.fail_next('restore', body.RESTORE_FAILED, 'middle')
 
     bench.restore(backup_id)
 
@@ -45,7 +45,7 @@ def test_after_a_failed_restore_in_time_another_one_is_accepted(bench: site_benc
 
 def test_a_person_may_clear_the_status_and_restore_again(bench: site_bench.Bench):
     backup_id = bench.back_up()
-    bench.site.postgresql_switches.fail_next('restore', postgresql_restore.FAILED, 'middle')
+    bench.site.postgresql_switches.fail_next('restore', body.RESTORE_FAILED, 'middle')
     bench.restore(backup_id)
 
     bench.juju.set_status(bench.juju.unit('postgresql/0'), 'active')
