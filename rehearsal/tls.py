@@ -1,4 +1,4 @@
-"""The controller's own certificate authority, and its leaf for `juju-apiserver`."""
+"""A rehearsal's certificate authorities: the controller's own, and a site's private one for S3."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SERVER_NAME = 'juju-apiserver'
 class Authority:
     """A self-signed authority as a Juju controller makes one when it is bootstrapped."""
 
-    def __init__(self) -> None:
-        self._ca = trustme.CA(organization_name='juju', organization_unit_name='rehearsal')
+    def __init__(self, organization: str = 'juju') -> None:
+        self._ca = trustme.CA(organization_name=organization, organization_unit_name='rehearsal')
 
     @property
     def ca_pem(self) -> str:
@@ -26,3 +26,7 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._ca.issue_cert(server_name).configure_cert(context)
         return context
+
+    def leaf_pem(self, name: str) -> str:
+        """Return a new leaf for a name, with its key, for a server in another process."""
+        return self._ca.issue_cert(name).private_key_and_cert_chain_pem.bytes().decode()
