@@ -16,6 +16,7 @@ _SOURCE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_SOURCE / 'src')]
 
 from rehearsal import control, embedded, juju_cli, story  # noqa: E402  (src comes first)
+from rehearsal.real import account, programs  # noqa: E402
 
 HOME = _SOURCE / '.rehearsal'
 CONNECTION = HOME / 'connection.json'
@@ -68,6 +69,11 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--coordinators', type=int, default=1)
     parser.add_argument('--strategy', choices=['scale-down', 'replica'], default='scale-down')
     parser.add_argument('--s3-track', type=int, choices=[1, 2], default=1)
+    parser.add_argument(
+        '--real-postgresql',
+        action='store_true',
+        help="this machine's PostgreSQL and pgBackRest below the stand-ins, and S3 over TLS",
+    )
 
 
 def _layout(given: argparse.Namespace) -> embedded.Layout:
@@ -80,14 +86,21 @@ def _layout(given: argparse.Namespace) -> embedded.Layout:
         s3_track=given.s3_track,
         # PostgreSQL notices the end of a restore on this hook: a rehearsal waits less for it.
         update_status_seconds=15,
+        real_postgresql=given.real_postgresql,
     )
 
 
 def _rehearse(given: argparse.Namespace) -> int:
     # A folder of its own: a rehearsal that is up beside it is not disturbed.
     root = pathlib.Path(tempfile.mkdtemp(prefix='rehearsal-'))
-    code = story.rehearse(root, _layout(given))
-    if code == 0:
+    # Whoever ends it early wants no logs, and gets no traceback; servers end on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = story.rehearse(root, _layout(given))
+    except KeyboardInterrupt:
+        print('broken off', file=sys.stderr)
+        code = 130
+    if code in (0, 130):
         shutil.rmtree(root)
     return code
 
@@ -100,10 +113,13 @@ def _up(given: argparse.Namespace) -> int:
     down = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: down.set())
-    running = embedded.Embedded(HOME, _layout(given))
     try:
+        running = embedded.Embedded(HOME, _layout(given))
         for switch in given.set:
             control.throw(running, 'set', switch.split('=', 1))
+    except (programs.Missing, account.NoPlace) as error:
+        print(error, file=sys.stderr)
+        return 1
     except control.SwitchError as error:
         print(f'--set: {error}', file=sys.stderr)
         return 2

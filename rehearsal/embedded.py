@@ -7,6 +7,7 @@ any client would.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import os
@@ -25,7 +26,8 @@ from coordinator.juju_api import model as juju_model
 from rehearsal import clock, deployed, hosted, model, s3_server, site, tls
 from rehearsal.agent import charm_agent, home
 from rehearsal.controller import faults, server
-from rehearsal.standins import behaviour
+from rehearsal.real import machines
+from rehearsal.standins import behaviour, s3_parameters
 
 APP = 'maas-backup-coordinator'
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
@@ -47,6 +49,8 @@ class Layout:
     strategy: str = 'scale-down'
     s3_track: int = 1
     update_status_seconds: float = 300.0
+    real_postgresql: bool = False
+    """PostgreSQL and pgBackRest of this machine below the stand-ins, and S3 over TLS."""
 
 
 class Embedded:
@@ -66,7 +70,8 @@ class Embedded:
         self.layout = layout or Layout()
         self.maas = maas or behaviour.MaasBehaviour()
         self.postgresql = postgresql or behaviour.PostgresqlBehaviour()
-        self.s3 = s3_server.S3Server()
+        self.machines = self._real_machines()
+        self.s3 = s3_server.S3Server(secure=self.layout.real_postgresql)
         self.identity = pyrage.x25519.Identity.generate()
         """The age identity whose recipient the coordinator is configured with."""
         self.authority = tls.Authority()
@@ -82,8 +87,19 @@ class Embedded:
         self._stores: dict[str, s3.S3Store] = {}
         self._connection_file: pathlib.Path | None = None
 
+    def _real_machines(self) -> machines.Machines | None:
+        if not self.layout.real_postgresql:
+            return None
+        found = machines.Machines(self.root)
+        self.postgresql.version = found.programs.version
+        return found
+
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -109,6 +125,8 @@ class Embedded:
         await self._take_down()
         lost = self.site
         site.lose(self.model)
+        if self.machines is not None:
+            await asyncio.to_thread(self.machines.lose, self.model.uuid)
         self.models += 1
         await self._deploy(lost)
         if self._connection_file is not None:
@@ -120,6 +138,10 @@ class Embedded:
             self.thread.run(self._take_down())
         finally:
             self.thread.stop()
+            if self.machines is not None:
+                self.machines.close()
+            for store in self._stores.values():
+                store.close()
             self.s3.stop()
 
     async def _deploy(self, lost: deployed.Site | None = None) -> None:
@@ -153,6 +175,7 @@ class Embedded:
             postgresql_connection=self.s3.connection(BUCKETS['postgresql'], 'postgresql'),
             maas_switches=self.maas,
             postgresql_switches=self.postgresql,
+            below=self.machines.below if self.machines else None,
         )
 
     def _deploy_coordinator(self) -> None:
@@ -267,7 +290,8 @@ class Embedded:
         """Return the store that the fields of an s3 relation lead to."""
         key = json.dumps(fields, sort_keys=True)
         if key not in self._stores:
-            self._stores[key] = s3.S3Store(s3.Connection.from_relation('rehearsal', fields))
+            info = {**fields, 'tls-ca-chain': s3_parameters.chain(fields)}
+            self._stores[key] = s3.S3Store(s3.Connection.from_relation('rehearsal', info))
         return self._stores[key]
 
     @property

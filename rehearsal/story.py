@@ -13,10 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rehearsal import embedded, juju_cli, site
+from rehearsal.real import account, programs
+from rehearsal.real import story as real_story
 from rehearsal.standins import behaviour
 
 _SETTLE_SECONDS = 120.0
 _END_SECONDS = 900.0
+_AFTERWARDS = ('machine-after-the-backup', 'custom/after-the-backup')
+"""A machine and an image that MAAS gets when its backup is made."""
 
 
 class Failed(Exception):
@@ -46,19 +50,27 @@ def tell(running: embedded.Embedded, teller: Teller) -> None:
     """
     teller.say(f'deploying charmed MAAS and the coordinator on Juju {running.layout.version}')
     running.settle(_SETTLE_SECONDS)
+    if running.machines is not None:
+        filled = running.call(real_story.fill, running.machines, running.site)
+        teller.say(f'MAAS is filled: {filled}')
     running.call(running.site.add_machine, 'machine-of-the-story')
     running.call(running.site.add_image, 'custom/of-the-story')
     running.settle(_SETTLE_SECONDS)
     teller.show(_status(running))
     at_backup = back_up(running, teller)
+    captured = running.call(real_story.passwords, running.site)
     teller.say('MAAS goes on: one more machine, one more image')
-    running.call(running.site.add_machine, 'machine-after-the-backup')
-    running.call(running.site.add_image, 'custom/after-the-backup')
+    running.call(running.site.add_machine, _AFTERWARDS[0])
+    running.call(running.site.add_image, _AFTERWARDS[1])
     running.settle(_SETTLE_SECONDS)
     teller.say('the model is lost with all its machines; a fresh one is deployed on the same S3')
     running.deploy_afresh()
     running.until(lambda: not site.unsettled(running.model, ('active', 'blocked')), 120)
+    fresh = running.call(real_story.passwords, running.site)
     restore(running, teller, at_backup)
+    if running.machines is not None:
+        real = running.machines
+        check(teller, running.call(real_story.claims, real, running.site, captured, fresh))
 
 
 def back_up(running: embedded.Embedded, teller: Teller) -> dict[str, Any]:
@@ -70,6 +82,7 @@ def back_up(running: embedded.Embedded, teller: Teller) -> dict[str, Any]:
     follow(running, teller)
     teller.say(f'$ juju run {embedded.APP}/leader show-operation')
     teller.show(_run(running, 'show-operation'))
+    _show_times(running, teller)
     teller.say(f'$ juju run {embedded.APP}/leader list-backups')
     teller.show(_run(running, 'list-backups'))
     running.settle(_SETTLE_SECONDS)
@@ -88,6 +101,7 @@ def restore(running: embedded.Embedded, teller: Teller, at_backup: dict[str, Any
     follow(running, teller)
     teller.say(f'$ juju run {embedded.APP}/leader show-operation')
     teller.show(_run(running, 'show-operation'))
+    _show_times(running, teller)
     running.settle(_SETTLE_SECONDS)
     teller.show(_status(running))
     check(teller, _claims_of_restore(running, at_backup))
@@ -134,6 +148,14 @@ def follow(running: embedded.Embedded, teller: Teller) -> None:
     raise Failed(f'no end after {_END_SECONDS} s')
 
 
+def _show_times(running: embedded.Embedded, teller: Teller) -> None:
+    """Show how long each step took, beside what its own work took on real servers."""
+    if running.machines is not None:
+        teller.say('the time of each step, and of its own work')
+        times = real_story.step_times(running.machines, running.operation())
+        teller.show('\n'.join(times))
+
+
 def _status(running: embedded.Embedded) -> str:
     with running.operator() as juju:
         return juju_cli.status_text(juju.status())
@@ -162,11 +184,18 @@ def _claims(running: embedded.Embedded, restarts: int) -> Iterator[tuple[str, Ca
 def _claims_of_restore(
     running: embedded.Embedded, at_backup: dict[str, Any]
 ) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield 'what was written after the backup is gone', lambda: _written_afterwards(running)
     for part in at_backup:
         yield f'{part} as at the backup', lambda part=part: _as_before(running, at_backup, part)
     units = running.layout.postgresql_units
     yield f'PostgreSQL has {units} unit(s)', lambda: units_back(running)
     yield 'no secret is readable in S3, logs, databags or results', lambda: no_secret(running)
+
+
+def _written_afterwards(running: embedded.Embedded) -> str:
+    """Return what MAAS got after the backup and still has, or ''."""
+    now = json.dumps(running.call(lambda: running.site.fingerprint()))
+    return ', '.join(name for name in _AFTERWARDS if name in now)
 
 
 def _as_before(running: embedded.Embedded, at_backup: dict[str, Any], part: str) -> str:
@@ -270,13 +299,24 @@ def _quick_postgresql() -> behaviour.PostgresqlBehaviour:
     )
 
 
+def _real_postgresql() -> behaviour.PostgresqlBehaviour:
+    """Return no durations: what is real takes its own time."""
+    return behaviour.PostgresqlBehaviour(
+        install=0.0, join=0.0, remove=0.0, failover=0.0, stanza=0.0, backup=0.0, restore=0.0
+    )
+
+
 def rehearse(root: pathlib.Path, layout: embedded.Layout) -> int:
     """Tell the whole story; return the exit code."""
     teller = Teller()
     try:
-        with embedded.Embedded(root, layout, _quick_maas(), _quick_postgresql()) as running:
+        quick = _real_postgresql() if layout.real_postgresql else _quick_postgresql()
+        with embedded.Embedded(root, layout, _quick_maas(), quick) as running:
             running.model.idle_after = 1.0
             tell(running, teller)
+    except (programs.Missing, account.NoPlace) as error:
+        teller.say(f'FAILED: {error}')
+        return 1
     except (Failed, TimeoutError) as error:
         teller.say(f'FAILED: {error}')
         teller.say(f'logs are in {root}')
