@@ -185,9 +185,10 @@ def _missing_wal(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> 
     """Return which WAL segments, without which the backup is not consistent, are not archived."""
     archive = f'archive/{stanza_name}/{backup.archive}/'
     wanted = list(wal_range(backup.wal_start, backup.wal_stop))
-    # One listing for each folder, which holds the 256 segments of a log.
+    # One listing for each folder, which holds the 256 segments of a log. A checksum follows the
+    # segment's name; what has another sign behind it is the history of a backup that began there.
     archived = {
-        item.key.rpartition('/')[2][:24]
+        item.key.rpartition('/')[2].partition('-')[0]
         for folder in sorted({segment[:16] for segment in wanted})
         for item in store.list(f'{archive}{folder}/')
     }

@@ -367,6 +367,17 @@ def test_wal_that_is_not_archived_makes_a_backup_useless(repository: Repository)
         pgbackrest.verify(repository.store, STANZA, backup)
 
 
+def test_the_history_of_a_backup_is_not_taken_for_its_wal(repository: Repository):
+    repository.write_manifest({})
+    repository.list_backups(entry())
+    segment = '000000010000000000000003'
+    folder = f'archive/{STANZA}/16-2/{segment[:16]}'
+    repository.store.put(f'{folder}/{segment}.00000028.backup', b'START WAL LOCATION')
+    (backup,) = listed(repository)
+    with pytest.raises(errors.StepError, match=rf'{segment}-\* \(missing\)'):
+        pgbackrest.verify(repository.store, STANZA, backup)
+
+
 def test_wal_over_several_folders_takes_one_listing_each(repository: Repository):
     repository.write_manifest({})
     start, stop = '0000000100000002000000FE', '000000010000000400000001'
