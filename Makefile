@@ -12,11 +12,11 @@ PACK_PYTHON := $(shell /usr/bin/python3 -c 'import apt, ensurepip, sys; \
   assert sys.version_info >= (3, 11)' 2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test unit explore contract embedded sample security chaos integration \
-  lint format docs reference pack bench requirements clean
+.PHONY: help rehearse rehearse-real packages test unit explore contract embedded real sample \
+  security chaos integration lint format docs reference pack bench requirements clean
 
 help:  ## Show what there is to make.
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(VENV)/.rehearsal: requirements-rehearsal.txt
 	$(PYTHON) -m venv $(VENV)
@@ -47,6 +47,12 @@ $(PACK)/.pack: requirements-pack.txt
 rehearse: $(VENV)/.rehearsal  ## Back up a charmed MAAS on an embedded Juju model, with the real charm.
 	$(BIN)/python -m rehearsal rehearse
 
+rehearse-real: $(VENV)/.rehearsal  ## The same on a real PostgreSQL with a real pgBackRest: 3 minutes.
+	$(BIN)/python -m rehearsal rehearse --real-postgresql
+
+packages:  ## Install that PostgreSQL and pgBackRest, where they are missing.
+	.ci/packages
+
 test: $(VENV)/.dev $(PACK)/.pack  ## Run all tests but those on a real Juju.
 	$(BIN)/pytest -n 2 --dist loadgroup tests
 
@@ -62,6 +68,9 @@ contract: $(VENV)/.dev  ## Hold every adapter to its port.
 
 embedded: $(VENV)/.dev  ## Run the tests on the embedded model.
 	$(BIN)/pytest -n 2 --dist loadgroup tests/embedded
+
+real: $(VENV)/.dev  ## Run the tests on a real PostgreSQL, the whole rehearsal among them.
+	$(BIN)/pytest -n 2 --dist loadgroup tests/real
 
 sample: $(VENV)/.dev  ## Run the part of the exploration that is among the tests.
 	$(BIN)/pytest -n 2 tests/exploration

@@ -5,6 +5,7 @@
 - `agent/`: runs the real charm as a unit agent would, one process a dispatch;
 - `controller/`: serves the model over the controller's websocket API (Juju 3.6 or 4.0);
 - `direct`: the same model as a `JujuModel` port, without a wire, for tests;
+- `real/`: a real PostgreSQL and pgBackRest below the stand-ins, when asked for;
 - `s3_server`: moto's S3 server in a process of its own;
 - `site`: deploys charmed MAAS; `deployed`: what then stands there; `__main__`: the command line.
 

@@ -71,6 +71,8 @@ def tell(running: embedded.Embedded, teller: Teller) -> None:
     if running.machines is not None:
         real = running.machines
         check(teller, running.call(real_story.claims, real, running.site, captured, fresh))
+        held = running.call(lambda: real_story.counts(running.site.database))
+        teller.say(f'MAAS holds: {held}')
 
 
 def back_up(running: embedded.Embedded, teller: Teller) -> dict[str, Any]:

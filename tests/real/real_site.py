@@ -87,15 +87,21 @@ class RealSite:
 
     def back_up(self) -> manifest.Manifest:
         """Run backup-all to its end; return the manifest of the set."""
-        self.done(LEADER, 'backup-all')
-        self.running.until(self._over, _SECONDS)
-        record = self.running.operation()
-        assert record['status'] == 'complete', record['error']
+        assert self.operate('backup-all') == ''
         # What create-backup does to the primary's message, only its next hook puts right.
         self.running.call(self.running.site.postgresql.poke)
         self.rest()
         store = self.running.maas_store
         return catalogue.opened(store, catalogue.ids(store)[-1])
+
+    def operate(self, action: str, **parameters: Any) -> str:
+        """Run an operation to its end; return what went wrong."""
+        self.done(LEADER, action, **parameters)
+        self.running.until(self._over, _SECONDS)
+        self.rest('active', 'blocked')
+        record = self.running.operation()
+        assert (record['status'] == 'complete') == (record['error'] == ''), record
+        return record['error']
 
     def _over(self) -> bool:
         record = self.running.peers.app_data[embedded.APP].get('operation', '')
