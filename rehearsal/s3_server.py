@@ -89,7 +89,7 @@ class S3Server:
                 leaf.write(self._authority.leaf_pem(_NAME))
                 leaf.flush()
             self._process = process = subprocess.Popen(
-                self._command(leaf.name),
+                [*self._command(), *self._certificate(leaf.name)],
                 # The process ends when this pipe closes: also when whoever started it was killed.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -103,12 +103,13 @@ class S3Server:
             raise TimeoutError(f'the S3 server did not start within {START_LIMIT} s')
         self._port = int(line)
 
-    def _command(self, leaf: str) -> list[str]:
+    def _command(self) -> list[str]:
         command = [sys.executable, '-m', 'rehearsal.s3_server', '--guarded']
         command += ['--port', str(self._port)]
-        if self._journal is not None:
-            command += ['--journal', str(self._journal)]
-        return command if self._authority is None else [*command, '--certificate', leaf]
+        return command if self._journal is None else [*command, '--journal', str(self._journal)]
+
+    def _certificate(self, leaf: str) -> list[str]:
+        return [] if self._authority is None else ['--certificate', leaf]
 
     def stop(self) -> None:
         """Kill the process; without a journal its objects are gone."""
