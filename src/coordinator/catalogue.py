@@ -151,9 +151,16 @@ def _summed(
 
 def _read(store: ports.ObjectStore, wanted: Sequence[str]) -> dict[str, Entry]:
     """Return the entries of these sets out of their manifests; not of those that are gone."""
+    read_one = functools.partial(_entry, store)
+    if len(wanted) < 2:
+        # Mostly it is the newest alone.
+        return _by_id(map(read_one, wanted))
     with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
-        read = pool.map(functools.partial(_entry, store), wanted)
-        return {entry.backup_id: entry for entry in read if entry is not None}
+        return _by_id(pool.map(read_one, wanted))
+
+
+def _by_id(read: Iterable[Entry | None]) -> dict[str, Entry]:
+    return {entry.backup_id: entry for entry in read if entry is not None}
 
 
 def _entry(store: ports.ObjectStore, backup_id: str) -> Entry | None:

@@ -40,6 +40,8 @@ def parse_stamp(text: str) -> datetime.datetime:
     return datetime.datetime.strptime(text, '%Y-%m-%dT%H:%M:%SZ').replace(tzinfo=datetime.UTC)
 
 
+DATABASE_EXPIRED = 'database-expired'
+"""Fact: how many backup sets have no database part any more, '' if all have."""
 ADOPTED = 'adopted-id'
 """Parameter: the id of the set that adopt-backup makes."""
 

@@ -47,7 +47,9 @@ def describe(
         )
     if last_complete:
         age = span(now - operation.parse_stamp(last_complete))
-        return 'active', f'last complete backup set {last_complete} ({age} ago)'
+        return 'active', _line(
+            f'last complete backup set {last_complete} ({age} ago){_lost(op, app)}'
+        )
     return 'active', f'ready, no backup set yet: juju run {app}/leader backup-all'
 
 
@@ -66,6 +68,17 @@ def _trouble(op: operation.Operation | None, earlier: Sequence[ended.Ended]) -> 
         elif entry.kind not in mended and (entry.status != operation.ABORTED or entry.error):
             return entry
     return None
+
+
+def _lost(op: operation.Operation | None, app: str) -> str:
+    """Warn of sets that cannot be restored any more, as far as the last operation knows of any."""
+    count = op.fact(operation.DATABASE_EXPIRED) if op is not None else ''
+    if not count:
+        return ''
+    return (
+        f'; pgBackRest has expired the database of {count} older one(s), see '
+        f'juju run {app}/leader list-backups'
+    )
 
 
 def _progress(op: operation.Operation) -> str:

@@ -40,6 +40,25 @@ def test_the_age_of_the_last_complete_set_is_shown():
     assert describe(None, '2026-08-21T09:15:00Z') == expected
 
 
+def test_sets_that_have_lost_their_database_are_warned_of():
+    last = op().remembering({operation.DATABASE_EXPIRED: '2'}).ending(operation.COMPLETE, NOW)
+    assert describe(last, '2026-08-21T09:15:00Z') == (
+        'active',
+        'last complete backup set 2026-08-21T09:15:00Z (1 d 1 h ago); pgBackRest has expired the '
+        'database of 2 older one(s), see juju run backups/leader list-backups',
+    )
+
+
+def test_what_mends_no_backup_does_not_hide_one_that_failed():
+    failed = dataclasses.replace(op().ending(operation.FAILED, NOW), error='check: no')
+    verified = dataclasses.replace(
+        op().ending(operation.COMPLETE, NOW), id='2026-08-22T11:00:00Z', kind='verify-backup'
+    )
+    state, line = describe(verified, earlier=(ended.of(failed),))
+    assert state == 'blocked'
+    assert 'backup-all 2026-08-22T10:15:00Z failed' in line
+
+
 def test_a_set_that_the_clock_puts_into_the_future_is_no_age_below_zero():
     assert describe(None, '2030-01-01T00:00:00Z')[1].endswith('(0 s ago)')
 

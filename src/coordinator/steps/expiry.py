@@ -28,14 +28,14 @@ IN_HAND = 'set-in-hand'
 
 def expire(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Delete the sets that no rule keeps, oldest first, one in each dispatch."""
-    if not op.settings.retention.rules:
-        return step.Done()
     store = repository.of(op, world)
     listed = catalogue.entries(store, heal=True)
     complete = {entry.backup_id for entry in listed if entry.state == retention.COMPLETE}
     if op.kind == 'backup-all' and op.id not in complete:
         # S3 may list late. Judged without the newest set, another one would take its place.
         return step.Wait(f'{checks.where(store)} does not list backup set {op.id} yet')
+    if not op.settings.retention.rules:
+        return step.Done(_lost(listed, world))
     judged = verdicts(listed, op.settings.retention, store, world)
     going = [verdict.backup_set.backup_id for verdict in judged if verdict.goes]
     target = _in_hand(op)
@@ -44,12 +44,18 @@ def expire(op: operation.Operation, world: ports.World) -> step.Outcome:
             deletion.delete(store, target, listed)
         going = [backup_id for backup_id in going if backup_id != target.backup_id]
     if not going:
-        return step.Done({IN_HAND: ''})
+        return step.Done({IN_HAND: '', **_lost(listed, world)})
     first = next(entry for entry in listed if entry.backup_id == going[0])
     return step.Wait(
         f'deleting {first.backup_id}, {len(going)} backup set(s) are still to go',
         facts={IN_HAND: deletion.Target.of(store, first).to_json()},
     )
+
+
+def _lost(listed: Iterable[catalogue.Entry], world: ports.World) -> dict[str, str]:
+    """Return the fact that says how many sets have lost their database part."""
+    lost = database_expired(listed, world)
+    return {operation.DATABASE_EXPIRED: str(len(lost)) if lost else ''}
 
 
 def look(op: operation.Operation, world: ports.World) -> step.Outcome:

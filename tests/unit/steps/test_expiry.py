@@ -111,14 +111,20 @@ def test_applied_again_it_deletes_nothing(
     assert seen == []
 
 
-def test_without_a_rule_nothing_is_asked_of_s3_and_nothing_goes():
+def test_without_a_rule_nothing_goes():
     sim = backup_sets.simulate(rules.Policy())
-    sim.begin('expire')
-    bucket = sim.s3.bucket(sim.world.maas_store.place['bucket'])
-    before = bucket.requests
-    assert sim.run().status == operation.COMPLETE
-    assert bucket.requests == before
-    assert len(backup_sets.listed(sim)) == 5
+    before = backup_sets.listed(sim)
+    op = expired(sim)
+    assert (op.status, op.fact(operation.DATABASE_EXPIRED)) == (operation.COMPLETE, '')
+    assert backup_sets.listed(sim) == before
+
+
+def test_sets_that_have_lost_their_database_are_counted_for_the_status():
+    sim = backup_sets.simulate(rules.Policy())
+    source = catalogue.opened(sim.world.maas_store, backup_sets.made(sim))
+    lost = source.postgresql.model_copy(update={'label': '20200101-000000F'})
+    backup_sets.add(sim, '2026-08-17T10:15:00Z', postgresql=lost)
+    assert expired(sim).fact(operation.DATABASE_EXPIRED) == '1'
 
 
 def test_a_pinned_set_stays_even_when_it_was_next(sets: simulation.Simulation):
