@@ -53,8 +53,8 @@ rehearse-real: $(VENV)/.rehearsal  ## The same on a real PostgreSQL with a real 
 packages:  ## Install that PostgreSQL and pgBackRest, where they are missing.
 	.ci/packages
 
-test: $(VENV)/.dev $(PACK)/.pack  ## Run all tests but those on a real Juju.
-	$(BIN)/pytest -n 2 --dist loadgroup tests
+test: $(VENV)/.dev $(PACK)/.pack  ## Run all tests but those on a real Juju and a real PostgreSQL.
+	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/real tests
 
 unit: $(VENV)/.dev  ## Run the tests that need no server.
 	$(BIN)/pytest -n 2 tests/unit

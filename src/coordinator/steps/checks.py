@@ -204,7 +204,7 @@ def _one_primary(status: ports.ModelStatus, name: str) -> str:
             f'{name} shows {len(primaries)} primaries instead of one: run juju run {name}/leader '
             'get-primary, and mend the cluster first'
         )
-    if primaries[0].message != 'Primary':
+    if primaries[0].message not in ('', 'Primary'):
         raise errors.StepError(
             f'{primaries[0].name} is "{primaries[0].message}": not all members of the cluster '
             f'run, mend {name} first'

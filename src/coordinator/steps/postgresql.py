@@ -25,8 +25,15 @@ _AGREEMENT_SECONDS = 400
 
 
 def shown_primaries(app: ports.Application) -> list[ports.Unit]:
-    """Return the units whose status says that they are the primary, in whatever health."""
-    return [unit for unit in app.units.values() if unit.message.startswith('Primary')]
+    """Return the units whose status says that they are the primary, in whatever health.
+
+    After a backup of its own a unit says nothing until its next hook, minutes later. The only
+    member of a cluster is its primary all the same.
+    """
+    units = list(app.units.values())
+    if len(units) == 1 and units[0].workload == 'active' and not units[0].message:
+        return units
+    return [unit for unit in units if unit.message.startswith('Primary')]
 
 
 # --- Scale down ------------------------------------------------------------------------------

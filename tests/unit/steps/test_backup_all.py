@@ -29,6 +29,17 @@ def test_it_leaves_one_complete_set(version: str, strategy: str, units: int, reg
     site.settle(sim.model, limit=60)
 
 
+def test_a_cluster_of_one_is_backed_up_again_at_once():
+    sim = simulation.Simulation(regions=1, postgresql_units=1)
+    sim.run()
+    sim.clock.advance(1)
+    shown = sim.world.juju.status().applications[site.POSTGRESQL].units.values()
+    messages = {unit.message for unit in shown}
+    assert messages == {''}, 'it says that it is the primary at its next hook'
+    sim.begin('backup-all')
+    assert (sim.run().status, sim.op.error) == (operation.COMPLETE, '')
+
+
 def test_a_backup_never_restarts_maas(sim: simulation.Simulation):
     sim.run()
     assert sim.site.maas_restarts == sim.restarts
