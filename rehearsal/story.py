@@ -85,11 +85,20 @@ def back_up(running: embedded.Embedded, teller: Teller) -> dict[str, Any]:
     teller.say(f'$ juju run {embedded.APP}/leader show-operation')
     teller.show(_run(running, 'show-operation'))
     _show_times(running, teller)
+    verify(running, teller)
     teller.say(f'$ juju run {embedded.APP}/leader list-backups')
     teller.show(_run(running, 'list-backups'))
     running.settle(_SETTLE_SECONDS)
     check(teller, _claims(running, restarts))
     return at_backup
+
+
+def verify(running: embedded.Embedded, teller: Teller) -> None:
+    """Have the newest set read whole."""
+    words = 'backup-id=latest deep=true'
+    teller.say(f'$ juju run {embedded.APP}/leader verify-backup {words}')
+    teller.show(_run(running, 'verify-backup', **{'backup-id': 'latest'}, deep=True))
+    follow(running, teller)
 
 
 def restore(running: embedded.Embedded, teller: Teller, at_backup: dict[str, Any]) -> None:
@@ -143,7 +152,7 @@ def follow(running: embedded.Embedded, teller: Teller) -> None:
         shown = running.until(news, _END_SECONDS)
         teller.say(shown)
         if (
-            not shown.startswith(('backup-all', 'restore-all'))
+            not shown.startswith(('backup-all', 'restore-all', 'verify-backup'))
             or running.operation()['status'] != 'open'
         ):
             return
