@@ -79,17 +79,32 @@ def backups(store: ports.ObjectStore, stanza_name: str) -> list[Backup]:
     Raises:
         NotFound: there is no repository for this stanza.
     """
-    path = f'backup/{stanza_name}/backup.info'
+    first, twin = _twins(stanza_name)
     try:
-        sections = _info(store, path)
+        sections = _info(store, first)
     except (errors.NotFound, errors.UnexpectedAnswer):
         # pgBackRest keeps an equal twin for the moment in which the first is rewritten.
-        sections = _info(store, f'{path}.copy')
+        sections = _info(store, twin)
     history: Mapping[str, Any] = sections.get('db:history', {})
     found = [
         _backup(label, raw, history) for label, raw in sections.get('backup:current', {}).items()
     ]
     return sorted(found, key=lambda backup: backup.label)
+
+
+def damaged_info(store: ports.ObjectStore, stanza_name: str) -> str:
+    """Return what is wrong with `backup.info` or its twin, '' if nothing is: one is enough."""
+    for key in _twins(stanza_name):
+        try:
+            _info(store, key)
+        except (errors.NotFound, errors.UnexpectedAnswer) as error:
+            return str(error)
+    return ''
+
+
+def _twins(stanza_name: str) -> tuple[str, str]:
+    path = f'backup/{stanza_name}/backup.info'
+    return path, f'{path}.copy'
 
 
 def _info(store: ports.ObjectStore, key: str) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ from coordinator import (
     figures,
     manifest,
     operation,
+    pgbackrest,
     plain,
     ports,
     retention,
@@ -230,7 +231,20 @@ def _verified(
             f'{"; ".join(filter(None, wrong[:_MOST_NAMED]))}. Do not restore from them; '
             'list-backups shows which ones are right'
         )
-    return step.Done(_UNREAD)
+    return step.Done(_UNREAD, left=_damaged_info(op, world))
+
+
+def _damaged_info(op: operation.Operation, world: ports.World) -> str:
+    """Warn of a repository that rests on one of two files."""
+    store = world.postgresql_store
+    stanza = pgbackrest.stanza(world.model_name, op.settings.postgresql)
+    why = pgbackrest.damaged_info(store, stanza)
+    if not why:
+        return ''
+    return (
+        f'{checks.where(store)}: {why}. pgBackRest reads its twin, and writes both anew with the '
+        f'next backup: run backup-all'
+    )
 
 
 def _told(wrong: Sequence[str]) -> str:

@@ -151,6 +151,18 @@ def test_the_database_part_that_pgbackrest_lists_with_an_error_is_named(
     assert 'backup.info.copy was changed after it was written' in sim.op.error
 
 
+def test_a_repository_that_rests_on_one_file_is_told(sim: simulation.Simulation):
+    key = 'backup/maas.postgresql/backup.info'
+    store = sim.world.postgresql_store
+    store.put(key, store.get(key).replace(b'"full"', b'"Full"'))
+    begin(sim)
+    sim.run()
+    assert sim.op.status == operation.COMPLETE
+    (told,) = sim.op.problems
+    assert f'{key} was changed after it was written' in told
+    assert 'run backup-all' in told
+
+
 # --- Many sets -----------------------------------------------------------------------------------
 
 
