@@ -12,7 +12,7 @@ import datetime
 import hashlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-from coordinator import errors, ports
+from coordinator import checksums, errors, ports
 from rehearsal import clock as clocks
 
 MAX_KEY_BYTES = 1024
@@ -48,6 +48,8 @@ class MemoryBucket:
         """By full key: until when an object lock forbids to delete an object. No versions."""
         self.refuses_keys = False
         """Whether S3 does not know the access key, as after a rotation."""
+        self.keeps_checksums = False
+        """Whether it tells a checksum of each object, as AWS does."""
 
     def request(self, write: bool = False) -> None:
         """Note a request, and refuse it if it should be refused."""
@@ -66,6 +68,13 @@ class MemoryBucket:
         """Return until when an object is locked, for people; '' if it is not."""
         until = self.locked.get(full)
         return f'until {until:%Y-%m-%dT%H:%M:%SZ}' if until and until > self.now() else ''
+
+    def checksum(self, full: str) -> str:
+        """Return the checksum that the server keeps of an object; '' if it keeps none."""
+        if not self.keeps_checksums:
+            return ''
+        digest = hashlib.sha256(self.objects[full].content).digest()
+        return str(checksums.Checksum('SHA256', digest))
 
 
 class MemoryStore:
@@ -117,7 +126,9 @@ class MemoryStore:
         self.bucket.request()
         if full not in self.bucket.objects:
             raise errors.NotFound(f'{key} is not in the bucket {self.bucket.name}')
-        return dataclasses.replace(self._stored(full), lock=self.bucket.lock(full))
+        return dataclasses.replace(
+            self._stored(full), lock=self.bucket.lock(full), checksum=self.bucket.checksum(full)
+        )
 
     def list(self, prefix: str) -> Iterator[ports.StoredObject]:
         self.bucket.request()

@@ -21,12 +21,11 @@ from typing import Any
 _ETAG = re.compile(r'([0-9a-f]{32})(?:-([1-9][0-9]{0,4}))?')
 _WRITTEN = re.compile(r'([a-z0-9]+):((?:[0-9a-f]{2})+)(?:-([1-9][0-9]{0,4}))?')
 _COMPOSITE = re.compile(r'(.*)-([1-9][0-9]{0,4})')
-_DIRECTORY_BUCKET = '--x-s3'
-_S3_KEYS = 'AES256'
-"""Server-side encryption with keys of S3 itself, which leaves ETags what they are."""
-
-# Without CRC32C, CRC64NVME and XXHASH: Python has none of them, and in Python they are too slow.
-_LENGTHS = {'MD5': 16, 'SHA1': 20, 'SHA256': 32, 'SHA512': 64, 'CRC32': 4}
+_COMPUTED = {'SHA512': 64, 'SHA256': 32, 'SHA1': 20, 'MD5': 16, 'CRC32': 4}
+"""Bytes of those that can be computed here, the strongest first."""
+# Python has no other one, and in Python they are too slow: they are compared with what the server
+# says later. AWS keeps the first of them of all that comes without any.
+_LENGTHS = {**_COMPUTED, 'CRC64NVME': 8, 'CRC32C': 4}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,12 +49,32 @@ class Checksum:
 
 
 def parse(text: str) -> Checksum | None:
-    """Read a checksum that a server kept, as `str` wrote it; None if it is none."""
+    """Read a checksum as `str` wrote it; None if it is none that can be computed here."""
     found = _WRITTEN.fullmatch(text)
-    if found is None or len(found[2]) != 2 * _LENGTHS.get(found[1].upper(), 0):
+    if found is None or len(found[2]) != 2 * _COMPUTED.get(found[1].upper(), 0):
         return None
     digest = bytes.fromhex(found[2])
     return Checksum(found[1].upper(), digest, int(found[3] or 0), certain=True)
+
+
+def compare(recorded: str, found: str) -> bool | None:
+    """Say whether what a server kept of an object, at two times, is of the same content.
+
+    Args:
+        recorded: what it was then, as `str` wrote it; '' if nothing.
+        found: what it is now.
+
+    Returns:
+        None if that cannot be told, as one is missing or they were not computed alike: those of
+        parts, of parts of the same sizes.
+    """
+    if not recorded or not found:
+        return None
+    if recorded == found:
+        return True
+    before, now = _WRITTEN.fullmatch(recorded), _WRITTEN.fullmatch(found)
+    alike = before and now and before[1] == now[1] and not before[3] and not now[3]
+    return False if alike else None
 
 
 def of_etag(etag: str, certain: bool = False) -> Checksum | None:
@@ -73,29 +92,23 @@ def of_etag(etag: str, certain: bool = False) -> Checksum | None:
     return Checksum('MD5', digest, parts, certain=certain)
 
 
-def of_answer(answer: Mapping[str, Any], bucket: str) -> list[Checksum]:
-    """Return all that S3 says of an object's content, of what can be computed here.
+def kept(answer: Mapping[str, Any]) -> Checksum | None:
+    """Return what the server itself computed of an object's content, if it tells that.
+
+    One of the whole object is worth more than one of parts, whose sizes nobody tells; one that
+    can be computed here, more than another.
 
     Args:
         answer: of HeadObject, asked with `ChecksumMode='ENABLED'`, which costs no request of its
             own; or ETag and `Checksum` of GetObjectAttributes, in one mapping.
-        bucket: name of the bucket.
     """
-    etag = of_etag(str(answer.get('ETag', '')))
-    kept = [_of_header(answer, name, etag) for name in _LENGTHS]
-    if _is_plain(answer) and not bucket.endswith(_DIRECTORY_BUCKET):
-        kept.append(etag)
-    return [checksum for checksum in kept if checksum is not None]
+    all_kept = [_of_header(answer, name) for name in _LENGTHS]
+    return min(filter(None, all_kept), key=lambda found: found.parts > 0, default=None)
 
 
-def _is_plain(answer: Mapping[str, Any]) -> bool:
-    """Whether the object is encrypted in no way that makes its ETag anything but an MD5."""
-    encryption = answer.get('ServerSideEncryption', _S3_KEYS)
-    return encryption == _S3_KEYS and 'SSECustomerAlgorithm' not in answer
-
-
-def _of_header(answer: Mapping[str, Any], name: str, etag: Checksum | None) -> Checksum | None:
+def _of_header(answer: Mapping[str, Any], name: str) -> Checksum | None:
     text, kind = str(answer.get(f'Checksum{name}', '')), answer.get('ChecksumType')
+    etag = of_etag(str(answer.get('ETag', '')))
     parts = etag.parts if etag else 0
     composite = _COMPOSITE.fullmatch(text)
     if composite:

@@ -71,6 +71,8 @@ class Object(_Part):
     key: Key
     size: Count
     etag: Text = ''
+    checksum: Text = ''
+    """What S3 itself said of its content, as `checksums` writes it; '' if it said nothing."""
     sha256: Text = ''
     """Only where the coordinator had the content in hand anyway."""
 

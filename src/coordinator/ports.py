@@ -257,6 +257,9 @@ class StoredObject:
     """Whether it is a version among others, so that deleting it hides it. Only HEAD tells."""
     lock: str = ''
     """How long an object lock keeps it, for people: `until ...`. Only HEAD tells."""
+    checksum: str = ''
+    """What the server itself computed of its content, as `checksums` writes it; '' where it keeps
+    nothing. Only HEAD tells."""
 
 
 class ObjectStore(Protocol):

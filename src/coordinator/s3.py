@@ -16,11 +16,12 @@ from typing import IO, Any
 
 import boto3
 import botocore.client
+import botocore.exceptions
 import botocore.parsers
 import botocore.session
 import tenacity
 
-from coordinator import errors, keys, ports, s3_answers, s3_errors, s3_reading
+from coordinator import checksums, errors, keys, ports, s3_answers, s3_errors, s3_reading
 
 # ops sends every line of any level to juju-log, a process each. The library's chatter is long,
 # and has signatures of requests in it.
@@ -29,6 +30,9 @@ for _name in ('boto3', 'botocore', 'urllib3', 's3transfer'):
 
 _MOST_PAGES = 1000
 """Pages of one listing, with a thousand keys each."""
+_NO_CHECKSUMS = {400, 403, 405, 501}
+"""How servers refuse to tell what they keep of an object: those that do not know how, and AWS to
+whom may not use the key of KMS that it is encrypted with."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,12 +255,24 @@ class S3Store:
     def head(self, key: str) -> ports.StoredObject:
         """Return what is known of an object."""
         with self._errors.request(key):
-            found = self._client.head_object(**self._at(key))
+            found = self._head(**self._at(key))
         return dataclasses.replace(
             _described(key, found, 'ContentLength'),
             versioned=found.get('VersionId', 'null') != 'null',
             lock=_lock(found),
+            checksum=str(checksums.kept(found) or ''),
         )
+
+    def _head(self, **at: str) -> Mapping[str, Any]:
+        try:
+            return self._client.head_object(**at, ChecksumMode='ENABLED')
+        except botocore.exceptions.ClientError as error:
+            if (
+                error.response.get('ResponseMetadata', {}).get('HTTPStatusCode')
+                not in _NO_CHECKSUMS
+            ):
+                raise
+            return self._client.head_object(**at)
 
     def list(self, prefix: str) -> Iterator[ports.StoredObject]:
         """Yield all objects below a prefix, in key order, page after page."""

@@ -19,8 +19,8 @@ def base(digest: bytes) -> str:
     return base64.b64encode(digest).decode()
 
 
-def said(bucket: str = 'backups', **answer: Any) -> list[checksums.Checksum]:
-    return checksums.of_answer(answer, bucket)
+def kept(**answer: Any) -> checksums.Checksum | None:
+    return checksums.kept(answer)
 
 
 # --- ETags ---------------------------------------------------------------------------------------
@@ -50,76 +50,68 @@ def test_an_etag_is_not_certain_unless_the_server_is_known():
     assert (plain.certain, known.certain) == (False, True)
 
 
-@pytest.mark.parametrize('answer', [{}, {'ServerSideEncryption': 'AES256'}])
-def test_encryption_with_keys_of_s3_leaves_the_etag_an_md5(answer: dict[str, str]):
-    assert said(ETag=ETAG, **answer) == [checksums.Checksum('MD5', MD5)]
-
-
-@pytest.mark.parametrize(
-    'answer',
-    [
-        {'ServerSideEncryption': 'aws:kms'},
-        {'ServerSideEncryption': 'aws:kms:dsse'},
-        {'ServerSideEncryption': 'aws:fsx'},
-        {'SSECustomerAlgorithm': 'AES256'},
-        {'bucket': 'backups--use1-az5--x-s3'},
-    ],
-)
-def test_etags_of_other_encryptions_and_of_directory_buckets_are_ignored(answer: dict[str, str]):
-    assert said(ETag=ETAG, **answer) == []
-
-
 # --- Checksums that the server keeps -------------------------------------------------------------
 
 
 def test_a_checksum_of_the_whole_object_is_certain_whatever_the_encryption():
-    (found,) = said(
+    found = kept(
         ETag=ETAG,
         ServerSideEncryption='aws:kms',
         ChecksumSHA256=base(SHA256),
         ChecksumType='FULL_OBJECT',
     )
     assert found == checksums.Checksum('SHA256', SHA256)
+    assert found is not None
     assert found.certain
 
 
 def test_a_checksum_of_parts_has_their_number():
-    found = said(ChecksumSHA256=f'{base(SHA256)}-3', ChecksumType='COMPOSITE')
-    assert found == [checksums.Checksum('SHA256', SHA256, 3)]
+    found = kept(ChecksumSHA256=f'{base(SHA256)}-3', ChecksumType='COMPOSITE')
+    assert found == checksums.Checksum('SHA256', SHA256, 3)
 
 
 def test_where_the_number_of_parts_is_left_out_it_is_that_of_the_etag():
     # GetObjectAttributes of AWS leaves it out, HeadObject does not.
     answer = {'ChecksumSHA256': base(SHA256), 'ChecksumType': 'COMPOSITE'}
-    assert checksums.Checksum('SHA256', SHA256, 3) in said(ETag=f'{MD5.hex()}-3', **answer)
-    assert said(**answer) == []
+    assert kept(ETag=f'{MD5.hex()}-3', **answer) == checksums.Checksum('SHA256', SHA256, 3)
+    assert kept(**answer) is None
 
 
 def test_a_checksum_of_the_whole_object_stays_one_after_an_upload_in_parts():
-    found = said(
+    found = kept(
         ETag=f'{MD5.hex()}-3', ChecksumCRC32=base(b'\0\0\0\1'), ChecksumType='FULL_OBJECT'
     )
-    assert checksums.Checksum('CRC32', b'\0\0\0\1') in found
+    assert found == checksums.Checksum('CRC32', b'\0\0\0\1')
 
 
 def test_what_may_be_of_the_whole_or_of_parts_is_ignored():
-    found = said(ETag=f'{MD5.hex()}-3', ChecksumSHA256=base(SHA256))
-    assert found == [checksums.Checksum('MD5', MD5, 3)]
+    assert kept(ETag=f'{MD5.hex()}-3', ChecksumSHA256=base(SHA256)) is None
 
 
 def test_servers_without_types_have_checksums_of_what_was_stored_with_one_put():
-    assert checksums.Checksum('SHA256', SHA256) in said(ETag=ETAG, ChecksumSHA256=base(SHA256))
+    assert kept(ETag=ETAG, ChecksumSHA256=base(SHA256)) == checksums.Checksum('SHA256', SHA256)
 
 
 @pytest.mark.parametrize(
     'text', [base(MD5), 'not base64', 'größe', '', f'{base(MD5)}-2', f'!{base(SHA256)}']
 )
 def test_a_checksum_that_is_none_of_its_algorithm_is_ignored(text: str):
-    assert said(ChecksumSHA256=text, ChecksumType='FULL_OBJECT') == []
+    assert kept(ChecksumSHA256=text, ChecksumType='FULL_OBJECT') is None
 
 
-def test_algorithms_that_cannot_be_computed_here_are_ignored():
-    assert said(ChecksumCRC64NVME=base(b'12345678'), ChecksumCRC32C=base(b'1234')) == []
+@pytest.mark.parametrize(
+    ('answer', 'algorithm'),
+    [
+        ({'ChecksumCRC32': base(b'1234'), 'ChecksumSHA256': base(SHA256)}, 'SHA256'),
+        ({'ChecksumCRC64NVME': base(b'12345678'), 'ChecksumCRC32': base(b'1234')}, 'CRC32'),
+        ({'ChecksumCRC32': base(b'1234'), 'ChecksumSHA256': f'{base(SHA256)}-2'}, 'CRC32'),
+    ],
+    ids=['the-stronger-one', 'one-that-can-be-computed', 'one-of-the-whole-object'],
+)
+def test_of_several_the_one_that_tells_most_is_kept(answer: dict[str, str], algorithm: str):
+    found = kept(**answer)
+    assert found is not None
+    assert found.algorithm == algorithm
 
 
 # --- As a manifest may hold them -----------------------------------------------------------------
@@ -144,3 +136,36 @@ def test_a_checksum_is_written_as_other_tools_write_it():
 )
 def test_what_is_no_checksum_is_not_read(text: str):
     assert checksums.parse(text) is None
+
+
+def test_an_algorithm_that_cannot_be_computed_here_is_only_recorded():
+    found = kept(ChecksumCRC64NVME=base(b'12345678'))
+    assert str(found) == 'crc64nvme:3132333435363738'
+    assert checksums.parse(str(found)) is None
+
+
+# --- At two times --------------------------------------------------------------------------------
+
+NVME = 'crc64nvme:3132333435363738'
+
+
+@pytest.mark.parametrize(
+    ('recorded', 'found', 'same'),
+    [
+        (NVME, NVME, True),
+        ('crc32:00000001-2', 'crc32:00000001-2', True),
+        (NVME, 'crc64nvme:3132333435363739', False),
+        ('', NVME, None),
+        (NVME, '', None),
+        ('', '', None),
+        (NVME, 'crc32:00000001', None),
+        # The same content in other parts has another one.
+        ('crc32:00000001-2', 'crc32:00000002-2', None),
+        ('crc32:00000001-2', 'crc32:00000002', None),
+        ('crc32:00000001', 'what is this', None),
+    ],
+)
+def test_checksums_of_two_times_are_compared_if_they_are_alike(
+    recorded: str, found: str, same: bool | None
+):
+    assert checksums.compare(recorded, found) is same

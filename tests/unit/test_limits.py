@@ -42,6 +42,8 @@ def connection(name: str) -> dict[str, str]:
 def large(after: simulation.Simulation | None = None) -> simulation.Simulation:
     sim = restores.simulate(regions=7, postgresql_units=9, after=after)
     sim.config = dataclasses.replace(sim.config, recipients=sim.config.recipients * 10)
+    for bucket in sim.s3.buckets.values():
+        bucket.keeps_checksums = True
     sim.begin('backup-all')
     return sim
 
@@ -58,6 +60,7 @@ def records() -> list[operation.Operation]:
         fresh = large(lost)
         restores.restore(fresh, lost)
         assert fresh.run().status == operation.COMPLETE
+    assert all('sha256:' in text for text in (lost.saved[-1], fresh.saved[-1]))
     return [operation.Operation.from_json(text) for text in (*lost.saved, *fresh.saved)]
 
 

@@ -76,6 +76,7 @@ def expected(item: manifest.Object, certain_etag: bool) -> list[checksums.Checks
     """
     found = [
         checksums.of_etag(item.etag, certain_etag),
+        checksums.parse(item.checksum),
         checksums.parse(f'sha256:{item.sha256}'),
     ]
     return [checksum for checksum in found if checksum is not None]

@@ -57,10 +57,14 @@ def _maas(op: operation.Operation, world: ports.World) -> manifest.Maas:
         version=backup.maas_version,
         place=place(world.maas_store),
         controllers=backup.controllers,
-        objects=tuple(
-            manifest.Object(key=item.key, size=item.size, etag=item.etag)
-            for item in backup.objects
-        ),
+        objects=tuple(_object(world.maas_store.head(item.key)) for item in backup.objects),
+    )
+
+
+def _object(found: ports.StoredObject) -> manifest.Object:
+    """Return what is recorded of an object that is too large to be read for it."""
+    return manifest.Object(
+        key=found.key, size=found.size, etag=found.etag, checksum=found.checksum
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from coordinator import catalogue, errors, manifest, pgbackrest, ports
+from coordinator import catalogue, checksums, errors, manifest, pgbackrest, ports
 from coordinator.steps import checks
 
 
@@ -100,7 +100,15 @@ def maas_objects(wanted: manifest.Manifest, world: ports.World, *, etags: bool =
                 f'{expected.key} in {checks.where(store)} has {found.size} bytes instead of '
                 f'{expected.size}'
             )
-        if etags and found.etag != expected.etag:
+        same = checksums.compare(expected.checksum, found.checksum)
+        if same is False:
+            raise errors.StepError(
+                f'{expected.key} in {checks.where(store)} is not the object that was verified: S3 '
+                f'says of it {found.checksum} instead of {expected.checksum}, do not restore from '
+                'it'
+            )
+        # A copy of the same content, or one encrypted anew, has another ETag.
+        if etags and not same and found.etag != expected.etag:
             raise errors.StepError(
                 f'{expected.key} in {checks.where(store)} is not the object that was verified: it '
                 f'was written again (verify-backup backup-id={wanted.backup_id} deep=true tells '

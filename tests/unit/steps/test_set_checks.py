@@ -1,0 +1,94 @@
+"""What S3 kept of an object when it was backed up is compared with what it keeps now."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import pytest
+
+from coordinator import catalogue, errors, manifest, operation
+from coordinator.integrity import contents
+from coordinator.steps import set_checks
+from rehearsal import memory_store
+from tests import backup_sets, simulation
+
+
+@pytest.fixture
+def sim() -> simulation.Simulation:
+    """A site with one set, whose S3 has kept checksums of it."""
+    sim = simulation.Simulation(regions=1, postgresql_units=1)
+    bucket(sim).keeps_checksums = True
+    assert sim.run().status == operation.COMPLETE
+    return sim
+
+
+def bucket(sim: simulation.Simulation) -> memory_store.MemoryBucket:
+    return sim.s3.bucket('maas-backups')
+
+
+def backed_up(sim: simulation.Simulation) -> manifest.Manifest:
+    return catalogue.opened(sim.world.maas_store, backup_sets.made(sim))
+
+
+def encrypted_anew(wanted: manifest.Manifest) -> manifest.Manifest:
+    """Return the manifest of a set whose objects have got other ETags since."""
+    copied = [item.model_copy(update={'etag': 'of-another-key'}) for item in wanted.maas.objects]
+    maas = wanted.maas.model_copy(update={'objects': tuple(copied)})
+    return wanted.model_copy(update={'maas': maas})
+
+
+def without_checksums(wanted: manifest.Manifest) -> manifest.Manifest:
+    objects = [item.model_copy(update={'checksum': ''}) for item in wanted.maas.objects]
+    maas = wanted.maas.model_copy(update={'objects': tuple(objects)})
+    return wanted.model_copy(update={'maas': maas})
+
+
+def test_a_backup_records_what_s3_keeps_of_the_files(sim: simulation.Simulation):
+    store = sim.world.maas_store
+    for item in backed_up(sim).maas.objects:
+        content = store.get(item.key, limit=1 << 30)
+        assert item.checksum == f'sha256:{hashlib.sha256(content).hexdigest()}', item.key
+
+
+def test_what_is_recorded_is_compared_with_what_is_read(sim: simulation.Simulation):
+    for item in backed_up(sim).maas.objects:
+        found = {checksum.algorithm: checksum for checksum in contents.expected(item, False)}
+        assert found.keys() == {'MD5', 'SHA256'}
+        assert found['SHA256'].certain
+
+
+def test_a_backup_on_a_server_that_keeps_nothing_records_nothing():
+    sim = simulation.Simulation(regions=1, postgresql_units=1)
+    assert sim.run().status == operation.COMPLETE
+    assert {item.checksum for item in backed_up(sim).maas.objects} == {''}
+    assert 'whole' in set_checks.maas_objects(backed_up(sim), sim.world)
+
+
+@pytest.mark.parametrize('etags', [True, False])
+def test_another_checksum_is_damage_whatever_the_etag_says(
+    sim: simulation.Simulation, etags: bool
+):
+    wanted = backed_up(sim)
+    item = wanted.maas.objects[0]
+    full = f'{wanted.maas.place.path}/{item.key}'
+    kept = bucket(sim).objects[full]
+    bucket(sim).objects[full] = dataclasses.replace(kept, content=kept.content[::-1])
+    said = 'is not the object that was verified: S3 says of it sha256:'
+    with pytest.raises(errors.StepError, match=said):
+        set_checks.maas_objects(wanted, sim.world, etags=etags)
+
+
+def test_an_equal_checksum_makes_another_etag_harmless(sim: simulation.Simulation):
+    wanted = encrypted_anew(backed_up(sim))
+    assert 'whole' in set_checks.maas_objects(wanted, sim.world)
+    with pytest.raises(errors.StepError, match='it was written again'):
+        set_checks.maas_objects(without_checksums(wanted), sim.world)
+
+
+def test_a_server_that_keeps_nothing_any_more_leaves_the_etag_to_tell(sim: simulation.Simulation):
+    wanted = backed_up(sim)
+    bucket(sim).keeps_checksums = False
+    assert 'whole' in set_checks.maas_objects(wanted, sim.world)
+    with pytest.raises(errors.StepError, match='it was written again'):
+        set_checks.maas_objects(encrypted_anew(wanted), sim.world)
