@@ -1,18 +1,27 @@
-"""Who answers for the port `JujuModel`: the model itself, and the client at a controller."""
+"""Who answers for the ports.
+
+For `JujuModel` the model itself, and the client at a controller; for `ObjectStore` the memory, and
+the adapter at S3 servers: the rehearsal's, and others where they are on this machine.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
+import boto3
+import botocore.client
 import pytest
 
-from coordinator import ports
+from coordinator import ports, s3
 from coordinator.juju_api import connection
 from coordinator.juju_api import model as juju_api
-from rehearsal import clock, direct, model
-from tests import facade_schemas, served_model
+from rehearsal import clock, direct, memory_store, model, s3_gate, s3_server
+from tests import facade_schemas, real_s3, served_model, stores
 
 _T = TypeVar('_T')
 
@@ -126,3 +135,100 @@ def connect(site: Site) -> Callable[[str], ports.JujuModel]:
 @pytest.fixture
 def juju(connect: Callable[[str], ports.JujuModel]) -> ports.JujuModel:
     return connect('boss')
+
+
+# --- S3 ------------------------------------------------------------------------------------------
+
+_numbers = itertools.count()
+
+
+@dataclasses.dataclass(frozen=True)
+class S3Site:
+    """An S3 server, and the way in: one process for all tests, a bucket for each."""
+
+    name: str
+    endpoint: str
+    keys: tuple[str, str]
+
+    def fields(self, bucket: str) -> dict[str, str]:
+        """Return the fields of an s3 relation that lead to a bucket."""
+        return {
+            'endpoint': self.endpoint,
+            'bucket': bucket,
+            'access-key': self.keys[0],
+            'secret-key': self.keys[1],
+        }
+
+    @functools.cached_property
+    def client(self) -> Any:
+        """Whoever else works on the server, with the settings that maas-region has."""
+        return boto3.client(
+            's3',
+            endpoint_url=self.endpoint,
+            region_name=s3_server.REGION,
+            aws_access_key_id=self.keys[0],
+            aws_secret_access_key=self.keys[1],
+            config=botocore.client.Config(
+                request_checksum_calculation='when_required',
+                response_checksum_validation='when_required',
+                s3={'addressing_style': 'path'},
+            ),
+        )
+
+    def new_bucket(self, **options: Any) -> str:
+        """Make a bucket that nobody has used before; return its name."""
+        name = f'contract-{next(_numbers)}'
+        self.client.create_bucket(Bucket=name, **options)
+        return name
+
+
+SERVERS = (
+    'rehearsal',
+    *(pytest.param(name, marks=pytest.mark.real_s3) for name in real_s3.PROGRAMS),
+)
+
+
+@pytest.fixture(scope='session')
+def s3_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], S3Site]]:
+    """Lend what starts each server when it is first asked for."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def start(name: str) -> S3Site:
+            if name == 'rehearsal':
+                endpoint = stack.enter_context(s3_server.S3Server()).endpoint
+                site = S3Site(name, endpoint, s3_gate.WRITER)
+            else:
+                folder = tmp_path_factory.mktemp(name)
+                endpoint = stack.enter_context(real_s3.serving(name, folder))
+                site = S3Site(name, endpoint, real_s3.KEYS)
+            stack.callback(site.client.close)
+            return site
+
+        yield start
+
+
+@pytest.fixture(params=SERVERS)
+def s3_site(request: pytest.FixtureRequest, s3_sites: Callable[[str], S3Site]) -> S3Site:
+    real_s3.need(request.param)
+    return s3_sites(request.param)
+
+
+@pytest.fixture
+def s3_store(s3_site: S3Site) -> Iterator[s3.S3Store]:
+    """Lend a store on a bucket of its own."""
+    with stores.opened({**s3_site.fields(s3_site.new_bucket()), 'path': 'some/path'}) as opened:
+        yield opened
+
+
+@pytest.fixture(params=['memory', *SERVERS])
+def object_store(
+    request: pytest.FixtureRequest, s3_sites: Callable[[str], S3Site]
+) -> Iterator[ports.ObjectStore]:
+    if request.param == 'memory':
+        yield memory_store.MemoryStore(memory_store.MemoryBucket(), 'some/path')
+        return
+    real_s3.need(request.param)
+    site = s3_sites(request.param)
+    with stores.opened({**site.fields(site.new_bucket()), 'path': 'some/path'}) as opened:
+        yield opened
