@@ -63,15 +63,14 @@ def _minio(stack: contextlib.ExitStack, folder: pathlib.Path, port: int) -> None
 
 
 def _versitygw(stack: contextlib.ExitStack, folder: pathlib.Path, port: int) -> None:
-    for name in ('objects', 'versions', 'attributes'):
+    for name in ('objects', 'versions'):
         (folder / name).mkdir()
     options = ('--port', f'127.0.0.1:{port}', '--virtual-domain', DOMAIN, '--quiet')
-    # Attributes in files of their own: not every file system has extended ones.
-    kept = ('--versioning-dir', str(folder / 'versions'), '--sidecar', str(folder / 'attributes'))
+    versions = ('--versioning-dir', str(folder / 'versions'))
     _start(
         stack,
         folder,
-        ('versitygw', *options, 'posix', *kept, str(folder / 'objects')),
+        ('versitygw', *options, 'posix', *versions, str(folder / 'objects')),
         ROOT_ACCESS_KEY=KEYS[0],
         ROOT_SECRET_KEY=KEYS[1],
     )

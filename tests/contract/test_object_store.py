@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import datetime
+import functools
 import hashlib
 import random
 from typing import Protocol
@@ -132,7 +133,7 @@ def test_folders_are_what_holds_objects_deeper(object_store: ports.ObjectStore):
 def test_a_listing_of_several_pages_has_every_key_once(s3_store: s3.S3Store):
     keys = [f'{number:04}' for number in range(PAGE + 5)]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda key: s3_store.put(key, b''), keys))
+        list(pool.map(functools.partial(s3_store.put, content=b''), keys))
     assert [item.key for item in s3_store.list('')] == keys
 
 
