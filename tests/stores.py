@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import types
 from collections.abc import Generator, Mapping
 from typing import Any
@@ -22,6 +23,16 @@ def repeat_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
     monkeypatch.setattr(botocore.endpoint, 'time', types.SimpleNamespace(sleep=sleep))
+
+
+def find_here(monkeypatch: pytest.MonkeyPatch, domain: str) -> None:
+    """Let every name in a domain be one of this machine."""
+    lookup = socket.getaddrinfo
+
+    def found(host: Any, *args: Any, **options: Any) -> Any:
+        return lookup('127.0.0.1' if str(host).endswith(domain) else host, *args, **options)
+
+    monkeypatch.setattr(socket, 'getaddrinfo', found)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import datetime
 import functools
 import hashlib
 import logging
@@ -17,11 +16,10 @@ from typing import IO, Any
 import boto3
 import botocore.client
 import botocore.exceptions
-import botocore.parsers
 import botocore.session
 import tenacity
 
-from coordinator import checksums, errors, keys, ports, s3_answers, s3_errors, s3_reading
+from coordinator import errors, keys, ports, s3_answers, s3_errors, s3_objects, s3_reading
 
 # ops sends every line of any level to juju-log, a process each. The library's chatter is long,
 # and has signatures of requests in it.
@@ -103,19 +101,9 @@ def _session() -> Any:
     if not hasattr(_here, 'session'):
         core = botocore.session.get_session()
         answers = core.get_component('response_parser_factory')
-        answers.set_parser_defaults(timestamp_parser=_time)
+        answers.set_parser_defaults(timestamp_parser=s3_objects.time)
         _here.session = boto3.Session(botocore_session=core)
     return _here.session
-
-
-def _time(text: str) -> datetime.datetime:
-    """Read a time of an answer; the library's own way is most of what a long listing takes."""
-    try:
-        time = datetime.datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        # Headers have another form, and servers may have theirs.
-        return botocore.parsers.DEFAULT_TIMESTAMP_PARSER(text)
-    return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
 
 
 def _ca_file(chain: Sequence[str]) -> IO[str]:
@@ -127,25 +115,6 @@ def _ca_file(chain: Sequence[str]) -> IO[str]:
     file.write('\n'.join(chain))
     file.flush()
     return file
-
-
-def _described(key: str, found: Mapping[str, Any], size: str) -> ports.StoredObject:
-    """Return what an answer says of an object; `size` is what it calls that."""
-    try:
-        etag = found.get('ETag', '').strip('"')
-        return ports.StoredObject(key, found[size], etag, found['LastModified'])
-    except KeyError as error:
-        raise errors.UnexpectedAnswer(f'S3 says of {key!r} no {error}') from None
-
-
-def _lock(found: Mapping[str, Any]) -> str:
-    """Return until when an object lock keeps an object, out of what HEAD says; '' if none does."""
-    until = found.get('ObjectLockRetainUntilDate')
-    if found.get('ObjectLockLegalHoldStatus') == 'ON':
-        return 'until its legal hold is lifted'
-    if until is None or until <= datetime.datetime.now(datetime.UTC):
-        return ''
-    return f'until {until.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}'
 
 
 class S3Store:
@@ -214,11 +183,17 @@ class S3Store:
         with self._errors.request(key, effect=True):
             # Without it S3 stores nothing in a bucket with an object lock; every server knows it.
             digest = hashlib.md5(content, usedforsecurity=False).digest()
-            self._client.put_object(
+            answer = self._client.put_object(
                 **self._at(key), Body=content, ContentMD5=base64.b64encode(digest).decode()
             )
         self._answered()
-        return self.head(key)
+        stored = s3_objects.stored(key, len(content), answer)
+        with contextlib.suppress(errors.NotFound):
+            seen = self.head(key)
+            if stored.etag in ('', seen.etag):
+                return seen
+        # Some servers see for a while what was there before.
+        return stored
 
     def get(self, key: str, limit: int = 1 << 20) -> bytes:
         """Return an object of at most `limit` bytes."""
@@ -256,12 +231,7 @@ class S3Store:
         """Return what is known of an object."""
         with self._errors.request(key):
             found = self._head(**self._at(key))
-        return dataclasses.replace(
-            _described(key, found, 'ContentLength'),
-            versioned=found.get('VersionId', 'null') != 'null',
-            lock=_lock(found),
-            checksum=str(checksums.kept(found) or ''),
-        )
+        return s3_objects.headed(key, found)
 
     def _head(self, **at: str) -> Mapping[str, Any]:
         try:
@@ -281,7 +251,7 @@ class S3Store:
                 found = str(item.get('Key', ''))
                 if not found.startswith(self._prefix + prefix):
                     raise errors.UnexpectedAnswer(f'S3 lists {found[:80]!r} below {prefix!r}')
-                yield _described(found.removeprefix(self._prefix), item, 'Size')
+                yield s3_objects.listed(found.removeprefix(self._prefix), item)
 
     def folders(self, prefix: str) -> Sequence[str]:
         """Return the names directly below a prefix that hold objects deeper."""

@@ -13,6 +13,11 @@ import botocore.parsers
 from coordinator import errors
 
 _ABSENT = {'NoSuchKey', '404', 'NotFound'}
+_ELSEWHERE = {
+    'AuthorizationHeaderMalformed',
+    'PermanentRedirect',
+    'IllegalLocationConstraintException',
+}
 _PASSING = {'SlowDown', 'RequestTimeout', 'InternalError', 'ServiceUnavailable', 'Throttling'}
 _UNUSABLE = (
     botocore.exceptions.ParamValidationError,
@@ -79,6 +84,11 @@ class Translator:
             return errors.StoreRefused(
                 f'bucket {self.bucket} does not exist: create it, or name another one with juju '
                 f'config {self.integrator} bucket=...'
+            )
+        if code in _ELSEWHERE:
+            return errors.StoreRefused(
+                f'S3 refuses {error.operation_name} in bucket {self.bucket}: {code}. The bucket '
+                f'is in another region: name it with juju config {self.integrator} region=...'
             )
         if code in _ABSENT:
             return errors.NotFound(f'{key} is not in bucket {self.bucket}')

@@ -12,7 +12,7 @@ from typing import Protocol
 import pytest
 
 from coordinator import errors, ports, s3
-from tests import stores
+from tests import real_s3, stores
 
 CONTENT = random.Random(1).randbytes(3_000_001)
 ODD_KEYS = ['a b', 'a&b<c>', 'a+b', 'a/1', 'a=b;c', 'm/2026-08-22T10:15:00Z', 'müll', '%41', '~']
@@ -154,6 +154,23 @@ def test_a_store_sees_only_its_own_path(s3_site: Site):
         'one/deeper': ['key'],
         'onerous': ['key'],
     }
+
+
+@pytest.mark.parametrize('style', ['path', 'host'])
+def test_a_bucket_is_named_in_the_path_or_in_the_host(
+    s3_site: Site, style: str, monkeypatch: pytest.MonkeyPatch
+):
+    if s3_site.name == 'rehearsal':
+        pytest.skip('moto takes every name of a host for one of a bucket')
+    stores.find_here(monkeypatch, real_s3.DOMAIN)
+    fields = s3_site.fields(s3_site.new_bucket())
+    there = fields['endpoint'].replace('127.0.0.1', real_s3.DOMAIN)
+    with stores.opened({**fields, 'endpoint': there, 's3-uri-style': style}) as store:
+        store.put('a key', b'content')
+        assert store.get('a key') == b'content'
+        assert [item.key for item in store.list('')] == ['a key']
+    with stores.opened(fields) as store:
+        assert [item.key for item in store.list('')] == ['a key']
 
 
 def test_a_bucket_that_is_not_there_is_named(s3_site: Site):

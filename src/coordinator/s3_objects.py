@@ -1,0 +1,74 @@
+"""What S3 says of an object in its answers, as the port has it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+import botocore.parsers
+
+from coordinator import checksums, errors, ports
+
+
+def time(text: str) -> datetime.datetime:
+    """Read a time of an answer; the library's own way is most of what a long listing takes."""
+    try:
+        found = datetime.datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        # Headers have another form, and servers may have theirs.
+        return botocore.parsers.DEFAULT_TIMESTAMP_PARSER(text)
+    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+
+
+def listed(key: str, item: Mapping[str, Any]) -> ports.StoredObject:
+    """Return an object as an entry of a listing describes it."""
+    return _described(key, item, 'Size')
+
+
+def headed(key: str, answer: Mapping[str, Any]) -> ports.StoredObject:
+    """Return an object as the answer to a HEAD describes it."""
+    return dataclasses.replace(
+        _described(key, answer, 'ContentLength'),
+        versioned=_versioned(answer),
+        lock=_lock(answer),
+        checksum=str(checksums.kept(answer) or ''),
+    )
+
+
+def stored(key: str, size: int, answer: Mapping[str, Any]) -> ports.StoredObject:
+    """Return an object as far as the answer to its PUT describes it."""
+    return ports.StoredObject(
+        key=key,
+        size=size,
+        etag=_etag(answer),
+        modified=datetime.datetime.now(datetime.UTC),
+        versioned=_versioned(answer),
+    )
+
+
+def _described(key: str, found: Mapping[str, Any], size: str) -> ports.StoredObject:
+    """Return what an answer says of an object; `size` is what it calls that."""
+    try:
+        return ports.StoredObject(key, found[size], _etag(found), found['LastModified'])
+    except KeyError as error:
+        raise errors.UnexpectedAnswer(f'S3 says of {key!r} no {error}') from None
+
+
+def _etag(found: Mapping[str, Any]) -> str:
+    return found.get('ETag', '').strip('"')
+
+
+def _versioned(answer: Mapping[str, Any]) -> bool:
+    return answer.get('VersionId', 'null') != 'null'
+
+
+def _lock(found: Mapping[str, Any]) -> str:
+    """Return until when an object lock keeps an object, out of what HEAD says; '' if none does."""
+    until = found.get('ObjectLockRetainUntilDate')
+    if found.get('ObjectLockLegalHoldStatus') == 'ON':
+        return 'until its legal hold is lifted'
+    if until is None or until <= datetime.datetime.now(datetime.UTC):
+        return ''
+    return f'until {until.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}'
