@@ -108,13 +108,14 @@ def _restored(op: operation.Operation) -> list[str]:
     if not given:
         return []
     found = restore_checks.backup_set(op)
+    renewed = any(e.name == 'renew-repository' and e.state == operation.DONE for e in op.steps)
     path = op.fact(aiming.NEW_PATH) or found.postgresql.place.path
+    goes_on = f'; it keeps its backups in {path} from now on' if renewed else ''
     regions = ', '.join(f'{unit} is {controller}' for unit, controller in sorted(given.items()))
     return [
         '',
         f'from backup set {found.backup_id} of model {found.model.name}:',
-        f'  {op.settings.postgresql}: database backup {found.postgresql.backup_id}; it keeps its '
-        f'backups in {path} from now on',
+        f'  {op.settings.postgresql}: database backup {found.postgresql.backup_id}{goes_on}',
         f'  {op.settings.maas}: files backup {found.maas.backup_id}; {regions}',
     ]
 
@@ -219,11 +220,15 @@ def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str
     shrinks = config.strategy == 'scale-down' and len(units) > 1
     on_replica = config.strategy == 'replica' and len(units) > 1
     primary = next(iter(sorted(primaries)), 'the primary')
+    going = ', '.join(others)
+    if not primaries:
+        # In a fresh model PostgreSQL is blocked, and its status does not say which it is.
+        going = f'{len(units) - 1} of {going}'
     return {
         'maas': config.maas,
         'postgresql': config.postgresql,
         'recipients': str(len(config.recipients)),
-        'scale_down': f'take away {", ".join(others)}, one at a time; {primary} stays'
+        'scale_down': f'take away {going}, one at a time; {primary} stays'
         if shrinks
         else f'nothing: all {len(units)} unit(s) stay',
         'backup_unit': f'a replica ({" or ".join(others)})' if on_replica else primary,

@@ -10,7 +10,7 @@ import pytest
 
 from coordinator import figures, operation, plans, ports, report
 from coordinator.steps import checks
-from tests import worlds
+from tests import restores, worlds
 
 NOW = worlds.START
 LATER = NOW + datetime.timedelta(minutes=5)
@@ -172,6 +172,13 @@ def test_the_plan_names_the_units_that_go_and_the_one_that_stays():
     assert 'wait until postgresql has its 3 unit(s)' in printed
 
 
+def test_the_plan_takes_not_all_units_away_where_none_says_that_it_is_the_primary():
+    blocked = model(*['the S3 repository has backups from another cluster'] * 3)
+    assert (
+        'take away 2 of postgresql/0, postgresql/1, postgresql/2, one at a time; the primary stays'
+    ) in plan(blocked)
+
+
 def test_the_plan_takes_nothing_away_from_a_single_unit():
     printed = plan(model('Primary'))
     assert 'nothing: all 1 unit(s) stay' in printed
@@ -199,3 +206,13 @@ def test_checks_are_a_table_whatever_the_charms_say():
         'fail',
         'maas-region/0 is blocked (a b [2J)',
     ]
+
+
+def test_a_restore_says_where_postgresql_goes_on_only_when_that_is_so():
+    sim = restores.under_way('restore-maas')
+    told = report.operation_text(sim.op, 'backups', sim.clock.now())
+    assert 'postgresql: database backup ' in told
+    assert 'from now on' not in told
+    sim.run()
+    told = report.operation_text(sim.op, 'backups', sim.clock.now())
+    assert 'it keeps its backups in postgresql-restored-1 from now on' in told
