@@ -90,17 +90,24 @@ def _run(juju: ports.JujuModel, given: argparse.Namespace) -> int:
             return 1
         time.sleep(_POLL_SECONDS)
         task = juju.task(task.id)
-    for key, value in task.results.items():
-        if key != 'return-code':
-            print(f'{key}: |\n{_indented(value)}' if '\n' in value else f'{key}: {value}')
+    print(results_text(task.results))
     if task.status != 'completed':
         print(f'Action id {task.id} {task.status}: {task.message}', file=sys.stderr)
         return 1
     return 0
 
 
+def results_text(results: Mapping[str, str]) -> str:
+    """Return an action's results as `juju run` lays them out."""
+    return '\n'.join(
+        f'{key}: |-\n{_indented(value)}' if '\n' in value else f'{key}: {value}'
+        for key, value in results.items()
+        if key != 'return-code'
+    )
+
+
 def _indented(text: str) -> str:
-    return '\n'.join(f'  {line}' for line in text.splitlines())
+    return '\n'.join(f'  {line}'.rstrip() for line in text.splitlines())
 
 
 def _config(juju: ports.JujuModel, given: argparse.Namespace) -> int:

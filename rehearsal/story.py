@@ -176,10 +176,7 @@ def _run(running: embedded.Embedded, action: str, **parameters: Any) -> str:
     task = running.run_action(f'{embedded.APP}/leader', action, **parameters)
     if task.status != 'completed':
         raise Failed(f'{action} {task.status}: {task.message}')
-    shown = {key: value for key, value in task.output.items() if key != 'return-code'}
-    if len(shown) == 1:
-        return next(iter(shown.values()))
-    return '\n'.join(f'{key}: {value}' for key, value in shown.items())
+    return juju_cli.results_text(task.output)
 
 
 def _claims(running: embedded.Embedded, restarts: int) -> Iterator[tuple[str, Callable[[], str]]]:
