@@ -100,8 +100,8 @@ docs: $(DOCS)/.docs  ## Build the documentation into docs/_build; a warning is a
 	$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
 	@echo 'open docs/_build/index.html'
 
-reference: $(VENV)/.dev  ## Write the tables of actions and options into docs/reference.
-	$(BIN)/python docs/reference_tables.py
+reference: $(VENV)/.dev  ## Write the tables, diagrams and examples of the documentation.
+	PYTHONPATH=src $(BIN)/python -m docs.generate
 
 pack: $(PACK)/.pack  ## Check and pack the charm with charmcraft; print its size and import time.
 	$(PACK)/bin/python -m packing

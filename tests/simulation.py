@@ -82,11 +82,12 @@ class Simulation:
         version: str = '3.6.26',
         s3_track: int = 1,
         recipient: str = examples.RECIPIENT,
+        model_uuid: str = '',
         after: Simulation | None = None,
     ):
         """Deploy a site; `after` another one, it finds that one's buckets and time."""
         self.clock = after.clock if after else clock.VirtualClock()
-        self.model = model.Model('maas', self.clock, version)
+        self.model = model.Model('maas', self.clock, version, model_uuid)
         self.s3 = after.s3 if after else memory_store.MemoryS3(self.clock.now)
         self.database = behaviour.PostgresqlBehaviour()
         self.maas = behaviour.MaasBehaviour()

@@ -1,68 +1,57 @@
-"""Writes the tables of docs/reference out of actions.yaml and config.yaml: `make reference`.
-
-A page keeps its tables between two comments; what is around them is written by hand.
-"""
+"""The tables of docs/reference that say what actions.yaml and config.yaml say."""
 
 from __future__ import annotations
 
-import pathlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-
-import yaml
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-PAGES = {'actions.md': 'actions.yaml', 'config.md': 'config.yaml'}
-"""By page of docs/reference: what its tables are made of."""
-BEGIN = '<!-- Written by `make reference`. -->'
-END = '<!-- End of what is written. -->'
-_WRITTEN = re.compile(f'(?<={re.escape(BEGIN)}\n).*(?={re.escape(END)})', re.DOTALL)
 
 _Document = Mapping[str, Any]
 
 
-def renewed(page: str, root: pathlib.Path = ROOT) -> str:
-    """Return the text of a page with its tables as they should be.
+def actions(declared: _Document, example: Callable[[str], str]) -> str:
+    """Return a section for each action.
 
-    Raises:
-        ValueError: the page has no place for them.
+    Args:
+        declared: the content of actions.yaml.
+        example: gives what an action prints, as Markdown; '' when there is nothing to show.
     """
-    text = (root / 'docs/reference' / page).read_text()
-    if not _WRITTEN.search(text):
-        raise ValueError(f'{page} has not both {BEGIN} and {END}')
-    document: _Document = yaml.safe_load((root / PAGES[page]).read_text())
-    lines = _actions(document) if page == 'actions.md' else _options(document['options'])
-    written = '\n'.join(['', *lines, ''])
-    return _WRITTEN.sub(lambda _: written, text)
+    return _text(_actions(declared, example))
 
 
-def _actions(actions: _Document) -> Iterator[str]:
-    for name, action in actions.items():
+def options(declared: _Document) -> str:
+    """Return the table of options, out of the content of config.yaml."""
+    rows = [
+        (f'`{name}`', _type(option), _default(option), cell(option['description']))
+        for name, option in declared['options'].items()
+    ]
+    return _text(table(('option', 'type', 'default', 'what it says'), rows))
+
+
+def _text(lines: Iterator[str]) -> str:
+    return '\n'.join(lines).strip('\n')
+
+
+def _actions(declared: _Document, example: Callable[[str], str]) -> Iterator[str]:
+    for name, action in declared.items():
         yield from (f'## {name}', '', action['description'].strip(), '')
         params: _Document = action.get('params', {})
-        if not params:
-            yield from ('It has no parameters.', '')
-            continue
         required = action.get('required', ())
         rows = [
             (
                 f'`{key}`',
                 _type(schema),
                 'required' if key in required else _default(schema),
-                _cell(schema['description']),
+                cell(schema['description']),
             )
             for key, schema in params.items()
         ]
-        yield from _table(('parameter', 'type', 'default', 'what it says'), rows)
-
-
-def _options(options: _Document) -> Iterator[str]:
-    rows = [
-        (f'`{name}`', _type(option), _default(option), _cell(option['description']))
-        for name, option in options.items()
-    ]
-    yield from _table(('option', 'type', 'default', 'what it says'), rows)
+        if rows:
+            yield from table(('parameter', 'type', 'default', 'what it says'), rows)
+        else:
+            yield from ('It has no parameters.', '')
+        shown = example(name)
+        if shown:
+            yield from (shown, '')
 
 
 def _type(schema: _Document) -> str:
@@ -83,26 +72,17 @@ def _default(schema: _Document) -> str:
     return f'`{str(value).lower() if isinstance(value, bool) else value}`'
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Return a text as one line, whose angle brackets and bars are no HTML and no columns."""
     line = ' '.join(text.split())
     return line.replace('<', '&lt;').replace('|', '\\|')
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table, and an empty one."""
     yield f'| {" | ".join(head)} |'
     yield '|---' * len(head) + '|'
     for row in rows:
         # An empty cell keeps one blank, as the rest of the tables does.
         yield f'| {" | ".join(row)} |'.replace('|  |', '| |')
     yield ''
-
-
-def main() -> None:
-    """Write every page anew."""
-    for page in PAGES:
-        (ROOT / 'docs/reference' / page).write_text(renewed(page))
-
-
-if __name__ == '__main__':
-    main()

@@ -1,0 +1,25 @@
+"""`make reference`: writes all that is written by a program into docs/ and README.md."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+from docs.generate import contents, pages
+
+
+def main() -> None:
+    """Write every page and every diagram anew."""
+    for page in pages.with_places(contents.ROOT):
+        page.write_text(pages.renewed(page, contents.content))
+    for path, diagram in contents.diagrams().items():
+        (contents.ROOT / path).parent.mkdir(exist_ok=True)
+        (contents.ROOT / path).write_text(diagram)
+
+
+if __name__ == '__main__':
+    with warnings.catch_warnings():
+        logging.disable()
+        # As in the tests: object-storage-charmlib asks in a way that ops has deprecated.
+        warnings.simplefilter('ignore', DeprecationWarning)
+        main()

@@ -1,0 +1,75 @@
+"""What there is to be written into pages, by the name that they ask for it with."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from coordinator import plans
+from docs.generate import examples, plan_pages, tables
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+_PROGRAMS = 'docs/how-to/schedule'
+_DIAGRAMS = 'docs/reference/plans'
+_SCREENS: Mapping[str, tuple[str, ...]] = {
+    'backup-all': ('backup-all-dry-run', 'backup-all'),
+    'show-operation': ('show-operation-running', 'show-operation-earlier'),
+    'list-backups': ('list-backups',),
+    'show-backup': ('show-backup',),
+    'verify-backup': ('verify-backup',),
+    'restore-all': ('restore-all-dry-run', 'restore-all'),
+    'delete-backup': ('delete-backup',),
+    'expire': ('expire-dry-run', 'expire'),
+    'keep-backup': ('keep-backup', 'keep-backup-not'),
+    'resume-operation': ('resume-operation',),
+    'abort-operation': ('abort-operation', 'abort-operation-refused'),
+}
+"""By action: what the reference shows of it."""
+
+
+def content(name: str, root: pathlib.Path = ROOT) -> str:
+    """Return what a page asks for by this name.
+
+    Raises:
+        ValueError: there is no such thing.
+    """
+    match name.split():
+        case ['actions']:
+            return tables.actions(_document(root, 'actions.yaml'), _example)
+        case ['options']:
+            return tables.options(_document(root, 'config.yaml'))
+        case ['plan', kind] if kind in plans.PLANS:
+            return plan_pages.table(plans.PLANS[kind])
+        case ['example', screen] if screen in examples.screens():
+            return _shown(screen)
+        case ['file', file] if (root / _PROGRAMS / file).is_file():
+            return _file(root / _PROGRAMS / file)
+        case _:
+            raise ValueError(f'there is no {name!r} to be written')
+
+
+def diagrams() -> Mapping[str, str]:
+    """Return the diagram of each plan, by its path in the tree."""
+    return {
+        f'{_DIAGRAMS}/{kind}.svg': plan_pages.diagram(plan) for kind, plan in plans.PLANS.items()
+    }
+
+
+def _document(root: pathlib.Path, name: str) -> Mapping[str, Any]:
+    return yaml.safe_load((root / name).read_text())
+
+
+def _example(action: str) -> str:
+    return '\n\n'.join(map(_shown, _SCREENS.get(action, ())))
+
+
+def _shown(name: str) -> str:
+    return f'```text\n{examples.screens()[name]}\n```'
+
+
+def _file(file: pathlib.Path) -> str:
+    language = {'.py': 'python'}.get(file.suffix, 'ini')
+    return f'```{language}\n{file.read_text().rstrip()}\n```'
