@@ -37,6 +37,7 @@ NEWER = 'newer'
 """Its manifest has a version that this revision does not know."""
 
 _LEFT_ALONE = {
+    DAMAGED: 'verify-backup found it damaged: left alone, delete-backup removes it',
     FAILED: 'not complete: left alone, delete-backup removes it',
     UNREADABLE: 'its manifest cannot be read: left alone, delete-backup removes it',
     NEWER: 'written by a newer revision: left alone, refresh the charm',

@@ -129,6 +129,7 @@ def test_more_weeks_cost_no_month():
     [
         ({'state': retention.FAILED}, 'not complete'),
         ({'state': retention.UNREADABLE}, 'cannot be read'),
+        ({'state': retention.DAMAGED}, 'found it damaged'),
         ({'state': retention.NEWER}, 'newer revision'),
         ({'model_uuid': OTHER}, 'of another model'),
         ({'backup_id': '2026-08-99T10:15:00Z'}, 'its id is no time'),

@@ -28,7 +28,7 @@ _SETS = strategies.lists(
         state=strategies.sampled_from(
             [retention.COMPLETE] * 4
             + [retention.DATABASE_EXPIRED] * 2
-            + [retention.FAILED, retention.UNREADABLE, retention.NEWER]
+            + [retention.DAMAGED, retention.FAILED, retention.UNREADABLE, retention.NEWER]
         ),
         pinned=strategies.sampled_from([False] * 5 + [True]),
     ),
