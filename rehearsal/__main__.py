@@ -126,6 +126,8 @@ def _up(given: argparse.Namespace) -> int:
     with running:
         line = running.thread.run(control.serve(running, HOME / 'control.sock'))
         running.write_connection_file(CONNECTION)
+        # As the operator keeps it, for a restore by hand.
+        (HOME / 'backup-identity.txt').write_text(f'{running.identity}\n')
         print(f'up; how to connect is in {CONNECTION}', flush=True)
         print('settling: python -m rehearsal juju status', flush=True)
         down.wait()

@@ -134,6 +134,21 @@ def _show_secret(juju: ports.JujuModel, given: argparse.Namespace) -> int:
     return 0
 
 
+def _add_secret(juju: ports.JujuModel, given: argparse.Namespace) -> int:
+    content = {
+        key.removesuffix('#file'): pathlib.Path(text).read_text() if '#' in key else text
+        for key, text in _pairs(given.content).items()
+    }
+    print(f'secret:{juju.create_secret(given.name, content)}')
+    return 0
+
+
+def _grant_secret(juju: ports.JujuModel, given: argparse.Namespace) -> int:
+    found = [secret.id for secret in juju.secrets(given.secret)]
+    juju.grant_secret(found[0] if found else wire.secret_id(given.secret), given.application)
+    return 0
+
+
 def _add_unit(juju: ports.JujuModel, given: argparse.Namespace) -> int:
     print('\n'.join(juju.add_units(given.application, given.count)))
     return 0
@@ -198,6 +213,12 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     show = command('show-secret', _show_secret, 'show a secret')
     show.add_argument('id')
     show.add_argument('--reveal', action='store_true')
+    new = command('add-secret', _add_secret, 'make a user secret')
+    new.add_argument('name')
+    new.add_argument('content', nargs='+', help='key=value or key#file=path')
+    grant = command('grant-secret', _grant_secret, 'let an application read a user secret')
+    grant.add_argument('secret', help='name or URI')
+    grant.add_argument('application')
     add = command('add-unit', _add_unit, 'add units')
     add.add_argument('application')
     add.add_argument('-n', '--count', type=int, default=1)
