@@ -20,6 +20,7 @@ _SCREENS: Mapping[str, tuple[str, ...]] = {
     'list-backups': ('list-backups',),
     'show-backup': ('show-backup',),
     'verify-backup': ('verify-backup',),
+    'adopt-backup': ('adopt-backup',),
     'restore-all': ('restore-all-dry-run', 'restore-all'),
     'delete-backup': ('delete-backup',),
     'expire': ('expire-dry-run', 'expire'),

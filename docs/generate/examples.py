@@ -19,8 +19,8 @@ import pytest
 from ops import testing
 
 import action_base
-from coordinator import ended, operation, sealing, status
-from rehearsal import juju_cli
+from coordinator import ended, operation, pgbackrest, sealing, status
+from rehearsal import juju_cli, site
 from tests import charm_states, simulation
 
 _KEY = pyrage.x25519.Identity.from_str(simulation.IDENTITY)
@@ -39,6 +39,7 @@ def screens() -> Mapping[str, str]:
         _following_nights(desk)
         _look_after_sets(desk)
         _lose_and_restore(desk)
+        _adopt(desk)
     return desk.screens
 
 
@@ -61,9 +62,10 @@ def _same_each_time() -> Generator[None]:
         yield
 
 
-def _site(after: simulation.Simulation | None = None) -> simulation.Simulation:
+def _site(after: simulation.Simulation | None = None, units: int = 3) -> simulation.Simulation:
     """Deploy a site on which things take as long as on a small real one."""
     sim = simulation.Simulation(
+        postgresql_units=units,
         recipient=str(_KEY.to_public()),
         model_uuid=_FRESH_MODEL if after else _MODEL,
         after=after,
@@ -139,6 +141,23 @@ def _lose_and_restore(desk: _Desk) -> None:
     desk.run('resume-operation', 'resume-operation')
     desk.until()
     desk.run('show-operation-restored', 'show-operation')
+
+
+def _adopt(desk: _Desk) -> None:
+    desk.move_to(_site(units=1))
+    sim = desk.sim
+    sim.clock.advance(60)
+    site.run_action(sim.model, site.POSTGRESQL + '/0', 'create-backup')
+    files = site.run_action(sim.model, sim.site.maas.leader, 'create-backup')
+    (database,) = pgbackrest.backups(sim.world.postgresql_store, f'maas.{site.POSTGRESQL}')
+    desk.run(
+        'adopt-backup',
+        'adopt-backup',
+        maas_backup_id=files.output['backups'].rpartition(' ')[2],
+        postgresql_backup_id=database.id,
+    )
+    desk.until()
+    desk.run('list-backups-adopted', 'list-backups')
 
 
 @dataclasses.dataclass
