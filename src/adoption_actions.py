@@ -43,6 +43,7 @@ class AdoptionActions(action_base.ActionBase):
                     'operation-id': op.id,
                     'backup-id': op.backup_id,
                     'status': 'started',
+                    'retention': 'applies to it as to any other set; keep-backup pins it',
                     'follow': self.follow(),
                 }
             )

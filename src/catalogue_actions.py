@@ -55,22 +55,26 @@ class CatalogueActions(action_base.ActionBase):
             op = self.record.load()
         except errors.ForeignRecordError:
             return ''
-        return op.id if op is not None and not op.terminal else ''
+        return op.backup_id if op is not None and not op.terminal else ''
 
     def _on_show_backup(self, event: ops.ActionEvent) -> None:
         """Show one backup set, and whether it could be restored here now."""
-        from coordinator import backup_set_report, catalogue, report
+        from coordinator import backup_set_report, catalogue, report, retention
 
         form = str(event.params.get('format') or 'table')
         with self.failing(event), self.charm.connected() as reachable:
             backup_id = str(event.params['backup-id']).strip()
             found, outcomes = self._judged(backup_id, reachable)
-            pinned = catalogue.pinned(reachable.maas_store, found.backup_id)
+            store = reachable.maas_store
+            pinned = catalogue.pinned(store, found.backup_id)
+            verified = catalogue.standing(store, found.backup_id)
+            damaged = verified is not None and not verified.good
+            state = retention.DAMAGED if damaged else retention.COMPLETE
             event.set_results(
                 {
-                    'backup-set': backup_set_report.set_text(found, pinned)
+                    'backup-set': backup_set_report.set_text(found, state, pinned)
                     if form == 'table'
-                    else backup_set_report.for_programs(found, pinned, form),
+                    else backup_set_report.for_programs(found, state, pinned, form),
                     'checks': report.checks_text(outcomes),
                     'verdict': report.verdict(outcomes),
                     'restore': backup_set_report.restore_command(found, outcomes, self.app),

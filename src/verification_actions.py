@@ -29,7 +29,7 @@ class VerificationActions(action_base.ActionBase):
             config = self.charm.settings(for_restore=True)
             wanted = str(event.params['backup-id']).strip()
             with self.charm.connected() as reachable:
-                names = verifying.chosen(wanted, reachable.maas_store, reachable.model_uuid)
+                names = verifying.chosen(wanted, reachable.maas_store, reachable)
             deep = 'true' if event.params.get('deep') else 'false'
             op = self.begin('verify-backup', config, {'backup-id': wanted, 'deep': deep})
             event.set_results(

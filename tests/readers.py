@@ -38,6 +38,7 @@ class InstantReader:
         self,
         name: str,
         backup_set: str,
+        repository: ports.ObjectStore,
         maas: ports.ObjectStore,
         postgresql: ports.ObjectStore,
         tally: str = '',
@@ -45,7 +46,7 @@ class InstantReader:
         self.started.append(name)
         self._name, self._left = name, self.looks
         found = manifest.parse(backup_set.encode(), 'the manifest')
-        self._job = jobs.Job(name, found, maas, postgresql, tally)
+        self._job = jobs.Job(name, found, repository, maas, postgresql, tally)
         self._job.run(lambda: True)
 
     def stop(self) -> None:

@@ -9,21 +9,21 @@ from typing import Any
 
 import yaml
 
-from coordinator import figures, manifest, plain, report, retention, status
+from coordinator import figures, manifest, plain, report, status
 from coordinator.steps import checks
 
 _WIDEST = 4000
 """Bytes of a line: a set may be sealed for many."""
 
 
-def set_text(found: manifest.Manifest, pinned: bool) -> str:
+def set_text(found: manifest.Manifest, state: str, pinned: bool) -> str:
     """Return a backup set for people."""
     maas, database, model = found.maas, found.postgresql, found.model
     took = ', '.join(f'{name} {_span(seconds)}' for name, seconds in found.seconds.items())
     kept = ', pinned' if pinned else ''
     blocks = [
         _block(
-            f'backup set {found.backup_id}: {retention.COMPLETE}{kept}',
+            f'backup set {found.backup_id}: {state}{kept}',
             (
                 ('model', f'{model.name} ({model.uuid}), Juju {model.juju_version}'),
                 ('begun', found.started),
@@ -84,12 +84,12 @@ def _span(seconds: int) -> str:
     return status.span(datetime.timedelta(seconds=seconds))
 
 
-def for_programs(found: manifest.Manifest, pinned: bool, form: str) -> str:
+def for_programs(found: manifest.Manifest, state: str, pinned: bool, form: str) -> str:
     """Return a backup set as JSON or YAML: its manifest without what is of the passwords."""
     told: dict[str, Any] = json.loads(found.model_dump_json(by_alias=True))
     # Hashes are for comparison within the charm, and action results are kept by Juju.
     del told['passwords']['hashes']
-    told = {**told, 'status': retention.COMPLETE, 'pinned': pinned}
+    told = {**told, 'status': state, 'pinned': pinned}
     return json.dumps(told) if form == 'json' else yaml.safe_dump(told, sort_keys=False)
 
 

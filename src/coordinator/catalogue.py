@@ -182,12 +182,12 @@ def opened(store: ports.ObjectStore, backup_id: str) -> manifest.Manifest:
     Raises:
         NotFound: there is no such set.
         ForeignRecordError: its manifest is of a newer version.
-        StepError: its manifest is damaged, or that of another set.
+        UnexpectedAnswer: its manifest is damaged, or that of another set.
     """
     key = manifest_key(backup_id)
     found = manifest.parse(store.get(key), key)
     if found.backup_id != backup_id:
-        raise errors.StepError(
+        raise errors.UnexpectedAnswer(
             f'{key} is the manifest of {found.backup_id}: it was exchanged, do not restore from it'
         )
     return found
@@ -237,17 +237,24 @@ def record(store: ports.ObjectStore, backup_id: str, found: verification.Verific
         store.delete(folder(backup_id) + outcome.name)
 
 
+def standing(store: ports.ObjectStore, backup_id: str) -> verification.Outcome | None:
+    """Return the outcome that counts of a set's verifications; None if there was none."""
+    return verification.standing(_outcomes(_names(store, backup_id)))
+
+
 def recorded(store: ports.ObjectStore, backup_id: str) -> verification.Verification | None:
     """Return what was found out last about a set; None if it was never verified.
 
     Raises:
         UnexpectedAnswer: what is kept of that is damaged.
     """
-    outcome = verification.standing(_outcomes(_names(store, backup_id)))
+    outcome = standing(store, backup_id)
     if outcome is None:
         return None
     key = folder(backup_id) + outcome.name
-    return verification.Verification.from_json(store.get(key), key)
+    found = verification.Verification.from_json(store.get(key), key)
+    # Lists tell what the name says, and so must this.
+    return dataclasses.replace(found, outcome=outcome)
 
 
 def _names(store: ports.ObjectStore, backup_id: str) -> set[str]:

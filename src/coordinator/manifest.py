@@ -107,7 +107,7 @@ class Maas(_Part):
     """MAAS version, as maas-region recorded it."""
     place: Place
     controllers: Annotated[tuple[Name, ...], Few]
-    objects: Annotated[tuple[Object, ...], Few]
+    objects: Annotated[tuple[Object, ...], Few, pydantic.Field(min_length=1)]
 
     @property
     def bytes(self) -> int:

@@ -265,6 +265,7 @@ VERIFY_BACKUP = Plan(
             'look at every object of each backup set, and read them if that was asked',
             verifying.verify,
             undo=verifying.stop,
+            remains=verifying.remains,
             deadline=minutes(3 * 24 * 60),
         ),
     ),

@@ -354,6 +354,7 @@ class Reader(Protocol):
         self,
         name: str,
         backup_set: str,
+        repository: ObjectStore,
         maas: ObjectStore,
         postgresql: ObjectStore,
         tally: str = '',
@@ -363,12 +364,13 @@ class Reader(Protocol):
         Args:
             name: of the reading.
             backup_set: the set's manifest, as JSON.
-            maas: the store that holds the files backup and the sealed passwords.
+            repository: the store that holds the manifest and the sealed passwords.
+            maas: the store that holds the files backup.
             postgresql: the store that holds the database backup.
             tally: of an earlier `Reading` of this set.
 
         Raises:
-            TransientError: it does not start.
+            TransientError: it does not start, or that of another name has to end first.
         """
         ...
 

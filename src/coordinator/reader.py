@@ -26,6 +26,8 @@ from coordinator.integrity import job as jobs
 LOCK, NOTE, WATCHED = 'lock', 'note.json', 'watched'
 """Names in the folder. The process holds the lock, and its id is in it; the last is touched by
 who looks."""
+_STORES = ('repository', 'maas', 'postgresql')
+_PROXIES = ('http_proxy', 'https_proxy', 'no_proxy')
 _SECONDS = 30
 """Until the process must have begun."""
 
@@ -38,29 +40,40 @@ class Reader:
 
     def look(self, name: str) -> ports.Reading | None:
         """Return how the reading of this name stands; None if there is none."""
-        try:
-            # Before the note: one that has just ended has left its last note by then.
-            running = self._process() is not None
-            (self._folder / WATCHED).touch(0o600)
-            note = jobs.Note.from_json((self._folder / NOTE).read_text())
-        except OSError:
-            return None
+        # Before the note: one that has just ended has left its last note by then.
+        running = self._runs()
+        note = self._note()
         if note is None or note.name != name:
             return None
+        with contextlib.suppress(OSError):
+            (self._folder / WATCHED).touch(0o600)
         return note.reading(running=running)
+
+    def _note(self) -> jobs.Note | None:
+        try:
+            return jobs.Note.from_json((self._folder / NOTE).read_text())
+        except OSError:
+            return None
 
     def start(
         self,
         name: str,
         backup_set: str,
+        repository: ports.ObjectStore,
         maas: ports.ObjectStore,
         postgresql: ports.ObjectStore,
         tally: str = '',
     ) -> None:
         """Begin a reading, or go on with one."""
+        note = self._note()
+        if note is not None and note.name != name and self._runs():
+            # Of an operation that was ended by force, or of another time that this unit led.
+            self.stop()
+            raise errors.TransientError('the reading of another backup set is about to end')
         request = {
             'name': name,
             'backup-set': backup_set,
+            'repository': _connection(repository),
             'maas': _connection(maas),
             'postgresql': _connection(postgresql),
             'tally': tally,
@@ -73,7 +86,7 @@ class Reader:
                 input=json.dumps(request).encode(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env={'PATH': os.environ.get('PATH', ''), 'PYTHONPATH': os.pathsep.join(sys.path)},
+                env=_environment(),
                 timeout=_SECONDS,
                 check=False,
             )
@@ -89,25 +102,31 @@ class Reader:
 
     def stop(self) -> None:
         """End the reading that is under way, if one is."""
-        process = self._process()
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGTERM)
+        if self._runs():
+            with contextlib.suppress(OSError, ValueError):
+                os.kill(int((self._folder / LOCK).read_text()), signal.SIGTERM)
 
-    def _process(self) -> int | None:
-        """Return the id of the process that reads; None if none does."""
+    def _runs(self) -> bool:
+        """Whether a process reads: it holds the lock as long as it lives."""
         try:
             lock = os.open(self._folder / LOCK, os.O_RDWR)
         except OSError:
-            return None
+            return False
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return int(os.read(lock, 20) or 0) or None
+            return True
         else:
-            return None
+            return False
         finally:
             os.close(lock)
+
+
+def _environment() -> dict[str, str]:
+    """Return what of a hook's environment the process needs."""
+    proxies = {name for each in _PROXIES for name in (each, each.upper())}
+    kept = {name: text for name, text in os.environ.items() if name in {'PATH', *proxies}}
+    return {**kept, 'PYTHONPATH': os.pathsep.join(sys.path)}
 
 
 def _connection(store: ports.ObjectStore) -> dict[str, Any]:
@@ -120,7 +139,7 @@ def job(request: dict[str, Any]) -> jobs.Job:
     return jobs.Job(
         request['name'],
         manifest.parse(request['backup-set'].encode(), 'the manifest'),
-        *(_store(request[side]) for side in ('maas', 'postgresql')),
+        *(_store(request[side]) for side in _STORES),
         before=request['tally'],
     )
 

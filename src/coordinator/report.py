@@ -250,13 +250,15 @@ def verdict(outcomes: Sequence[checks.Check]) -> str:
 def replaced_text(found: manifest.Manifest, config: settings.Settings) -> str:
     """Return what a restore replaces, and how long MAAS is down, after the set's own timings."""
     moving = max(found.seconds.get('back-up-postgresql', 0), found.seconds.get('back-up-maas', 0))
-    down = datetime.timedelta(seconds=moving) + _RESTART
+    down = status.span(datetime.timedelta(seconds=moving) + _RESTART)
+    # A set that was adopted does not know how long anything took.
+    estimate = f'for about {down}' if found.seconds else 'for as long as moving that takes'
     return (
         f'the database of {config.postgresql} '
         f'({figures.size(found.postgresql.database_bytes)}), images, preseeds and controller ids '
         f'of {len(found.maas.controllers)} region(s) of {config.maas} '
         f'({figures.size(found.maas.bytes)}), by those of {found.backup_id} from model '
-        f'{found.model.name}. MAAS will be down for about {status.span(down)}'
+        f'{found.model.name}. MAAS will be down {estimate}'
     )
 
 

@@ -63,7 +63,12 @@ def standing(outcomes: Iterable[Outcome]) -> Outcome | None:
 
 def outdated(outcomes: Iterable[Outcome], new: Outcome) -> list[Outcome]:
     """Return which of a set's outcomes a new one makes worthless."""
-    return [item for item in outcomes if item != new and (new.whole or not item.whole)]
+    return [
+        item
+        for item in outcomes
+        # What is good at a time that is yet to come was told by a clock that was wrong.
+        if item != new and (new.whole or not item.whole or (item.good and item.at >= new.at))
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,17 +87,30 @@ class Verification:
 
     @classmethod
     def of(
-        cls, at: str, *, whole: bool, objects: int, bytes: int, findings: Iterable[str]
+        cls,
+        at: str,
+        *,
+        whole: bool,
+        objects: int,
+        bytes: int,
+        findings: Iterable[str],
+        more: int = 0,
     ) -> Verification:
-        """Return what a verification has found."""
+        """Return what a verification has found; `more` are findings that it has not kept."""
         found = [plain.one_line(finding) for finding in findings]
         return cls(
             Outcome(at, whole, not found),
             objects,
             bytes,
             tuple(found[:_MOST]),
-            max(len(found) - _MOST, 0),
+            max(len(found) - _MOST, 0) + more,
         )
+
+    @property
+    def told(self) -> str:
+        """What was wrong, for people; '' if nothing was."""
+        more = [f'and {self.more} more'] if self.more else []
+        return '; '.join([*self.findings, *more])
 
     def to_json(self) -> bytes:
         """Return it as stored."""

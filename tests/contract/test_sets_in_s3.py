@@ -55,7 +55,7 @@ class Kept:
 
     def findings(self) -> list[str]:
         """Read everything; return what is wrong."""
-        objects = contents.objects(self.manifest, self.maas, self.postgresql)
+        objects = contents.objects(self.manifest, self.maas, self.maas, self.postgresql)
         read = inspection.inspect(objects, range(len(objects)), lambda: True, pace.Pace(0))
         return [finding for _, verdict in read for finding in verdict.findings]
 

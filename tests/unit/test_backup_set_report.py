@@ -13,7 +13,7 @@ SET = examples.backup_set()
 
 
 def test_a_set_is_shown_part_by_part():
-    lines = backup_set_report.set_text(SET, pinned=False).splitlines()
+    lines = backup_set_report.set_text(SET, 'complete', pinned=False).splitlines()
     assert lines[0] == f'backup set {examples.BACKUP_ID}: complete'
     for line in (
         '  model:    maas (deadbeef-0bad-400d-8000-4b1d0d06f00d), Juju 3.6.26',
@@ -32,14 +32,14 @@ def test_a_set_is_shown_part_by_part():
 
 
 def test_a_pinned_set_is_shown_as_such():
-    assert backup_set_report.set_text(SET, pinned=True).startswith(
+    assert backup_set_report.set_text(SET, 'complete', pinned=True).startswith(
         f'backup set {examples.BACKUP_ID}: complete, pinned\n'
     )
 
 
 @pytest.mark.parametrize('form', ['json', 'yaml'])
 def test_for_programs_a_set_is_its_manifest_without_hashes(form: str):
-    shown = yaml.safe_load(backup_set_report.for_programs(SET, pinned=True, form=form))
+    shown = yaml.safe_load(backup_set_report.for_programs(SET, 'complete', pinned=True, form=form))
     assert (shown['backup-id'], shown['status'], shown['pinned']) == (
         examples.BACKUP_ID,
         'complete',

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from coordinator import catalogue, manifest, ports, reader, s3
+from coordinator import catalogue, errors, manifest, ports, reader, s3
 from rehearsal import s3_server
 from tests import backup_sets, simulation, stores
 
@@ -98,7 +98,7 @@ def test_a_set_is_read_whole_by_a_process_of_its_own(
     postgresql: s3.S3Store,
 ):
     assert reading.look(NAME) is None
-    reading.start(NAME, found.to_json().decode(), maas, postgresql)
+    reading.start(NAME, found.to_json().decode(), maas, maas, postgresql)
     until_it_is_gone(folder)
     seen = reading.look(NAME)
     assert seen is not None
@@ -116,7 +116,7 @@ def test_what_is_damaged_is_named(
 ):
     damaged = found.maas.objects[0]
     maas.put(damaged.key, b'!' * damaged.size)
-    reading.start(NAME, found.to_json().decode(), maas, postgresql)
+    reading.start(NAME, found.to_json().decode(), maas, maas, postgresql)
     until_it_is_gone(folder)
     seen = reading.look(NAME)
     assert seen is not None
@@ -131,13 +131,13 @@ def test_one_that_was_killed_is_gone_on_from(
     maas: s3.S3Store,
     postgresql: s3.S3Store,
 ):
-    reading.start(NAME, found.to_json().decode(), maas, postgresql)
+    reading.start(NAME, found.to_json().decode(), maas, maas, postgresql)
     until_it_is_gone(folder)
     first = reading.look(NAME)
     assert first is not None
     # What was read need not be there any more.
     maas.delete(found.maas.objects[-1].key)
-    reading.start(NAME, found.to_json().decode(), maas, postgresql, first.tally)
+    reading.start(NAME, found.to_json().decode(), maas, maas, postgresql, first.tally)
     until_it_is_gone(folder)
     second = reading.look(NAME)
     assert second is not None
@@ -150,7 +150,7 @@ def test_a_server_that_is_gone_is_told(
     with socket.create_server(('127.0.0.1', 0)) as listening:
         port = listening.getsockname()[1]
     with stores.opened({'endpoint': f'http://127.0.0.1:{port}'}) as gone:
-        reading.start(NAME, found.to_json().decode(), maas, gone)
+        reading.start(NAME, found.to_json().decode(), maas, maas, gone)
     until_it_is_gone(folder)
     seen = reading.look(NAME)
     assert seen is not None
@@ -161,14 +161,26 @@ def test_a_server_that_is_gone_is_told(
 def test_one_reads_at_a_time_and_can_be_stopped(
     reading: reader.Reader, folder: pathlib.Path, found: manifest.Manifest, silent: s3.S3Store
 ):
-    reading.start(NAME, found.to_json().decode(), silent, silent)
+    reading.start(NAME, found.to_json().decode(), silent, silent, silent)
     first = process(folder)
-    reading.start(NAME, found.to_json().decode(), silent, silent)
+    reading.start(NAME, found.to_json().decode(), silent, silent, silent)
     assert process(folder) == first
     assert first.exists()
     reading.stop()
     until_it_is_gone(folder)
     assert not (first / 'exe').exists()
+
+
+def test_a_reading_of_another_name_has_to_end_first(
+    reading: reader.Reader, folder: pathlib.Path, found: manifest.Manifest, silent: s3.S3Store
+):
+    nowhere = (silent, silent, silent)
+    reading.start('an operation that was ended by force', found.to_json().decode(), *nowhere)
+    with pytest.raises(errors.TransientError, match='of another backup set is about to end'):
+        reading.start(NAME, found.to_json().decode(), *nowhere)
+    until_it_is_gone(folder)
+    reading.start(NAME, found.to_json().decode(), *nowhere)
+    assert reading.look(NAME) is not None
 
 
 def test_keys_are_in_no_argument_no_environment_and_no_file(
@@ -179,7 +191,7 @@ def test_keys_are_in_no_argument_no_environment_and_no_file(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setenv('JUJU_CHARM_HTTP_PROXY', 'http://user:pass@proxy')
-    reading.start(NAME, found.to_json().decode(), silent, silent)
+    reading.start(NAME, found.to_json().decode(), silent, silent, silent)
     seen = [process(folder) / 'cmdline', process(folder) / 'environ', *folder.iterdir()]
     text = b''.join(path.read_bytes() for path in seen).decode()
     assert not [key for key in (*stores.KEYS.values(), 'pass@proxy') if key in text]
@@ -189,7 +201,7 @@ def test_keys_are_in_no_argument_no_environment_and_no_file(
 def test_it_ends_with_its_folder(
     reading: reader.Reader, folder: pathlib.Path, found: manifest.Manifest, silent: s3.S3Store
 ):
-    reading.start(NAME, found.to_json().decode(), silent, silent)
+    reading.start(NAME, found.to_json().decode(), silent, silent, silent)
     with (folder / reader.LOCK).open() as lock:
         for path in folder.iterdir():
             path.unlink()

@@ -35,6 +35,7 @@ def main() -> int:
     except OSError:
         # Another one reads.
         return 0
+    os.ftruncate(lock, 0)
     if os.fork():
         # Who started this waits no longer, and the lock is held all the same.
         return 0
@@ -43,7 +44,6 @@ def main() -> int:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
-    os.ftruncate(lock, 0)
     os.write(lock, str(os.getpid()).encode())
     _read(folder, request)
     return 0
@@ -51,6 +51,7 @@ def main() -> int:
 
 def _read(folder: pathlib.Path, request: dict[str, object]) -> None:
     job, over = reader.job(request), threading.Event()
+    reader.leave(folder, job.note)
 
     def note_now_and_then() -> None:
         while not over.wait(_NOTED_EVERY):

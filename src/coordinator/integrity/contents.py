@@ -11,6 +11,7 @@ from coordinator.integrity import archives, check, database
 
 def objects(
     backup_set: manifest.Manifest,
+    repository: ports.ObjectStore,
     maas_store: ports.ObjectStore,
     postgresql_store: ports.ObjectStore,
 ) -> list[check.Object]:
@@ -18,7 +19,8 @@ def objects(
 
     Args:
         backup_set: its manifest.
-        maas_store: where `backup_set.maas` and the sealed passwords lie.
+        repository: where the manifest and the sealed passwords lie.
+        maas_store: where `backup_set.maas` lies.
         postgresql_store: where `backup_set.postgresql` lies.
 
     Raises:
@@ -27,16 +29,19 @@ def objects(
         NotFound: that is missing.
     """
     sealed = backup_set.passwords.sealed
-    certain = _etags_are_md5s(maas_store, sealed)
+    certain = _etags_are_md5s(repository, sealed)
     found = [
         check.Object(
-            store=maas_store,
+            store=store,
             key=item.key,
             size=item.size,
             expected=expected(item, certain),
             check=_check(item.key),
         )
-        for item in (*backup_set.maas.objects, sealed)
+        for store, item in (
+            *((maas_store, item) for item in backup_set.maas.objects),
+            (repository, sealed),
+        )
     ]
     found += database.objects(postgresql_store, backup_set.postgresql)
     return sorted(found, key=lambda item: (-item.size, item.key))

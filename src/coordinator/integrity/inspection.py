@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from coordinator import comparison, errors, plain
 from coordinator.integrity import check, pace, reading
 
+_LONGEST = 240
+"""Bytes of a finding: a few of them are kept in the record of an operation."""
 WORKERS = 4
 """Objects that are read at a time: large ones fill two cores, small ones wait for answers."""
 
@@ -88,13 +90,22 @@ def _ended(
 
 
 def read(item: check.Object, carry_on: Callable[[], bool], progress: pace.Pace) -> Verdict:
-    """Read one object to its end, even when it is known to be damaged.
+    """Read one object to its end; once more if it seems damaged, as an answer may be garbled.
 
     Raises:
         Stopped: it was not to be carried on.
         StoreUnavailable: S3 does not answer.
         StoreRefused: S3 refuses to be read.
     """
+    verdict = _read_once(item, carry_on, progress)
+    if not verdict.findings:
+        return verdict
+    progress.add(-verdict.bytes)
+    return _read_once(item, carry_on, progress)
+
+
+def _read_once(item: check.Object, carry_on: Callable[[], bool], progress: pace.Pace) -> Verdict:
+    """Read one object to its end, even when it is known to be damaged."""
     compared = comparison.Comparison(item.expected, item.size)
     looked_at = _Look(item.check())
     count = 0
@@ -121,7 +132,7 @@ def read(item: check.Object, carry_on: Callable[[], bool], progress: pace.Pace) 
 
 
 def _verdict(item: check.Object, count: int, contents: str, wrong: Sequence[str]) -> Verdict:
-    findings = tuple(plain.one_line(f'{item.key} {what}') for what in wrong)
+    findings = tuple(plain.one_line(f'{item.key} {what}', _LONGEST) for what in wrong)
     return Verdict(item.key, count, contents, findings)
 
 

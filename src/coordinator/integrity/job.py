@@ -67,15 +67,17 @@ class Job:
         self,
         name: str,
         backup_set: manifest.Manifest,
+        repository: ports.ObjectStore,
         maas: ports.ObjectStore,
         postgresql: ports.ObjectStore,
         before: str,
     ):
         """Begin nothing yet; `before` is the tally of an earlier reading, or ''."""
         self._name = name
-        self._open = lambda: contents.objects(backup_set, maas, postgresql)
+        self._open = lambda: contents.objects(backup_set, repository, maas, postgresql)
         self._before = before
-        self._tally = tally.Tally('')
+        # Until it is known of which list it is, it is passed on as it came.
+        self._tally = tally.Tally.read(before)
         self._pace = pace.Pace(0)
         self._objects = 0
         self._ended = False
@@ -94,7 +96,7 @@ class Job:
         )
 
     def run(self, carry_on: Callable[[], bool]) -> None:
-        """Read until all is read, S3 fails, or `carry_on` says no; raises no error of ours."""
+        """Read until all is read, S3 fails, or `carry_on` says no; raises nothing."""
         try:
             objects = self._open()
             self._objects = len(objects)
@@ -106,3 +108,6 @@ class Job:
             self._ended = self._tally.has_all(len(objects))
         except errors.CoordinatorError as error:
             self._error = str(error)
+        except Exception as error:
+            # Its text may hold anything, and is written down.
+            self._error = f'internal error ({type(error).__name__})'

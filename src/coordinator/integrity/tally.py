@@ -61,11 +61,16 @@ class Tally:
     @classmethod
     def from_json(cls, text: str, of: str) -> Tally:
         """Read a stored tally; begin anew with one that is damaged or of another list."""
-        try:
-            found = cls.of_dict(json.loads(text))
-        except (ValueError, LookupError, TypeError):
-            return cls(of)
+        found = cls.read(text)
         return found if found.of == of else cls(of)
+
+    @classmethod
+    def read(cls, text: str) -> Tally:
+        """Read a stored tally of whatever list; an empty one of none if it is damaged."""
+        try:
+            return cls.of_dict(json.loads(text))
+        except (ValueError, LookupError, TypeError):
+            return cls('')
 
     @classmethod
     def of_dict(cls, stored: Mapping[str, Any]) -> Tally:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from coordinator import (
     catalogue,
     errors,
+    limits,
     maas_backup,
     operation,
     pgbackrest,
@@ -27,6 +28,7 @@ UNCHANGED = 'passwords-unchanged'
 def ready(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Look whether both backups belong together; remember what the manifest will say."""
     label, controllers = pair(op.parameters, op.settings, world)
+    limits.names_fit(op.settings, world.juju.status(), checks.places(world))
     status = world.juju.status()
     model = {'name': status.name, 'uuid': world.model_uuid, 'juju-version': status.juju_version}
     maas = site.application(status, op.settings.maas)
@@ -59,13 +61,12 @@ def pair(
     checks.access(world)
     database = _database(parameters[POSTGRESQL], config, world)
     files = maas_backup.read(world.maas_store, parameters[MAAS])
-    finished = datetime.datetime.fromtimestamp(database.stop, datetime.UTC)
-    if operation.parse_stamp(files.id) < finished:
+    try:
+        _in_order(database, files, config, world)
+    except (ValueError, OverflowError, OSError):
         raise errors.StepError(
-            f'files backup {files.id} began before database backup {database.id} was finished, at '
-            f'{operation.stamp(finished)}: the database may know images that are not in the '
-            'files. Name a files backup that was made after it'
-        )
+            f'{files.id} or the times of {database.label} are none of any calendar'
+        ) from None
     _unknown(database, files, world.maas_store)
     if parameters.get(UNCHANGED) != 'true':
         _same_passwords(database, config, world)
@@ -80,12 +81,52 @@ def _database(backup_id: str, config: settings.Settings, world: ports.World) -> 
                 raise errors.StepError(
                     f'pgBackRest lists {backup.label} with an error: it cannot be relied on'
                 )
+            app = site.application(world.juju.status(), config.postgresql)
+            _same_version(backup.archive, app)
             return backup
     raise errors.StepError(
         f'pgBackRest lists no full backup {backup_id} of {stanza} in '
         f'{checks.where(world.postgresql_store)}: juju run {config.postgresql}/leader '
         'list-backups shows what is there'
     )
+
+
+def _in_order(
+    database: pgbackrest.Backup,
+    files: maas_backup.Backup,
+    config: settings.Settings,
+    world: ports.World,
+) -> None:
+    """Make sure that the database was backed up before the files.
+
+    A files backup's id is the local time of its unit, so S3's clock is asked as well: the last
+    object of the database's must be older than the first one of the files'.
+    """
+    finished = datetime.datetime.fromtimestamp(database.stop, datetime.UTC)
+    stanza = pgbackrest.stanza(world.model_name, config.postgresql)
+    last = world.postgresql_store.head(f'backup/{stanza}/{database.label}/backup.manifest')
+    first = min(item.modified for item in files.objects)
+    if operation.parse_stamp(files.id) < finished or first < last.modified:
+        raise errors.StepError(
+            f'files backup {files.id} (by the clock of its unit; its first object is of '
+            f'{operation.stamp(first)} in S3) began before database backup {database.id} was '
+            f'finished, at {operation.stamp(finished)}: the database may know images that are '
+            'not in the files. Name a files backup that was made after it'
+        )
+
+
+def _same_version(archive: str, app: ports.Application) -> None:
+    """Make sure that a database of this version can take the backup.
+
+    Raises:
+        StepError: the cluster was upgraded since.
+    """
+    then, now = archive.partition('-')[0], app.workload_version.partition('.')[0]
+    if then.partition('.')[0] != now:
+        raise errors.StepError(
+            f'the database backup is of PostgreSQL {then}, {app.name} is {app.workload_version} '
+            'by now: it could not be restored here'
+        )
 
 
 def _unknown(
@@ -100,7 +141,8 @@ def _unknown(
         found = entry.summary
         if entry.backup_id == database.id:
             raise errors.StepError(
-                f'there is a backup set {entry.backup_id} already, {entry.state}: list-backups'
+                f'there is a backup set {entry.backup_id} already, {entry.state}: list-backups '
+                f'shows it, delete-backup backup-id={entry.backup_id} removes what has failed'
             )
         if found and (found.label == database.label or found.maas_backup_id == files.id):
             raise errors.StepError(

@@ -118,7 +118,7 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
         started=op.backup_id if operation.ADOPTED in op.parameters else op.started,
         verified=op.fact(VERIFIED),
         coordinator_version=VERSION,
-        strategy=op.settings.strategy if op.kind == 'backup-all' else 'by hand',
+        strategy=_strategy(op),
         model=manifest.Model.model_validate(model),
         maas=manifest.Maas.model_validate_json(op.fact(MAAS)),
         postgresql=manifest.PostgreSQL.model_validate_json(op.fact(POSTGRESQL)),
@@ -131,6 +131,14 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
     )
     catalogue.commit(repository.of(op, world), contents)
     return step.Done()
+
+
+def _strategy(op: operation.Operation) -> str:
+    """Return how the set was made; whoever restores an adopted one may want to know."""
+    if operation.ADOPTED not in op.parameters:
+        return op.settings.strategy
+    vouched = ', the passwords vouched for' if 'passwords-unchanged' in op.parameters else ''
+    return f'by hand{vouched}'
 
 
 def withdraw(op: operation.Operation, world: ports.World) -> step.Outcome:

@@ -158,10 +158,10 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
     yield made('other-operations', lambda: no_other_task(config, world))
     if config.strategy == 'scale-down':
         yield made('machines', lambda: machines(status, config.postgresql))
-    yield made('record', lambda: limits.names_fit(config, status, _places(world)))
+    yield made('record', lambda: limits.names_fit(config, status, places(world)))
 
 
-def _places(world: ports.World) -> list[Mapping[str, str]]:
+def places(world: ports.World) -> list[Mapping[str, str]]:
     """Return the places in a backup's record, as often as they are there."""
     # The repository is noted at first, and both in the parts of the manifest.
     return [world.maas_store.place, world.maas_store.place, world.postgresql_store.place]

@@ -44,7 +44,8 @@ def expire(op: operation.Operation, world: ports.World) -> step.Outcome:
             deletion.delete(store, target, listed)
         going = [backup_id for backup_id in going if backup_id != target.backup_id]
     if not going:
-        return step.Done({IN_HAND: '', **_lost(listed, world)})
+        left = [entry for entry in listed if target is None or entry.backup_id != target.backup_id]
+        return step.Done({IN_HAND: '', **_lost(left, world)})
     first = next(entry for entry in listed if entry.backup_id == going[0])
     return step.Wait(
         f'deleting {first.backup_id}, {len(going)} backup set(s) are still to go',
@@ -54,7 +55,11 @@ def expire(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 def _lost(listed: Iterable[catalogue.Entry], world: ports.World) -> dict[str, str]:
     """Return the fact that says how many sets have lost their database part."""
-    lost = database_expired(listed, world)
+    try:
+        lost = database_expired(listed, world)
+    except errors.CoordinatorError:
+        # The backup is good, whatever this warning comes to.
+        return {}
     return {operation.DATABASE_EXPIRED: str(len(lost)) if lost else ''}
 
 
@@ -232,4 +237,5 @@ def _newest(entry: catalogue.Entry, listed: Sequence[catalogue.Entry], world: po
     # One that cannot be restored, or that a wrong clock has dated, is the newest of none better.
     expired = database_expired(listed, world)
     past = [name for name in same if name <= operation.stamp(world.now())] or same
-    return max((name for name in past if name not in expired), default=max(past))
+    useless = expired | {other.backup_id for other in listed if other.state == retention.DAMAGED}
+    return max((name for name in past if name not in useless), default=max(past))

@@ -114,7 +114,7 @@ def restore_checks(
         yield from _site_checks(wanted, parameters, config, world)
         yield checks.made('passwords', lambda: _passwords(wanted, parameters, config, world))
     yield _verification(wanted, world)
-    yield checks.made('maas-objects', lambda: set_checks.maas_objects(wanted, world))
+    yield checks.made('maas-objects', lambda: _maas_objects(wanted, world))
     yield checks.made('postgresql-objects', lambda: set_checks.postgresql_objects(wanted, world))
     yield checks.made('postgresql-path', lambda: _path(wanted, parameters, world))
 
@@ -267,7 +267,13 @@ def _verification(wanted: manifest.Manifest, world: ports.World) -> checks.Check
         command = f'verify-backup backup-id={wanted.backup_id} deep=true'
         return checks.Check('verified', checks.OK, f'not since it was made: {command} does that')
     outcome = checks.OK if found.outcome.good else checks.WARNING
-    return checks.Check('verified', outcome, '; '.join([str(found.outcome), *found.findings]))
+    sentence = '; '.join(filter(None, (str(found.outcome), found.told)))
+    return checks.Check('verified', outcome, sentence)
+
+
+def _maas_objects(wanted: manifest.Manifest, world: ports.World) -> str:
+    verified = catalogue.standing(world.maas_store, wanted.backup_id)
+    return set_checks.maas_objects(wanted, world, verified)
 
 
 def _path(wanted: manifest.Manifest, parameters: Mapping[str, str], world: ports.World) -> str:

@@ -9,7 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from coordinator import catalogue, checksums, errors, manifest, pgbackrest, ports
+from coordinator import (
+    catalogue,
+    checksums,
+    errors,
+    manifest,
+    operation,
+    pgbackrest,
+    ports,
+    verification,
+)
 from coordinator.steps import checks
 
 
@@ -34,7 +43,12 @@ def findings(
     """
     looks: tuple[Callable[[], object], ...] = (
         lambda: sealed(wanted, repository),
-        lambda: maas_objects(wanted, world, etags=not contents_follow),
+        lambda: maas_objects(
+            wanted,
+            world,
+            catalogue.standing(repository, wanted.backup_id),
+            etags=not contents_follow,
+        ),
         lambda: postgresql_objects(wanted, world),
     )
     found: list[str] = []
@@ -64,7 +78,9 @@ def maas_store(wanted: manifest.Manifest, world: ports.World) -> ports.ObjectSto
     here = world.maas_store
     if _holds(here, wanted.maas.objects[0]):
         return here
-    return world.maas_store_at(wanted.maas.place.bucket, wanted.maas.place.path)
+    place = wanted.maas.place
+    there = world.maas_store_at(place.bucket, place.path)
+    return _on_that_server(there, place, wanted.maas.objects[0])
 
 
 def postgresql_store(wanted: manifest.Manifest, world: ports.World) -> ports.ObjectStore:
@@ -75,7 +91,25 @@ def postgresql_store(wanted: manifest.Manifest, world: ports.World) -> ports.Obj
     here = world.postgresql_store
     if _holds(here, wanted.postgresql.manifest):
         return here
-    return world.postgresql_store_at(wanted.postgresql.place.bucket, wanted.postgresql.place.path)
+    place = wanted.postgresql.place
+    there = world.postgresql_store_at(place.bucket, place.path)
+    return _on_that_server(there, place, wanted.postgresql.manifest)
+
+
+def _on_that_server(
+    store: ports.ObjectStore, place: manifest.Place, item: manifest.Object
+) -> ports.ObjectStore:
+    """Return a store, unless it seems to be of the same name on another server.
+
+    Raises:
+        StoreRefused: nothing can be known of what lies elsewhere.
+    """
+    if place.endpoint and place.endpoint != store.place['endpoint'] and not _holds(store, item):
+        raise errors.StoreRefused(
+            f'{item.key} lies in {place.bucket}/{place.path} at {place.endpoint}, and '
+            f'only {store.place["endpoint"] or "AWS"} can be reached: aim the s3-integrator there'
+        )
+    return store
 
 
 def _holds(store: ports.ObjectStore, item: manifest.Object) -> bool:
@@ -85,9 +119,26 @@ def _holds(store: ports.ObjectStore, item: manifest.Object) -> bool:
         return False
 
 
-def maas_objects(wanted: manifest.Manifest, world: ports.World, *, etags: bool = True) -> str:
-    """Look whether the files backup is there as it was verified; say where."""
+def maas_objects(
+    wanted: manifest.Manifest,
+    world: ports.World,
+    read_whole: verification.Outcome | None = None,
+    *,
+    etags: bool = True,
+) -> str:
+    """Look whether the files backup is there as it was verified; say where.
+
+    Args:
+        wanted: the set's manifest.
+        world: for the store.
+        read_whole: what counts of the set's verifications: objects that were found to be right
+            when they were read need not have the ETag that they had.
+        etags: whether those that were not must.
+    """
     store = maas_store(wanted, world)
+    trusted = ''
+    if read_whole is not None and read_whole.whole and read_whole.good:
+        trusted = read_whole.at
     for expected in wanted.maas.objects:
         try:
             found = store.head(expected.key)
@@ -108,7 +159,8 @@ def maas_objects(wanted: manifest.Manifest, world: ports.World, *, etags: bool =
                 'it'
             )
         # A copy of the same content, or one encrypted anew, has another ETag.
-        if etags and not same and found.etag != expected.etag:
+        known = same or operation.stamp(found.modified) <= trusted
+        if etags and not known and found.etag != expected.etag:
             raise errors.StepError(
                 f'{expected.key} in {checks.where(store)} is not the object that was verified: it '
                 f'was written again (verify-backup backup-id={wanted.backup_id} deep=true tells '

@@ -7,7 +7,6 @@ when all sets were looked at.
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Sequence
 
 from coordinator import (
@@ -17,41 +16,48 @@ from coordinator import (
     manifest,
     operation,
     pgbackrest,
-    plain,
     ports,
     retention,
     step,
     verification,
 )
-from coordinator.steps import checks, repository, restore_checks, set_checks
+from coordinator.steps import checks, expiry, repository, restore_checks, set_checks
 
 ALL = 'all'
-"""Parameter: every complete set of this model."""
-_SET, _NUMBER, _DONE, _WRONG = 'set-in-hand', 'sets', 'sets-done', 'sets-not-right'
-"""Facts: the set that is verified, how many there are, how many were, and what was wrong."""
+"""Parameter: every set of this model that could be restored."""
+_SET, _NUMBER, _DONE = 'set-in-hand', 'sets', 'sets-done'
+"""Facts: the set that is verified, how many there are, and how many were."""
+_WRONG, _TOLD = 'sets-not-right', 'first-finding'
+"""Facts: which sets were not right, and what was wrong with the first of them."""
 _TALLY, _READ, _SINCE = 'tally', 'read-bytes', 'read-since'
 """Facts: what was read of the set in hand, how much of it when its reading was begun last, and
 when it had come so far."""
 _DOUBTED = 'set-doubted'
-"""Fact: the set that did not look right once."""
+"""Fact: the set that did not look right once, and when."""
+_PATIENCE = datetime.timedelta(minutes=1)
+"""Between two looks at it."""
 _UNREAD = {_TALLY: '', _READ: '', _SINCE: ''}
 _MOST_NAMED = 3
 """Sets that are named when they are not right; the others are counted."""
 _STALLED = datetime.timedelta(minutes=30)
-"""For which a reading may end again and again without having read an object more."""
+"""For which a reading may end again and again without having read more."""
 _STEP = 5
 """Percent between two notes of how far a reading has come: each is a checkpoint."""
+
+
+class NotRight(errors.StepError):
+    """All sets were verified, and not all are right."""
 
 
 def choose(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Choose the sets that are verified."""
     store = world.maas_store
-    names = chosen(op.parameters['backup-id'], store, world.model_uuid)
+    names = chosen(op.parameters['backup-id'], store, world)
     return step.Done({_SET: names[0], _NUMBER: str(len(names)), **repository.remembered(world)})
 
 
-def chosen(wanted: str, store: ports.ObjectStore, model_uuid: str) -> Sequence[str]:
-    """Return the ids of the sets that are meant, oldest first; at least one.
+def chosen(wanted: str, store: ports.ObjectStore, world: ports.World) -> Sequence[str]:
+    """Return the ids of the sets that are meant, newest first; at least one.
 
     Raises:
         StepError: there is none.
@@ -60,31 +66,53 @@ def chosen(wanted: str, store: ports.ObjectStore, model_uuid: str) -> Sequence[s
     if wanted not in (ALL, restore_checks.LATEST):
         if catalogue.check_id(wanted) not in catalogue.ids(store):
             raise errors.StepError(
-                f'there is no complete backup set {wanted} in {checks.where(store)}: list-backups '
-                'shows what is there'
+                f'there is no backup set {wanted} in {checks.where(store)}: list-backups shows '
+                'what is there'
             )
         return [wanted]
-    own = _own(store, model_uuid)
+    own = _own(store, world)
     if not own:
         raise errors.StepError(
-            f'there is no complete backup set of this model in {checks.where(store)}: '
-            'list-backups all-models=true shows what is there'
+            f'there is no backup set of this model that could be restored in '
+            f'{checks.where(store)}: list-backups all-models=true shows what is there'
         )
-    return own if wanted == ALL else own[-1:]
+    return own if wanted == ALL else own[:1]
 
 
-def _own(store: ports.ObjectStore, model_uuid: str) -> list[str]:
-    """Return this model's sets, oldest first, and those whose model cannot be told."""
+def _own(store: ports.ObjectStore, world: ports.World) -> list[str]:
+    """Return this model's sets, newest first, and those whose model cannot be told.
+
+    Without those that have lost their database part: that is known, and no damage.
+    """
+    listed = catalogue.entries(store)
+    expired = expiry.database_expired(listed, world)
     return [
         entry.backup_id
-        for entry in catalogue.entries(store)
+        for entry in reversed(listed)
         if entry.state == retention.UNREADABLE
-        or (entry.summary and entry.summary.model_uuid == model_uuid)
+        or (
+            entry.summary
+            and entry.summary.model_uuid == world.model_uuid
+            and entry.backup_id not in expired
+        )
     ]
 
 
 def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Verify the set in hand, or see how its reading stands."""
+    try:
+        return _verify(op, world)
+    except NotRight:
+        raise
+    except errors.StepError as error:
+        wrong = _wrong(op)
+        if not wrong:
+            raise
+        # What was found out about other sets must not go with it.
+        raise errors.StepError(f'{error}; not right: {_named(wrong)}') from error
+
+
+def _verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     store, backup_id = repository.of(op, world), op.fact(_SET)
     whole = op.parameters.get('deep') == 'true'
     try:
@@ -92,16 +120,15 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     except (errors.NotFound, errors.UnexpectedAnswer) as error:
         return _looked_at(op, world, store, None, [str(error)])
     reading = world.reader.look(_name(op)) if whole else None
-    if reading is None:
-        wrong = set_checks.findings(found, store, world, contents_follow=whole)
-        if wrong or not whole:
-            return _looked_at(op, world, store, found, wrong)
-        return _begin_reading(op, world, found, op.fact(_TALLY))
-    if reading.ended:
+    if reading is not None and reading.running:
+        return _progress(op, world, reading)
+    # Before it is read, before it is read on, and when it was read: WAL may have gone meanwhile.
+    wrong = set_checks.findings(found, store, world, contents_follow=whole)
+    if reading is not None and reading.ended and not wrong:
         return _verified(op, world, store, _read(world, reading))
-    if not reading.running:
-        return _read_on(op, world, found, reading)
-    return _progress(op, reading)
+    if wrong or not whole:
+        return _looked_at(op, world, store, found, wrong)
+    return _begin_reading(op, world, store, found, reading)
 
 
 def _name(op: operation.Operation) -> str:
@@ -113,40 +140,46 @@ def _name(op: operation.Operation) -> str:
 
 
 def _begin_reading(
-    op: operation.Operation, world: ports.World, found: manifest.Manifest, tally: str
+    op: operation.Operation,
+    world: ports.World,
+    store: ports.ObjectStore,
+    found: manifest.Manifest,
+    ended: ports.Reading | None,
 ) -> step.Wait:
+    """Begin to read a set, or go on where another reading has ended; not for ever in vain."""
+    now, tally, why = world.now(), op.fact(_TALLY), ''
+    if ended is not None:
+        tally, why = ended.tally, f' again: {ended.error}'.rstrip(': ')
+    since = op.fact(_SINCE)
+    if not since or (ended is not None and ended.done > int(op.fact(_READ) or 0)):
+        since = operation.stamp(now)
+    elif now - operation.parse_stamp(since) > _STALLED:
+        minutes = int(_STALLED.total_seconds() // 60)
+        raise errors.StepError(
+            f'{op.fact(_SET)} could not be read for {minutes} minutes: '
+            f'{why.removeprefix(" again: ") or "what reads it dies at once, see the unit"}'
+        )
     world.reader.start(
         _name(op),
         found.to_json().decode(),
+        store,
         set_checks.maas_store(found, world),
         set_checks.postgresql_store(found, world),
         tally,
     )
-    return step.Wait(f'reading {op.fact(_SET)}{_position(op)}')
+    done = ended.done if ended is not None else int(op.fact(_READ) or 0)
+    return step.Wait(
+        f'reading {op.fact(_SET)}{_position(op)}{why}',
+        facts={_TALLY: tally, _READ: str(done), _SINCE: since},
+    )
 
 
-def _read_on(
-    op: operation.Operation, world: ports.World, found: manifest.Manifest, reading: ports.Reading
-) -> step.Outcome:
-    """Begin a reading anew that has ended before its end, unless it comes no further."""
-    now = world.now()
-    facts = {_TALLY: reading.tally}
-    if not op.fact(_SINCE) or reading.read > int(op.fact(_READ)):
-        facts |= {_READ: str(reading.read), _SINCE: operation.stamp(now)}
-    elif now - operation.parse_stamp(op.fact(_SINCE)) > _STALLED:
-        minutes = int(_STALLED.total_seconds() // 60)
-        raise errors.StepError(
-            f'{op.fact(_SET)} could not be read for {minutes} minutes: '
-            f'{reading.error or "what reads it was killed each time"}'
-        )
-    waiting = _begin_reading(op, world, found, reading.tally)
-    why = f' again: {reading.error}' if reading.error else ' again'
-    return step.Wait(f'{waiting.reason}{why}', facts=facts)
-
-
-def _progress(op: operation.Operation, reading: ports.Reading) -> step.Wait:
+def _progress(op: operation.Operation, world: ports.World, reading: ports.Reading) -> step.Wait:
     """Say how far a reading has come, in steps: a text that changes is a checkpoint."""
-    share = 100 * reading.done // reading.total if reading.total else 0
+    if not reading.total:
+        # It looks at what there is.
+        return step.Wait(op.current.reason)
+    share = 100 * reading.done // reading.total
     begin = (
         f'reading {op.fact(_SET)}{_position(op)}: {share // _STEP * _STEP} % of '
         f'{figures.size(reading.total)}'
@@ -154,7 +187,12 @@ def _progress(op: operation.Operation, reading: ports.Reading) -> step.Wait:
     if op.current.reason.startswith(begin):
         return step.Wait(op.current.reason)
     speed = f', {reading.rate / (1 << 20):.0f} MiB/s' if reading.rate else ''
-    return step.Wait(f'{begin}{speed}', facts={_TALLY: reading.tally})
+    facts = {
+        _TALLY: reading.tally,
+        _READ: str(reading.done),
+        _SINCE: operation.stamp(world.now()),
+    }
+    return step.Wait(f'{begin}{speed}', facts=facts)
 
 
 def _position(op: operation.Operation) -> str:
@@ -177,11 +215,16 @@ def _looked_at(
 
     An answer that S3 has garbled looks like damage, and restores from that set would be warned of.
     """
-    backup_id = op.fact(_SET)
-    if wrong and op.fact(_DOUBTED) != backup_id:
-        return step.Wait(f'looking at {backup_id} again: {wrong[0]}', facts={_DOUBTED: backup_id})
+    backup_id, now = op.fact(_SET), world.now()
+    if wrong:
+        name, _, since = op.fact(_DOUBTED).partition(' ')
+        if name != backup_id:
+            facts = {_DOUBTED: f'{backup_id} {operation.stamp(now)}'}
+            return step.Wait(f'looking at {backup_id} again soon: {wrong[0]}', facts=facts)
+        if now - operation.parse_stamp(since) < _PATIENCE:
+            return step.Wait(op.current.reason)
     outcome = verification.Verification.of(
-        operation.stamp(world.now()),
+        operation.stamp(now),
         whole=False,
         # Those of MAAS, the sealed passwords, and those of PostgreSQL.
         objects=len(found.maas.objects) + 1 + found.postgresql.objects if found else 0,
@@ -192,14 +235,14 @@ def _looked_at(
 
 
 def _read(world: ports.World, reading: ports.Reading) -> verification.Verification:
-    more = reading.damaged - len(reading.findings)
-    wrong = [*reading.findings, *([f'{more} more objects are damaged'] if more > 0 else [])]
     return verification.Verification.of(
         operation.stamp(world.now()),
         whole=True,
         objects=reading.objects,
         bytes=reading.read,
-        findings=wrong,
+        findings=reading.findings,
+        # Of one object there may be two findings.
+        more=max(reading.damaged - len(reading.findings), 0),
     )
 
 
@@ -215,23 +258,48 @@ def _verified(
         StepError: it was the last one, and not all are right.
     """
     backup_id = op.fact(_SET)
-    catalogue.record(store, backup_id, found)
-    wrong: list[str] = json.loads(op.fact(_WRONG) or '[]')
+    wrong = _wrong(op)
+    try:
+        catalogue.record(store, backup_id, found)
+        following = _after(backup_id, op, world, store)
+    except errors.UnexpectedAnswer as error:
+        # That says nothing of the set.
+        raise errors.TransientError(str(error)) from None
+    told = op.fact(_TOLD)
     if not found.outcome.good:
-        wrong.append(f'{backup_id}: {"; ".join(found.findings)}')
-    following = _after(backup_id, op, world, store)
+        wrong.append(backup_id)
+        told = told or found.told
+    done = int(op.fact(_DONE) or 0) + 1
     if following:
         verdict = 'is right' if found.outcome.good else 'is not right'
-        done = int(op.fact(_DONE) or 0) + 1
-        facts = {_SET: following, _DONE: str(done), _WRONG: _told(wrong), **_UNREAD}
-        return step.Wait(f'{backup_id} {verdict}; next is {following}', facts=facts)
+        facts = {_SET: following, _DONE: str(done), _WRONG: _shortened(wrong), _TOLD: told}
+        return step.Wait(f'{backup_id} {verdict}; next is {following}', facts={**facts, **_UNREAD})
     if wrong:
-        raise errors.StepError(
-            f'{len(wrong)} of {op.fact(_NUMBER)} backup set(s) are not right: '
-            f'{"; ".join(filter(None, wrong[:_MOST_NAMED]))}. Do not restore from them; '
-            'list-backups shows which ones are right'
+        raise NotRight(
+            f'do not restore from {_named(wrong)}, {len(wrong)} of '
+            f'{op.fact(_NUMBER)} backup set(s) verified: not right (list-backups shows which, '
+            f'show-backup what is wrong): {told}'
         )
-    return step.Done(_UNREAD, left=_damaged_info(op, world))
+    vanished = int(op.fact(_NUMBER)) - done
+    gone = f'{vanished} backup set(s) went while others were verified' if vanished > 0 else ''
+    return step.Done(_UNREAD, left=gone or _damaged_info(op, world))
+
+
+def _wrong(op: operation.Operation) -> list[str]:
+    """Return the ids of the sets that were not right so far, '' for those only counted."""
+    named, _, more = op.fact(_WRONG).partition('+')
+    return [*filter(None, named.split(' ')), *[''] * int(more or 0)]
+
+
+def _named(wrong: Sequence[str]) -> str:
+    more = len(wrong) - _MOST_NAMED
+    return ', '.join(wrong[:_MOST_NAMED]) + (f' and {more} more' if more > 0 else '')
+
+
+def _shortened(wrong: Sequence[str]) -> str:
+    """Return the fact that `_wrong` reads: of thousands of sets only the first are named."""
+    more = len(wrong) - _MOST_NAMED
+    return ' '.join(wrong[:_MOST_NAMED]) + (f'+{more}' if more > 0 else '')
 
 
 def _damaged_info(op: operation.Operation, world: ports.World) -> str:
@@ -247,22 +315,23 @@ def _damaged_info(op: operation.Operation, world: ports.World) -> str:
     )
 
 
-def _told(wrong: Sequence[str]) -> str:
-    """Return the fact of what was wrong: the sets beyond the first ones are only counted."""
-    named = [plain.one_line(text) for text in wrong[:_MOST_NAMED]]
-    return json.dumps([*named, *[''] * (len(wrong) - len(named))], separators=(',', ':'))
-
-
 def _after(
     backup_id: str, op: operation.Operation, world: ports.World, store: ports.ObjectStore
 ) -> str:
     """Return the set that comes after another one; '' if that was the last."""
     if op.parameters['backup-id'] != ALL:
         return ''
-    return next((name for name in _own(store, world.model_uuid) if name > backup_id), '')
+    return next((name for name in _own(store, world) if name < backup_id), '')
 
 
 def stop(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: read no more. What was found out about other sets stays."""
     world.reader.stop()
     return step.Done(_UNREAD)
+
+
+def remains(op: operation.Operation) -> list[str]:
+    """Return what goes on for a while when an operation ends as it is."""
+    if not op.fact(_SINCE):
+        return []
+    return [f'{op.fact(_SET)} is being read: that ends by itself within a quarter of an hour']

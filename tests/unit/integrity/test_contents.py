@@ -24,7 +24,7 @@ class Set:
 
     def verdicts(self) -> dict[str, tuple[str, ...]]:
         """Read everything; return what was found, by key."""
-        objects = contents.objects(self.manifest, self.maas, self.postgresql)
+        objects = contents.objects(self.manifest, self.maas, self.maas, self.postgresql)
         found = inspection.inspect(objects, range(len(objects)), lambda: True, pace.Pace(0))
         return {verdict.key: verdict.findings for _, verdict in found}
 
@@ -92,8 +92,12 @@ def test_without_a_known_etag_content_that_makes_no_sense_is_found_all_the_same(
 
 
 def test_the_largest_objects_are_begun_first(backup_set: Set):
-    listed = contents.objects(backup_set.manifest, backup_set.maas, backup_set.postgresql)
+    listed = contents.objects(
+        backup_set.manifest, backup_set.maas, backup_set.maas, backup_set.postgresql
+    )
     sizes = [item.size for item in listed]
     assert sizes == sorted(sizes, reverse=True)
-    again = contents.objects(backup_set.manifest, backup_set.maas, backup_set.postgresql)
+    again = contents.objects(
+        backup_set.manifest, backup_set.maas, backup_set.maas, backup_set.postgresql
+    )
     assert [item.key for item in again] == [item.key for item in listed]

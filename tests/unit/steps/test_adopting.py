@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import catalogue, errors, operation, steering
+from coordinator import catalogue, errors, operation, pgbackrest, steering
 from coordinator.steps import adopting
 from tests import by_hand, restores, simulation
 
@@ -51,8 +51,25 @@ def test_files_that_are_older_than_the_database_are_refused(sim: simulation.Simu
         store.put(item.key.replace(wanted[adopting.MAAS], early), store.get(item.key, 1 << 30))
     op = adopt(sim, maas_backup_id=early)
     assert op.status == operation.FAILED
-    assert f'files backup {early} began before database backup' in op.error
+    assert f'files backup {early} (by the clock of its unit;' in op.error
+    assert 'began before database backup' in op.error
     assert not catalogue.ids(store)
+
+
+def test_files_that_s3_saw_before_the_database_are_refused_whatever_their_id_says(
+    sim: simulation.Simulation,
+):
+    store = sim.world.postgresql_store
+    stanza = 'backup/maas.postgresql'
+    (label,) = (b.label for b in pgbackrest.backups(store, 'maas.postgresql'))
+    key = f'{stanza}/{label}/backup.manifest'
+    store.put(key, store.get(key))
+    assert 'began before database backup' in adopt(sim).error
+
+
+def test_a_backup_of_another_major_version_is_refused(sim: simulation.Simulation):
+    sim.model.application('postgresql').workload_version = '17.2'
+    assert 'the database backup is of PostgreSQL 16, postgresql is 17.2' in adopt(sim).error
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_an_object_of_another_size_fails_it_and_is_named(sim: simulation.Simulat
     begin(sim, deep=deep)
     sim.run()
     assert sim.op.status == operation.FAILED
-    assert '1 of 1 backup set(s) are not right' in sim.op.error
+    assert '1 of 1 backup set(s) verified: not right' in sim.op.error
     assert key in sim.op.error
     entry = listed(sim)[backup_sets.made(sim)]
     assert entry.state == retention.DAMAGED
@@ -134,7 +134,7 @@ def test_a_set_that_is_not_there_is_refused(sim: simulation.Simulation):
     begin(sim, '2020-01-01T00:00:00Z')
     sim.run()
     assert sim.op.status == operation.FAILED
-    assert 'no complete backup set 2020-01-01T00:00:00Z' in sim.op.error
+    assert 'no backup set 2020-01-01T00:00:00Z in' in sim.op.error
 
 
 def test_the_database_part_that_pgbackrest_lists_with_an_error_is_named(
@@ -173,7 +173,7 @@ def test_all_sets_are_verified_and_the_damaged_ones_are_named(sim: simulation.Si
     begin(sim, verifying.ALL, deep=True)
     sim.run()
     assert sim.op.status == operation.FAILED
-    assert '1 of 3 backup set(s) are not right' in sim.op.error
+    assert f'do not restore from {damaged}, 1 of 3 backup set(s) verified' in sim.op.error
     assert key in sim.op.error
     assert {name: entry.state for name, entry in listed(sim).items()} == {
         damaged: retention.DAMAGED,
@@ -198,6 +198,83 @@ def test_a_damaged_set_takes_no_other_ones_place(sim: simulation.Simulation):
     assert [entry.backup_id for entry in restorable] == [
         backup_sets.name(day) for day in backup_sets.DAYS[:2]
     ]
+
+
+def test_sets_that_have_lost_their_database_are_no_damage(sim: simulation.Simulation):
+    source = catalogue.opened(sim.world.maas_store, backup_sets.made(sim))
+    lost = source.postgresql.model_copy(update={'label': '20200101-000000F'})
+    backup_sets.add(sim, '2026-08-17T10:15:00Z', postgresql=lost)
+    begin(sim, verifying.ALL)
+    assert sim.run().status == operation.COMPLETE
+    assert listed(sim)['2026-08-17T10:15:00Z'].verified is None
+
+
+def test_an_exchanged_manifest_does_not_end_the_others(sim: simulation.Simulation):
+    store, name = sim.world.maas_store, backup_sets.name(OLDEST)
+    other = catalogue.manifest_key(backup_sets.name(backup_sets.DAYS[1]))
+    store.put(catalogue.manifest_key(name), store.get(other))
+    begin(sim, verifying.ALL)
+    sim.run()
+    assert f'do not restore from {name}, 1 of 3' in sim.op.error
+    assert 'it was exchanged' in sim.op.error
+    assert all(entry.verified for entry in listed(sim).values())
+
+
+def test_thousands_of_damaged_sets_leave_the_record_small(sim: simulation.Simulation):
+    wrong = [f'2026-08-{day % 30 + 1:02}T10:15:00Z' for day in range(9000)]
+    fact = verifying._shortened(wrong)
+    assert len(fact) < 100
+    op = sim.begin('verify-backup').remembering({verifying._WRONG: fact})
+    assert verifying._wrong(op)[:3] == wrong[:3]
+    assert len(verifying._wrong(op)) == 9000
+
+
+def test_a_set_that_moved_with_its_server_is_not_judged(sim: simulation.Simulation):
+    name, store = backup_sets.made(sim), sim.world.maas_store
+    found = catalogue.opened(store, name)
+    place = found.postgresql.place.model_copy(
+        update={'endpoint': 'https://other.example', 'path': 'elsewhere'}
+    )
+    moved = found.postgresql.model_copy(
+        update={
+            'place': place,
+            'manifest': found.postgresql.manifest.model_copy(update={'size': 1}),
+        }
+    )
+    catalogue.commit(store, found.model_copy(update={'postgresql': moved}))
+    begin(sim)
+    sim.run()
+    assert sim.op.status == operation.FAILED
+    assert 'https://other.example' in sim.op.error
+    assert listed(sim)[name].verified is None
+
+
+def test_the_last_good_set_is_not_deleted_because_a_damaged_one_is_newer(
+    sim: simulation.Simulation,
+):
+    damage(sim, 'preseeds.tar.gz', whole=False)
+    begin(sim)
+    sim.run()
+    sim.clock.advance(60)
+    good = backup_sets.name(backup_sets.DAYS[1])
+    sim.begin('delete-backup', backup_id=good)
+    sim.run()
+    assert sim.op.status == operation.FAILED
+    assert 'newest complete one' in sim.op.error
+
+
+def test_a_copy_that_was_read_whole_can_be_restored(sim: simulation.Simulation):
+    name, store = backup_sets.made(sim), sim.world.maas_store
+    found = catalogue.opened(store, name)
+    copied = [item.model_copy(update={'etag': 'of-a-copy'}) for item in found.maas.objects]
+    maas = found.maas.model_copy(update={'objects': tuple(copied)})
+    catalogue.commit(store, found.model_copy(update={'maas': maas}))
+    begin(sim, deep=True)
+    sim.run()
+    sim.clock.advance(60)
+    begin(sim)
+    sim.run()
+    assert (sim.op.status, sim.op.error) == (operation.COMPLETE, '')
 
 
 # --- Reading that dies ---------------------------------------------------------------------------
