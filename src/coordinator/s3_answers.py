@@ -18,7 +18,7 @@ LARGEST = 16 << 20
 """Bytes of an answer that is no object: a page of a listing has a thousand keys."""
 SECONDS = 600.0
 """From an answer's headers to its last byte, an object's included."""
-_CHUNK = 256 << 10
+_CHUNK = 1 << 20
 
 
 class Session:

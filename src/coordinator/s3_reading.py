@@ -11,9 +11,9 @@ import tenacity
 
 from coordinator import errors, s3_errors
 
-CHUNK = 256 << 10
-"""Bytes that are handed over at once; only the last are fewer. Larger ones are slower: what is
-done with them leaves the processor's cache, and costs much more memory."""
+CHUNK = 1 << 20
+"""Bytes that are handed over at once; only the last are fewer. With smaller ones threads wait for
+each other more often: with 256 KiB an archive took 5 to 9 % longer to be verified."""
 _ATTEMPTS = 5
 """For each chunk. Whoever gives one before breaking off may do so for ever."""
 _LONGEST_WAIT = 5.0

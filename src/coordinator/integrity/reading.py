@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from coordinator import ports
 
-_AHEAD = 16
+_AHEAD = 4
 """Chunks that wait to be taken."""
 _PATIENCE = 0.5
 """Seconds between two looks at whether to carry on, while S3 gives nothing."""

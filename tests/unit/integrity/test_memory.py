@@ -28,7 +28,7 @@ class Endless(memory_store.MemoryStore):
         # In chunks as S3's are.
         parts = itertools.chain([begin], itertools.repeat(packed, COUNT), [end])
         yield (
-            part[at : at + 262144] for part in parts for at in range(0, len(part), 262144)
+            part[at : at + 1048576] for part in parts for at in range(0, len(part), 1048576)
         )
 
 size = len(begin) + COUNT * len(packed) + len(end)
