@@ -97,14 +97,14 @@ _EFFECTS = faults.LOSSES_THAT_COUNT
 
 FAMILIES: Sequence[Family] = (
     Family('one loss', [faults.LOSSES], (*BACKUPS, RESTORES[1])),
-    Family('one loss, sample', [faults.LOSSES], RESTORES, one_in=4),
+    Family('one loss, sample', [faults.LOSSES], RESTORES, one_in=6),
     Family('two losses', [_EFFECTS, _EFFECTS], BACKUPS[:1]),
-    Family('two losses, sample', [_EFFECTS, _EFFECTS], ALL[1:], one_in=8),
+    Family('two losses, sample', [_EFFECTS, _EFFECTS], ALL[1:], one_in=12),
     Family('one error', [_ERRORS], (BACKUPS[0], RESTORES[1])),
-    Family('one error, sample', [_ERRORS], ALL, one_in=4),
+    Family('one error, sample', [_ERRORS], ALL, one_in=8),
     Family('an error until it is mended', [_OUTAGES], (BACKUPS[0], RESTORES[1])),
-    Family('an error until it is mended, sample', [_OUTAGES], ALL, one_in=5),
-    Family('such an error, then a loss, sample', [_OUTAGES, _EFFECTS], ALL, one_in=15),
+    Family('an error until it is mended, sample', [_OUTAGES], ALL, one_in=12),
+    Family('such an error, then a loss, sample', [_OUTAGES, _EFFECTS], ALL, one_in=25),
     Family('one answer lost', [faults.LOST_ANSWERS]),
     Family('an answer, then a loss, sample', [faults.LOST_ANSWERS, _EFFECTS], ALL, one_in=10),
     Family('an answer, then an error, sample', [faults.LOST_ANSWERS, _ERRORS], ALL, one_in=16),
@@ -137,10 +137,12 @@ FAMILIES: Sequence[Family] = (
     Family('a verification: one loss', [faults.LOSSES], VERIFICATIONS),
     Family('a verification: two losses, sample', [_EFFECTS, _EFFECTS], VERIFICATIONS, one_in=4),
     Family('a verification: one error', [_ERRORS], VERIFICATIONS),
-    Family('a verification: an error until it is mended', [_OUTAGES], VERIFICATIONS),
+    Family(
+        'a verification: an error until it is mended, sample', [_OUTAGES], VERIFICATIONS, one_in=4
+    ),
     Family('a verification: another leader', [faults.DEPOSED], VERIFICATIONS),
     Family('a verification: abort, then a loss', [faults.ABORTS, _EFFECTS], VERIFICATIONS),
     Family('one move of an operator', [meddling.MOVES], (BACKUPS[0], RESTORES[1])),
-    Family('one move, sample', [meddling.MOVES], ALL, one_in=5),
-    Family('two moves, sample', [meddling.MOVES, meddling.MOVES], ALL, one_in=15),
+    Family('one move, sample', [meddling.MOVES], ALL, one_in=8),
+    Family('two moves, sample', [meddling.MOVES, meddling.MOVES], ALL, one_in=25),
 )
