@@ -11,7 +11,17 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from coordinator import catalogue, errors, manifest, operation, pgbackrest, plans, ports, sealing
+from coordinator import (
+    catalogue,
+    errors,
+    index,
+    manifest,
+    operation,
+    pgbackrest,
+    plans,
+    ports,
+    sealing,
+)
 from rehearsal import embedded, model, site, story
 from tests.embedded import charmed_maas
 
@@ -274,7 +284,7 @@ def _left_in_model(maas: Maas) -> Iterator[str]:
 def _left_in_s3(maas: Maas) -> Iterator[str]:
     sets = set(maas.sets())
     for key in sorted(maas.stored()):
-        if 'coordinator/' not in key:
+        if 'coordinator/' not in key or key.endswith(f'/{index.KEY}'):
             continue
         kind, _, rest = key.removeprefix(_COORDINATOR).partition('/')
         of_a_set = kind == 'backup-sets' and rest.partition('/')[0] in sets
