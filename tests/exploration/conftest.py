@@ -5,5 +5,5 @@ from __future__ import annotations
 import hypothesis
 
 _SHARED = {'deadline': None, 'suppress_health_check': list(hypothesis.HealthCheck)}
-hypothesis.settings.register_profile('default', max_examples=60, derandomize=True, **_SHARED)  # type: ignore[arg-type]
+hypothesis.settings.register_profile('default', max_examples=40, derandomize=True, **_SHARED)  # type: ignore[arg-type]
 hypothesis.settings.register_profile('explore', max_examples=200, **_SHARED)  # type: ignore[arg-type]
