@@ -102,9 +102,11 @@ def test_a_damaged_list_is_found_and_named_unless_its_copy_is_sound(
     key = f'backup/{made.postgresql.stanza}/backup.info'
 
     with changed(single.store, key, another_time):
-        assert findings(single, made) == ''
+        told = findings(single, made)
+        assert f'{key} was changed after it was written' in told
+        assert 'pgBackRest reads its twin' in told
         with changed(single.store, f'{key}.copy', another_time):
-            assert key in findings(single, made)
+            assert 'do not restore from' in findings(single, made)
 
 
 def another_time(content: bytes) -> bytes:
