@@ -62,6 +62,11 @@ class Watch:
         self.left: set[str] = set()
         """Storage that his units leave behind: he knows of it."""
 
+    @property
+    def units(self) -> int:
+        """How many PostgreSQL units there were before the operation."""
+        return self._before.units
+
     def fault(self, sentence: str) -> None:
         self.faults.append(sentence)
 

@@ -43,8 +43,9 @@ def _add_unit(run: Run) -> None:
 
 
 def _remove_surplus(run: Run) -> None:
-    """Remove what was added, as a held operation asks for it."""
-    for _ in range(run.watch.added):
+    """Remove what is more than there was, as a held operation asks for it."""
+    surplus = len(run.sim.postgresql_units()) - run.watch.units
+    for _ in range(min(run.watch.added, surplus)):
         _remove_newest(run)
     run.sim.clock.advance(600)
 

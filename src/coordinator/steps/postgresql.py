@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from coordinator import errors, operation, pgbackrest, ports, step
 from coordinator.steps import site, tasks
@@ -258,12 +258,18 @@ def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
             f'{app.name} has {surplus} unit(s) more than before: juju remove-unit, if nobody '
             'wanted them'
         )
-    if left:
-        notes.append(
-            'storage of the units that were removed is still there, as no copy of the database '
-            f'is known to be good: juju remove-storage {" ".join(left)}'
-        )
-    return step.Done(left='; '.join(notes))
+    notes.append(_storage_note(left))
+    return step.Done(left='; '.join(filter(None, notes)))
+
+
+def _storage_note(left: Sequence[str]) -> str:
+    """Tell of storage that nobody has; '' if there is none."""
+    if not left:
+        return ''
+    return (
+        'storage of the units that were removed is still there, as no copy of the database is '
+        f'known to be good: juju remove-storage {" ".join(left)}'
+    )
 
 
 def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -273,8 +279,9 @@ def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     app = site.application(world.juju.status(), op.settings.postgresql)
     before: dict[str, str] = json.loads(op.fact(UNITS))
     if all(name in app.units and app.units[name].alive for name in before):
-        # None has gone, so there is nothing to put back, in whatever state they are.
-        return step.Done()
+        # None has gone, so there is nothing to put back, in whatever state they are. One that
+        # somebody added meanwhile may have.
+        return step.Done(left=_storage_note(_left_behind(op, world, app)))
     if _missing(op, app) > 0:
         request_scale(op, world)
         return step.Wait(f'units of {app.name} were requested')
