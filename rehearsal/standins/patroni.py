@@ -82,6 +82,12 @@ def follow(
         yield from _fail_over(here, switches, below)
 
 
+def forget_the_lost(here: host.Host) -> None:
+    """Let Raft begin again with the members that are left."""
+    here.shared['quorum-lost'] = False
+    here.shared['members'] = running(here)
+
+
 def _leaving(here: host.Host) -> list[str]:
     staying = here.units()
     return [name for name in here.shared['members'] if name not in staying]

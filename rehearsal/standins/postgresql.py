@@ -45,6 +45,7 @@ class Postgresql:
             'create-backup': self.backups.create,
             'list-backups': self.backups.list,
             'restore': self.restores.start,
+            'promote-to-primary': self._promote_to_primary,
         }
         self._hooks: dict[str, stand_in.Hook] = {
             'install': self._install,
@@ -188,6 +189,14 @@ class Postgresql:
         if primary:
             here.results['primary'] = primary
 
+    def _promote_to_primary(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
+        if here.parameters.get('scope') != 'unit' or not here.parameters.get('force'):
+            raise host.ActionError('only scope=unit force=true is rehearsed')
+        if not here.shared.get('quorum-lost'):
+            raise host.ActionError('Raft is not stuck')
+        patroni.forget_the_lost(here)
+        yield from self._settle(here, '')
+
 
 def _waiting(here: host.Host) -> tuple[str, str]:
     for_whom = 'member' if 'primary' in here.shared else 'cluster'
@@ -199,6 +208,10 @@ def _charm() -> model.CharmSpec:
     from_what = {
         'backup-id': {'type': 'string', 'description': 'which backup of list-backups'},
         'restore-to-time': {'type': 'string', 'description': 'a point in time, as psql writes it'},
+    }
+    promoted = {
+        'scope': {'type': 'string', 'description': 'unit or cluster'},
+        'force': {'type': 'boolean', 'description': 'even without a quorum'},
     }
     return model.CharmSpec(
         'postgresql',
@@ -216,6 +229,9 @@ def _charm() -> model.CharmSpec:
             'create-backup': model.ActionSpec('create-backup', 'Create a backup in S3.', kinds),
             'list-backups': model.ActionSpec('list-backups', 'List the backups in S3.'),
             'restore': model.ActionSpec('restore', 'Restore a backup from S3.', from_what),
+            'promote-to-primary': model.ActionSpec(
+                'promote-to-primary', 'Make this unit the primary.', promoted
+            ),
         },
         storage=('archive', 'data', 'logs', 'temp'),
         channel='16/stable',

@@ -43,10 +43,14 @@ def _add_unit(run: Run) -> None:
 
 
 def _remove_surplus(run: Run) -> None:
-    """Remove what is more than there was, as a held operation asks for it."""
-    surplus = len(run.sim.postgresql_units()) - run.watch.units
+    """Remove what is more than there was, or all but one if the held operation asks for it."""
+    asked = 'juju remove-unit' in run.sim.op.error
+    surplus = len(run.sim.postgresql_units()) - (1 if asked else run.watch.units)
     for _ in range(min(run.watch.added, surplus)):
         _remove_newest(run)
+    if not asked:
+        # It may ask the next time.
+        run.mends.append(lambda: _remove_surplus(run))
     run.sim.clock.advance(600)
 
 
@@ -63,6 +67,17 @@ def _remove_newest(run: Run) -> bool:
 
 def _remove_unit(run: Run) -> None:
     run.watch.removed += _remove_newest(run)
+    run.mends.append(lambda: _promote(run))
+
+
+def _promote(run: Run) -> None:
+    """Help a cluster that has lost its quorum, if the held operation asks for it."""
+    if 'promote-to-primary' in run.sim.op.error:
+        given = {'scope': 'unit', 'force': True}
+        site.run_action(run.sim.model, run.sim.postgresql_units()[0], 'promote-to-primary', given)
+    else:
+        # It may ask the next time.
+        run.mends.append(lambda: _promote(run))
 
 
 def _add_region(run: Run) -> None:

@@ -99,10 +99,11 @@ class Run:
     def mend(self) -> None:
         """Mend what is broken, as the operator would, and let it settle."""
         self.broken.clear()
-        while self.mends:
+        mends, self.mends = self.mends, []
+        for mend in reversed(mends):
             # What is mended already Juju refuses.
             with contextlib.suppress(model.ModelError):
-                self.mends.pop()()
+                mend()
         self.sim.clock.advance(60)
 
     def _until_it_rests(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from rehearsal import clock, memory_store, model, site
 from rehearsal.standins import system_users
@@ -32,7 +33,7 @@ class Bench:
         return {unit.name: f'{unit.workload.current} {unit.workload.message}' for unit in units}
 
     def run(
-        self, unit: int, action: str, parameters: Mapping[str, str] | None = None
+        self, unit: int, action: str, parameters: Mapping[str, Any] | None = None
     ) -> model.Task:
         return site.run_action(self.juju, f'{POSTGRESQL}/{unit}', action, parameters)
 

@@ -34,6 +34,9 @@ def test_two_units_that_go_at_once_take_the_quorum_with_them():
 
     assert bench.statuses == {'postgresql/0': 'active Primary (read-only)'}
     assert 'primary' not in bench.run(0, 'get-primary').output
+    assert bench.run(0, 'promote-to-primary', {'scope': 'unit'}).status == 'failed'
+    assert bench.run(0, 'promote-to-primary', {'scope': 'unit', 'force': True}).status != 'failed'
+    assert bench.statuses == {'postgresql/0': 'active Primary'}
 
 
 def test_a_removed_primary_is_replaced_and_every_region_restarts():

@@ -17,6 +17,7 @@ import threading
 import time
 
 from coordinator import reader
+from coordinator.integrity import job as jobs
 
 _NOTED_EVERY = 1.0
 _UNWATCHED = 900
@@ -36,22 +37,26 @@ def main() -> int:
         # Another one reads.
         return 0
     os.ftruncate(lock, 0)
+    to_be_told, begun = os.pipe()
     if os.fork():
-        # Who started this waits no longer, and the lock is held all the same.
-        return 0
+        # Who started this waits for the first note, no longer; the lock is held all the same.
+        os.close(begun)
+        return 0 if os.read(to_be_told, 1) else 1
     os.setsid()
     os.nice(_POLITENESS)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
     os.write(lock, str(os.getpid()).encode())
-    _read(folder, request)
+    job = reader.job(request)
+    reader.leave(folder, job.note)
+    os.write(begun, b'.')
+    _read(folder, job)
     return 0
 
 
-def _read(folder: pathlib.Path, request: dict[str, object]) -> None:
-    job, over = reader.job(request), threading.Event()
-    reader.leave(folder, job.note)
+def _read(folder: pathlib.Path, job: jobs.Job) -> None:
+    over = threading.Event()
 
     def note_now_and_then() -> None:
         while not over.wait(_NOTED_EVERY):

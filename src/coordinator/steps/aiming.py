@@ -83,7 +83,7 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
         return _point(world, op.settings.s3_postgresql, {'path': path})
     for unit in app.units.values():
         if unit.message == site.ANOTHER_CLUSTER:
-            return step.Wait(f'{unit.name} is to take the path {path}')
+            return step.Wait(f'{unit.name} is to take the path {path}{_stuck(app, unit)}')
     # PostgreSQL has taken it when it has made its stanza there.
     stanza = pgbackrest.stanza(world.model_name, app.name)
     try:
@@ -92,6 +92,14 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
         return step.Wait(f'{app.name} is to make its stanza in {path}')
     why = site.settling(app)
     return step.Wait(why) if why else step.Done()
+
+
+def _stuck(app: ports.Application, unit: ports.Unit) -> str:
+    """Return what to do about a unit that somebody added while the cluster was blocked."""
+    if unit.leader or len(app.units) == 1:
+        return ''
+    remedy = f'juju remove-unit {unit.name}, then resume-operation'
+    return f'; it joined too early and may never: {remedy}'
 
 
 def remains(op: operation.Operation) -> list[str]:

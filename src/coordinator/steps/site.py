@@ -7,6 +7,9 @@ from coordinator import errors, ports
 ANOTHER_CLUSTER = 'the S3 repository has backups from another cluster'
 """What blocks PostgreSQL, and no more than its own backups: it lists and restores all the same."""
 
+_READ_ONLY = 'Primary (read-only)'
+"""The message of a primary whose cluster has lost its Raft quorum."""
+
 
 def application(status: ports.ModelStatus, name: str) -> ports.Application:
     """Return an application; StepError when it is no longer in the model."""
@@ -25,6 +28,11 @@ def unsettled(unit: ports.Unit, allowed: str = '') -> str:
     """
     if not unit.alive:
         return f'{unit.name} is being removed'
+    if unit.message == _READ_ONLY:
+        return (
+            f'{unit.name} is read-only, as most members of its cluster are lost: '
+            f'juju run {unit.name} promote-to-primary scope=unit force=true'
+        )
     works = unit.workload == 'active' or (
         bool(allowed) and unit.workload == 'blocked' and unit.message == allowed
     )

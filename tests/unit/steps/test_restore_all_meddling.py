@@ -27,6 +27,35 @@ def test_a_unit_that_somebody_adds_holds_the_restore_until_it_is_gone():
     restores.assert_restored(fresh, 3)
 
 
+def test_a_unit_that_joins_a_blocked_cluster_holds_the_restore_until_it_is_gone():
+    fresh = restores.under_way('renew-repository')
+    fresh.model.add_units('postgresql', 1)
+    site.settle(fresh.model, ('active', 'blocked', 'waiting'))
+    op = fresh.run()
+    added = max(fresh.postgresql_units())
+    assert op.status == operation.HELD
+    assert f'juju remove-unit {added}, then resume-operation' in op.current.reason
+    fresh.model.remove_unit(added)
+    site.settle(fresh.model, ('active', 'blocked', 'waiting'))
+    fresh.op = op.resumed(fresh.clock.now())
+    fresh.run()
+    restores.assert_restored(fresh, 3)
+
+
+def test_nothing_is_restored_on_a_cluster_that_has_lost_its_quorum():
+    sim = restores.backed_up()
+    restores.restore(sim, sim)
+    sim.at_step('scale-down-postgresql')
+    primary, *others = sorted(sim.postgresql_units())
+    for unit in others:
+        sim.model.remove_unit(unit)
+    site.settle(sim.model, ('active', 'blocked', 'waiting'))
+    op = sim.run()
+    assert op.status == operation.FAILED
+    assert f'juju run {primary} promote-to-primary scope=unit force=true' in op.error
+    assert not sim.tasks('restore', 'postgresql')
+
+
 def test_a_path_that_somebody_changes_holds_the_restore_until_it_is_back():
     fresh = restores.under_way('restore-postgresql')
     fresh.model.set_config('s3-integrator-postgresql', {'path': 'elsewhere'})
