@@ -90,7 +90,8 @@ class Actions(action_base.ActionBase):
             with contextlib.suppress(errors.CoordinatorError):
                 model = reachable.juju.status()
                 results['plan'] = report.plan_text(plans.RESTORE_ALL, config, model)
-        results['next'] = f'juju run {self.app}/leader restore-all ... confirm=true'
+        given = {**parameters, 'backup-id': found.backup_id}
+        results['next'] = report.command(self.app, 'restore-all', given)
         return {**results, 'verdict': report.verdict(outcomes)}
 
     # --- Looking -------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ class CoordinatorCharm(ops.CharmBase):
         return op if op is not None and op.open else None
 
     def _advance(self, op: operation.Operation) -> operation.Operation:
-        from coordinator import advance, history, log, plans
+        from coordinator import advance, doubt, history, log, plans
 
         plan = plans.PLANS.get(op.kind)
         if plan is None:
@@ -155,7 +155,7 @@ class CoordinatorCharm(ops.CharmBase):
                     self._record.set_last_complete(stored.backup_id)
                 history.write(stored, reachable)
             # An answer that is outstanding must be remembered even if this record is lost.
-            if advance.all_answered(op, moved):
+            if doubt.all_answered(op, moved):
                 reachable.settle()
         return stored or op
 

@@ -29,7 +29,7 @@ class ExpiryActions(action_base.ActionBase):
 
     def _on_delete_backup(self, event: ops.ActionEvent) -> None:
         """Begin to delete one backup set, or show what of it would go."""
-        from coordinator import catalogue, deletion, retention_report
+        from coordinator import catalogue, deletion, report, retention_report
         from coordinator.steps import expiry
 
         with self.failing(event):
@@ -41,11 +41,12 @@ class ExpiryActions(action_base.ActionBase):
                 target = expiry.chosen(backup_id, listed, store, reachable)
                 found = deletion.objects(store, target, listed)
             if not event.params.get('confirm'):
-                command = f'juju run {self.app}/leader delete-backup backup-id={backup_id}'
                 event.set_results(
                     {
                         'would-delete': retention_report.deletion_text(target, found),
-                        'next': f'{command} confirm=true',
+                        'next': report.command(
+                            self.app, 'delete-backup', {'backup-id': backup_id}
+                        ),
                     }
                 )
                 return

@@ -14,26 +14,24 @@ from __future__ import annotations
 import datetime
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from coordinator import errors, operation, ports, step
+from coordinator import doubt, errors, operation, ports, step
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar('T')
 
 TRYING_AGAIN = 'trying again: '
-_IN_DOUBT = 'answer-lost'
-_DOUBT = datetime.timedelta(seconds=30)
-"""How long a controller may take over a request whose connection is gone."""
+_BEGUN = (operation.DOING, operation.DONE, operation.BROKEN)
 
 
 def advance(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
     """Return the operation one checkpoint further; a held or ended one comes back unchanged."""
     if op.open:
-        op = _by_this_clock(_taking_up(op.following(plan.names), world), world)
-    while op.open and not _in_doubt(op, world):
+        op = doubt.by_this_clock(doubt.taken_up(op.following(plan.names), world), world)
+    while op.open and not doubt.lasts(op, world):
         current = plan.find(op.step)
         if current is None:
             return _holding(
@@ -61,20 +59,8 @@ def _do(
             if not current.only_looks:
                 return op
         outcome = _enter(current.do, op, world)
-    except errors.TransientError as error:
-        op = _doubting(op, error, world)
-        if not _late(op, current.deadline(op.settings), world):
-            return _trying_again(op, error, world)
-        return _failed(op, plan, current, _too_late(op, current, str(error)), world)
-    except errors.RetryStepError as error:
-        op = _noting_task(op, error, world)
-        again = op.attempt_failed(str(error))
-        if again.current.attempts < current.attempts:
-            logger.warning('%s: attempt %s: %s', op.at, again.current.attempts, error)
-            return again
-        return _failed(op, plan, current, f'{error} (after {current.attempts} attempts)', world)
     except errors.CoordinatorError as error:
-        return _failed(_noting_task(op, error, world), plan, current, str(error), world)
+        return _gone_wrong(op, plan, current, error, world)
     op = _learning(op, outcome)
     if isinstance(outcome, step.Done):
         logger.info('%s: done', op.at)
@@ -84,6 +70,32 @@ def _do(
     if _late(op, current.deadline(op.settings), world):
         return _failed(op, plan, current, _too_late(op, current, outcome.reason), world)
     return op
+
+
+def _gone_wrong(
+    op: operation.Operation,
+    plan: step.Plan,
+    current: step.Step,
+    error: errors.CoordinatorError,
+    world: ports.World,
+) -> operation.Operation:
+    """Try a step again, or have it fail: whatever kind of error it is decides."""
+    if isinstance(error, errors.TransientError):
+        op = doubt.noted(op, error, world)
+        if not _late(op, current.deadline(op.settings), world):
+            return _trying_again(op, error, world)
+        return _failed(op, plan, current, _too_late(op, current, str(error)), world)
+    op = _noting_task(op, error, world)
+    if isinstance(error, errors.RetryStepError):
+        again = op.attempt_failed(str(error))
+        if again.current.attempts < current.attempts:
+            logger.warning('%s: attempt %s: %s', op.at, again.current.attempts, error)
+            return again
+        return _failed(op, plan, current, f'{error} (after {current.attempts} attempts)', world)
+    shut_out = isinstance(error, errors.ShutOut) and not current.tolerated
+    if shut_out and _to_undo(op, plan, [*_before(plan, op.step), current]):
+        return _holding(op, str(error))
+    return _failed(op, plan, current, str(error), world)
 
 
 def _enter(
@@ -152,7 +164,7 @@ def _failed(
 def _undo(
     op: operation.Operation, plan: step.Plan, current: step.Step, world: ports.World
 ) -> operation.Operation:
-    begun = op.current.state in (operation.DOING, operation.DONE, operation.BROKEN)
+    begun = op.current.state in _BEGUN
     if op.current.state != operation.UNDOING:
         if current.undo is None or not begun:
             return _back(op, plan, world)
@@ -162,7 +174,7 @@ def _undo(
     try:
         outcome = _enter(current.undo, op, world)
     except errors.TransientError as error:
-        op = _doubting(op, error, world)
+        op = doubt.noted(op, error, world)
         if not late:
             return _trying_again(op, error, world)
         return _holding(op, f'undoing {op.step}: {error}')
@@ -192,20 +204,29 @@ def _unfinished(op: operation.Operation, current: step.Step, why: str) -> operat
 
 def _back(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
     """Go to the nearest earlier step that has something to undo, or end."""
-    position = plan.names.index(op.step)
-    for earlier in reversed(plan.steps[:position]):
-        state = op.record(earlier.name).state
-        if earlier.name == plan.commit and state == operation.DONE:
-            break
-        if earlier.undo is not None and state in (
-            operation.DONE,
-            operation.DOING,
-            operation.BROKEN,
-        ):
-            return op.moving_to(earlier.name)
+    earlier = _to_undo(op, plan, _before(plan, op.step))
+    if earlier is not None:
+        return op.moving_to(earlier.name)
     for name in op.begun_outside(plan.names):
         op = op.with_problem(f'{name} was begun by another revision of the charm: not undone')
     return _ending(op, op.outcome, world)
+
+
+def _before(plan: step.Plan, name: str) -> Sequence[step.Step]:
+    return plan.steps[: plan.names.index(name)]
+
+
+def _to_undo(
+    op: operation.Operation, plan: step.Plan, steps: Sequence[step.Step]
+) -> step.Step | None:
+    """Return the last of some steps that was begun and can be undone; None when none was."""
+    for each in reversed(steps):
+        state = op.record(each.name).state
+        if each.name == plan.commit and state == operation.DONE:
+            return None
+        if each.undo is not None and state in _BEGUN:
+            return each
+    return None
 
 
 def _holding(op: operation.Operation, why: str) -> operation.Operation:
@@ -248,39 +269,6 @@ def _noting_task(
     """Note the task that failed, which an earlier dispatch may have started and not recorded."""
     task = error.task if isinstance(error, errors.StepError) else None
     return op if task is None else op.waiting(op.current.reason, world.now(), task)
-
-
-def _doubting(
-    op: operation.Operation, error: errors.TransientError, world: ports.World
-) -> operation.Operation:
-    """Note when a request with an effect got no answer: it may still be on its way."""
-    if not isinstance(error, errors.AnswerLost):
-        return op
-    return op.remembering({_IN_DOUBT: operation.stamp(world.now())})
-
-
-def all_answered(before: operation.Operation, after: operation.Operation) -> bool:
-    """Whether every request of a dispatch, given as what it made of a record, got its answer."""
-    return before.fact(_IN_DOUBT) == after.fact(_IN_DOUBT)
-
-
-def _taking_up(op: operation.Operation, world: ports.World) -> operation.Operation:
-    """Take up the doubt that a dispatch has left which was killed, or whose record was lost."""
-    left = world.take_up()
-    since = operation.stamp(left) if left is not None else ''
-    return op.remembering({_IN_DOUBT: since}) if since > op.fact(_IN_DOUBT) else op
-
-
-def _by_this_clock(op: operation.Operation, world: ports.World) -> operation.Operation:
-    """Begin a doubt of the future anew: a clock was set back, or another unit leads."""
-    now = operation.stamp(world.now())
-    return op.remembering({_IN_DOUBT: now}) if op.fact(_IN_DOUBT) > now else op
-
-
-def _in_doubt(op: operation.Operation, world: ports.World) -> bool:
-    """Whether a request may still take effect: to look now, and to send it again, is too soon."""
-    since = op.fact(_IN_DOUBT)
-    return bool(since) and world.now() - operation.parse_stamp(since) < _DOUBT
 
 
 def _late(op: operation.Operation, allowed: datetime.timedelta, world: ports.World) -> bool:

@@ -63,11 +63,15 @@ class ControllerBusy(TransientError):
     """The controller is upgrading, migrating the model, or asks to try again."""
 
 
-class UntrustedController(StepError):
+class ShutOut(StepError):
+    """The controller does not let the coordinator work: going back needs what going on needs."""
+
+
+class UntrustedController(ShutOut):
     """The controller's certificate is not vouched for by the CA that is known."""
 
 
-class NotAuthorised(StepError):
+class NotAuthorised(ShutOut):
     """The Juju user may not log in, or may not do this in the model."""
 
 
@@ -79,7 +83,7 @@ class OperationBlocked(StepError):
     """`juju disable-command` forbids the change."""
 
 
-class ModelMoved(StepError):
+class ModelMoved(ShutOut):
     """The model has migrated to another controller."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from coordinator import (
@@ -32,6 +32,9 @@ from coordinator.steps import (
 
 _WIDEST = 1000
 """Bytes of a table's cell."""
+_CONFIRMED = ('restore-all', 'delete-backup')
+"""What replaces or deletes: without `confirm=true` these only tell what they would do."""
+_NONE: Mapping[str, str] = {}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -72,7 +75,7 @@ def operation_text(
     )
     lines = _restored(op)
     lines += _downtime(op, now)
-    if op.error:
+    if op.error and not (op.status == operation.HELD and op.error == op.current.reason):
         lines += ['', f'error: {op.error}']
     lines += [f'problem: {problem}' for problem in op.problems if problem != op.error]
     lines += _whole(op, app, messages)
@@ -80,10 +83,19 @@ def operation_text(
         lines += ['', f'held: {op.current.reason}']
         lines += ['', f'next: mend this, then juju run {app}/leader resume-operation']
     elif op.status == operation.FAILED:
-        lines += ['', f'next: mend this, then juju run {app}/leader {op.kind}']
+        lines += ['', f'next: mend this, then {command(app, op.kind, op.parameters)}']
     elif op.status == operation.COMPLETE:
-        lines += ['', f'next: juju run {app}/leader list-backups']
+        # What was restored has no backup set of its own yet.
+        following = 'backup-all' if op.kind == 'restore-all' else 'list-backups'
+        lines += ['', f'next: {command(app, following)}']
     return '\n'.join([_line(_headline(op, now)), '', steps, *map(_line, lines)])
+
+
+def command(app: str, kind: str, parameters: Mapping[str, str] = _NONE) -> str:
+    """Return the command that begins an operation of a kind, with what it was given."""
+    given = [f'{key}={value}' for key, value in parameters.items()]
+    confirmed = ['confirm=true'] if kind in _CONFIRMED else []
+    return ' '.join(('juju run', f'{app}/leader', kind, *given, *confirmed))
 
 
 def _line(text: str) -> str:

@@ -136,7 +136,10 @@ def test_without_confirm_it_prints_what_would_happen_and_changes_nothing(fresh: 
     assert f'by those of {task.output["backup-id"]} from model maas' in replaces
     assert 'MAAS will be down for about 5 min' in replaces
     assert task.output['verdict'] == 'ready: nothing was changed so far'
-    assert task.output['next'].endswith('restore-all ... confirm=true')
+    assert task.output['next'].endswith(
+        f'/leader restore-all backup-id={task.output["backup-id"]} '
+        f'identity={fresh.identity} confirm=true'
+    )
 
 
 @in_fresh_model

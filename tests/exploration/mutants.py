@@ -8,7 +8,7 @@ import datetime
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from coordinator import advance, catalogue, operation, plans, ports, step
+from coordinator import catalogue, doubt, operation, plans, ports, step
 from coordinator.steps import passwords, postgresql, tasks
 from tests.exploration import faults
 
@@ -65,14 +65,14 @@ def _skips_the_undo() -> contextlib.AbstractContextManager[None]:
 
 
 def _forgets_lost_answers() -> contextlib.AbstractContextManager[None]:
-    return _replaced(advance, '_DOUBT', datetime.timedelta(0))
+    return _replaced(doubt, '_LONGEST', datetime.timedelta(0))
 
 
 def _forgets_what_was_in_flight() -> contextlib.AbstractContextManager[None]:
     def at_once(op: operation.Operation, world: ports.World) -> operation.Operation:
         return op
 
-    return _replaced(advance, '_taking_up', at_once)
+    return _replaced(doubt, 'taken_up', at_once)
 
 
 def _awaits_no_unit() -> contextlib.AbstractContextManager[None]:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from coordinator import advance, errors, history, limits, operation, plans, steering
+from coordinator import advance, doubt, errors, history, limits, operation, plans, steering
 from rehearsal import model
 from tests import simulation
 from tests.exploration import invariants, moments
@@ -142,7 +142,7 @@ class Run:
             history.write(fitting, self.world)
         else:
             fitting = before
-        if advance.all_answered(before, moved):
+        if doubt.all_answered(before, moved):
             self.world.settle()
         self.at(moments.Moment(moments.COMMIT, before.step, checkpoint=fitting != before))
         if fitting == before:

@@ -78,7 +78,8 @@ def test_undoing_shows_in_the_headline_and_the_error_below():
 def test_a_held_operation_ends_with_the_command_that_resumes_it():
     printed = text(op().held('S3 refuses'))
     assert 'held, step 2 of 3' in printed
-    assert 'error: S3 refuses' in printed
+    assert 'error:' not in printed
+    assert 'held: S3 refuses\n' in printed
     assert printed.endswith('next: mend this, then juju run backups/leader resume-operation')
 
 
@@ -102,6 +103,18 @@ def test_a_failed_operation_shows_all_problems_once_and_the_command_that_tries_a
     assert printed.count('a unit is missing') == 1
     assert 'problem: storage is left' in printed
     assert printed.endswith('next: mend this, then juju run backups/leader backup-all')
+
+
+def test_what_was_given_is_given_again_and_a_restore_is_followed_by_a_backup():
+    given = {'backup-id': 'latest', 'identity': 'secret:9m4e2mr0ui3e8a215n4g'}
+    restore = dataclasses.replace(op(), kind='restore-all', parameters=given)
+    assert text(restore.ending(operation.FAILED, LATER)).endswith(
+        'next: mend this, then juju run backups/leader restore-all backup-id=latest '
+        'identity=secret:9m4e2mr0ui3e8a215n4g confirm=true'
+    )
+    assert text(restore.ending(operation.COMPLETE, LATER)).endswith(
+        'next: juju run backups/leader backup-all'
+    )
 
 
 def test_a_complete_operation_took_as_long_as_it_took():

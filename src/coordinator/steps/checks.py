@@ -239,7 +239,8 @@ def machines(
         for unit in other.units.values()
     }
     primaries = {unit.name for unit in postgresql.shown_primaries(app)}
-    going = [u for u in app.units.values() if u.name not in primaries and u.machine not in others]
+    stays = primaries or set(app.units if len(app.units) == 1 else ())
+    going = [u for u in app.units.values() if u.name not in stays and u.machine not in others]
     irreplaceable = [
         f'{unit.machine} ({unit.name})'
         for unit in going
@@ -253,7 +254,9 @@ def machines(
     if not going:
         return 'no machine goes with a unit'
     names = ', '.join(f'{unit.machine} ({unit.name})' for unit in going)
-    return f'machine(s) {names} go with their unit; new ones come with the new units'
+    # As long as PostgreSQL is blocked, none of its units shows that it is the primary.
+    all_but_one = 'all but one of ' if len(going) == len(app.units) else ''
+    return f'{all_but_one}machine(s) {names} go with their unit; new ones come with the new units'
 
 
 def _writable(store: ports.ObjectStore) -> str:

@@ -128,8 +128,17 @@ def test_credentials_that_are_revoked_hold_the_operation_until_they_are_back(
     assert 'juju-credentials' in op.error
     sim.model.users['backup-bot'] = sim.user
     sim.op = op.resumed(sim.clock.now())
-    sim.run()
-    assert_nothing_is_left(sim)
+    assert sim.run().status == operation.COMPLETE
+    assert len(sim.manifests()) == 1
+
+
+def test_an_operation_that_is_shut_out_before_it_did_anything_fails(
+    sim: simulation.Simulation,
+):
+    del sim.model.users['backup-bot']
+    op = sim.run()
+    assert 'juju-credentials' in op.error
+    assert op.status == operation.FAILED
 
 
 def test_a_password_that_changes_meanwhile_is_not_published(sim: simulation.Simulation):

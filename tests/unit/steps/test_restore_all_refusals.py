@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coordinator import catalogue, manifest, operation
+from coordinator.steps import checks
 from rehearsal.standins import pgbackrest
 from tests import restores, simulation
 
@@ -117,3 +118,16 @@ def test_a_path_that_is_in_use_is_refused():
     sim = restores.backed_up()
     restores.restore(sim, sim, postgresql_path='postgresql')
     assert 'postgresql-path=postgresql is in use' in refused(sim)
+
+
+@pytest.mark.parametrize(
+    ('units', 'told'),
+    [
+        (1, 'no machine goes with a unit'),
+        (3, 'all but one of machine(s) 1 (postgresql/0), 5 (postgresql/1), 6 (postgresql/2) go'),
+    ],
+)
+def test_a_blocked_cluster_of_which_no_unit_shows_the_primary_keeps_one(units: int, told: str):
+    lost = restores.backed_up()
+    fresh = restores.simulate(after=lost, postgresql_units=units)
+    assert checks.machines(fresh.world.juju.status(), 'postgresql').startswith(told)
