@@ -146,5 +146,5 @@ FAMILIES: Sequence[Family] = (
     Family('a verification: abort, then a loss', [faults.ABORTS, _EFFECTS], VERIFICATIONS),
     Family('one move of an operator', [meddling.MOVES], (BACKUPS[0], RESTORES[1])),
     Family('one move, sample', [meddling.MOVES], ALL, one_in=8),
-    Family('two moves, sample', [meddling.MOVES, meddling.MOVES], ALL, one_in=25),
+    Family('two moves, sample', [meddling.MOVES, meddling.MOVES], ALL, one_in=36),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 import tempfile
@@ -114,6 +115,8 @@ class Walk:
         child = os.fork()
         if child == 0:
             self._is_child = True
+            # A collection writes to every object, and would copy what is shared with the parent.
+            gc.disable()
             return True
         _, status = os.waitpid(child, 0)
         ended = os.waitstatus_to_exitcode(status)
