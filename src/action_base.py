@@ -52,6 +52,10 @@ class ActionBase(ops.Object):
             now = operation.parse_stamp(latest) + datetime.timedelta(seconds=1)
         names = plans.PLANS[kind].names
         op = operation.Operation.new(operation.stamp(now), kind, names, config, now, parameters)
+        expired = last.fact(operation.DATABASE_EXPIRED) if last else ''
+        if expired:
+            # The status warns of it until a later look at the database's repository.
+            op = op.remembering({operation.DATABASE_EXPIRED: expired})
         self.record.save(op)
         logger.info('%s: %s begins', op.at, kind)
         return op

@@ -55,6 +55,13 @@ def test_it_begins_and_says_how_many_sets_there_are(
     assert sets.run().status == operation.COMPLETE
 
 
+def test_it_does_not_hide_that_a_database_part_has_expired(sets: simulation.Simulation):
+    warned = charm_states.new_operation().remembering({operation.DATABASE_EXPIRED: '2'})
+    before = charm_states.state(warned.ending(operation.COMPLETE, sets.clock.now()))
+    _, out = charm_states.act('verify-backup', before, backup_id='latest')
+    assert charm_states.saved(out).fact(operation.DATABASE_EXPIRED) == '2'
+
+
 @pytest.mark.parametrize(
     ('wanted', 'why'),
     [('2020-01-01T00:00:00Z', 'list-backups shows what is there'), ('../x', 'is no backup id')],
