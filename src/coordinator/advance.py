@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar('T')
 
 TRYING_AGAIN = 'trying again: '
-_BEGUN = (operation.DOING, operation.DONE, operation.BROKEN)
 
 
 def advance(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
@@ -164,9 +163,8 @@ def _failed(
 def _undo(
     op: operation.Operation, plan: step.Plan, current: step.Step, world: ports.World
 ) -> operation.Operation:
-    begun = op.current.state in _BEGUN
     if op.current.state != operation.UNDOING:
-        if current.undo is None or not begun:
+        if current.undo is None or not op.current.begun:
             return _back(op, plan, world)
         op = op.undo_begins(world.now())
     assert current.undo is not None
@@ -221,10 +219,10 @@ def _to_undo(
 ) -> step.Step | None:
     """Return the last of some steps that was begun and can be undone; None when none was."""
     for each in reversed(steps):
-        state = op.record(each.name).state
-        if each.name == plan.commit and state == operation.DONE:
+        entry = op.record(each.name)
+        if each.name == plan.commit and entry.state == operation.DONE:
             return None
-        if each.undo is not None and state in _BEGUN:
+        if each.undo is not None and entry.begun:
             return each
     return None
 

@@ -62,6 +62,12 @@ class StepRecord:
     task: int | None = None
     """The Juju task that it waits for, or waited for last."""
 
+    @property
+    def begun(self) -> bool:
+        """Whether it may have had an effect that nobody has undone, or begun to undo."""
+        # Between two attempts a step is to do again, and what the first has done is still there.
+        return self.state in (DOING, DONE, BROKEN) or (self.state == TO_DO and bool(self.started))
+
 
 @dataclasses.dataclass(frozen=True)
 class Message:
@@ -174,8 +180,7 @@ class Operation:
 
     def begun_outside(self, names: tuple[str, ...]) -> list[str]:
         """Return the steps that were begun and that a plan does not know, so never undoes."""
-        begun = (entry.name for entry in self.steps if entry.state in (DOING, DONE, BROKEN))
-        return [name for name in begun if name not in names]
+        return [entry.name for entry in self.steps if entry.begun and entry.name not in names]
 
     # --- Transitions -------------------------------------------------------------------
 

@@ -141,6 +141,30 @@ def test_another_attempt_gets_an_intent_of_its_own(toy: toy_plans.Toy, world: wo
     assert run(op, plan, world).status == operation.COMPLETE
 
 
+def test_aborted_between_two_attempts_what_the_first_has_done_is_undone(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
+):
+    toy.answers['b'] = [errors.RetryStepError('cut short')]
+    plan = toy.plan('a', 'b')
+    op = worlds.new_operation('a', 'b')
+    while 'b' not in toy.effects:
+        op = advance.advance(op, plan, world)
+    assert (op.step, op.current.state) == ('b', 'to-do')
+    op = run(op.aborting(world.now()), plan, world)
+    assert (op.status, toy.effects) == (operation.ABORTED, ['a', 'b', 'undo b', 'undo a'])
+
+
+def test_what_could_not_even_begin_is_not_undone(toy: toy_plans.Toy, world: worlds.EmptyWorld):
+    def mark(op: operation.Operation, world: ports.World) -> step.Mark:
+        raise errors.TransientError('no answer')
+
+    plan = step.Plan('backup-all', (toy.step('a'), toy.step('b', mark=mark)))
+    op = run(worlds.new_operation('a', 'b'), plan, world)
+    assert (op.step, op.current.state) == ('b', 'to-do')
+    op = run(op.aborting(world.now()), plan, world)
+    assert (op.status, toy.effects) == (operation.ABORTED, ['a', 'undo a'])
+
+
 def test_attempts_are_capped(toy: toy_plans.Toy, world: worlds.EmptyWorld):
     toy.answers['a'] = [errors.RetryStepError('cut short') for _ in range(9)]
     plan = toy.plan('a')
