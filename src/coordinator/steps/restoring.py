@@ -18,6 +18,8 @@ from coordinator.steps import (
 CONTROLLERS = 'region-controllers'
 """Fact: which region gets which controller id."""
 _FIRST = 'restore-maas-watermark'
+_FIRST_DATABASE = 'restore-postgresql-watermark'
+"""Facts: the newest task before the first attempt."""
 _REGION_ATTEMPTS = 3
 _ASK = 'get-maas-status'
 
@@ -31,9 +33,10 @@ def apply_passwords(op: operation.Operation, world: ports.World) -> step.Outcome
 
 
 def mark_postgresql(op: operation.Operation, world: ports.World) -> step.Mark:
-    """Remember the newest task."""
+    """Remember the newest task; an undo looks at those of every attempt."""
     tasks.refuse_while_running(world, op.settings.postgresql, 'restore')
-    return step.Mark(tasks.newest(world, 'restore'))
+    newest = tasks.newest(world, 'restore')
+    return step.Mark(newest, {_FIRST_DATABASE: op.fact(_FIRST_DATABASE) or str(newest)})
 
 
 def restore_postgresql(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -60,10 +63,15 @@ def restore_postgresql(op: operation.Operation, world: ports.World) -> step.Outc
         return step.Wait(f'{task.unit} begins to restore {wanted} (task {task.id})', task.id)
     if task.status == 'completed' or _is_restoring(app):
         return step.Done()
-    if 'leader' in task.message:
+    if _was_no_leader(task):
         raise errors.RetryStepError(f'{task.unit} did not lead yet (task {task.id})', task.id)
     tasks.judge(task)
     raise AssertionError('judge always raises')
+
+
+def _was_no_leader(task: ports.Task) -> bool:
+    """Whether a task was refused before it did anything."""
+    return task.status == 'failed' and 'leader' in task.message
 
 
 def _is_restoring(app: ports.Application) -> bool:
@@ -71,13 +79,22 @@ def _is_restoring(app: ports.Application) -> bool:
 
 
 def nothing_restored(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Undo of beginning the restore: only possible as long as none was begun."""
+    """Undo of beginning the restore: only possible as long as none was begun.
+
+    One that was cut short in an earlier attempt has begun as well.
+    """
     wanted = restore_checks.backup_set(op).postgresql.backup_id
-    task = tasks.find(op, world, op.settings.postgresql, 'restore', {'backup-id': wanted})
-    if task is not None:
-        raise errors.BegunError(
-            f'task {task.id} on {task.unit} had begun to restore the database', task.id
-        )
+    first = int(op.fact(_FIRST_DATABASE) or op.watermark)
+    for task in world.juju.tasks('restore'):
+        if (
+            task.id > first
+            and task.unit.partition('/')[0] == op.settings.postgresql
+            and task.parameters.get('backup-id', wanted) == wanted
+            and not _was_no_leader(task)
+        ):
+            raise errors.BegunError(
+                f'task {task.id} on {task.unit} had begun to restore the database', task.id
+            )
     return step.Done()
 
 

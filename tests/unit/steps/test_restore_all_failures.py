@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from coordinator import operation, settings
+from coordinator import operation, settings, steering
 from rehearsal import site
 from tests import restores, simulation
 
@@ -107,6 +107,38 @@ def test_an_abort_that_comes_when_the_restore_has_begun_is_told_to_be_too_late()
     assert (op.status, op.problems) == (operation.COMPLETE, (f'not aborted: {began}',))
     site.settle(fresh.model, limit=600)
     assert fresh.site.fingerprint() == fresh.at_backup
+
+
+def test_an_abort_is_too_late_when_an_earlier_attempt_to_restore_was_cut_short():
+    lost = restores.backed_up()
+    fresh = restores.simulate(after=lost)
+    fresh.database.fail_next('restore', 'action terminated')
+    restores.restore(fresh, lost)
+    fresh.at_step('restore-postgresql')
+    fresh.until(lambda: fresh.op.current.attempts == 2)
+    assert fresh.op.current.task is None
+    fresh.op = steering.aborted(fresh.op, fresh.clock.now())
+    op = fresh.run()
+    cut_short, _ = fresh.tasks('restore', 'postgresql')
+    began = f'task {cut_short.id} on postgresql/0 had begun to restore the database'
+    assert (op.status, op.problems) == (operation.COMPLETE, (f'not aborted: {began}',))
+    site.settle(fresh.model, limit=600)
+    assert fresh.site.fingerprint() == fresh.at_backup
+
+
+def test_an_abort_comes_in_time_when_the_unit_only_did_not_lead_yet():
+    lost = restores.backed_up()
+    fresh = restores.simulate(after=lost)
+    before = fresh.site.fingerprint()
+    refusal = 'Unit cannot restore backup as it was not elected the leader unit yet'
+    fresh.database.fail_next('restore', refusal)
+    restores.restore(fresh, lost)
+    fresh.at_step('restore-postgresql')
+    fresh.until(lambda: fresh.op.current.attempts == 2)
+    fresh.op = steering.aborted(fresh.op, fresh.clock.now())
+    assert fresh.run().status == operation.ABORTED
+    site.settle(fresh.model, ('active', 'blocked'), limit=900)
+    assert fresh.site.fingerprint() == before
 
 
 def test_a_region_that_is_lost_passes_its_controller_id_on_to_the_one_in_its_place():
