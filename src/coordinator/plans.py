@@ -144,8 +144,8 @@ RESTORE_ALL = Plan(
             'give {postgresql} the passwords of the set, if they are not in force',
             restoring.apply_passwords,
             mark=passwords.mark_apply,
-            undo=passwords.take_back,
-            remains=passwords.remains,
+            undo=restoring.take_passwords_back,
+            remains=restoring.password_remains,
         ),
         Step(
             'detach-maas',

@@ -200,8 +200,14 @@ def _give(world: ports.World, app: str, label: str, passwords: Mapping[str, str]
     return step.Wait(f'{app} was told to take its passwords from {uri}')
 
 
-def take_back(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Undo: give PostgreSQL the passwords that were in force, and its option as it was."""
+def take_back(op: operation.Operation, world: ports.World, backup_id: str) -> step.Outcome:
+    """Undo: give PostgreSQL the passwords that were in force, and its option as it was.
+
+    Args:
+        op: the operation.
+        world: that it works on.
+        backup_id: of the set whose passwords were given.
+    """
     app = op.settings.postgresql
     aside = _user_secret(world, _BEFORE_LABEL.format(op.id))
     if not aside:
@@ -216,19 +222,17 @@ def take_back(op: operation.Operation, world: ports.World) -> step.Outcome:
         else:
             world.juju.reset_config(app, [OPTION])
         return step.Wait(f'{OPTION} of {app} is set as it was')
-    of_the_set = _user_secret(world, _LABEL.format(op.parameters['backup-id']))
+    of_the_set = _user_secret(world, _LABEL.format(backup_id))
     if of_the_set and before != f'secret:{of_the_set}':
         world.juju.remove_secret(of_the_set)
         return step.Wait('the secret with the passwords of the set is removed')
     return forget(op, world)
 
 
-def remains(op: operation.Operation) -> list[str]:
-    """Return which secrets are in the model when an operation ends as it is."""
-    if OPTION_BEFORE not in op.facts:
-        return []
+def remains(op: operation.Operation, backup_id: str) -> list[str]:
+    """Return which secrets are in the model when an operation that began this ends as it is."""
     app, before = op.settings.postgresql, op.fact(OPTION_BEFORE) or '""'
-    labels = (_BEFORE_LABEL.format(op.id), _LABEL.format(op.parameters['backup-id']))
+    labels = (_BEFORE_LABEL.format(op.id), _LABEL.format(backup_id))
     return [
         f'{app} may take its passwords from a secret of the set, before it was: juju config {app} '
         f'{OPTION}={before}',

@@ -29,6 +29,19 @@ def apply_passwords(op: operation.Operation, world: ports.World) -> step.Outcome
     return passwords.apply(op, world, restore_checks.backup_set(op), repository.of(op, world))
 
 
+def take_passwords_back(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Undo: give PostgreSQL the passwords that were in force."""
+    # Not the parameter, which may be `latest`.
+    return passwords.take_back(op, world, restore_checks.backup_set(op).backup_id)
+
+
+def password_remains(op: operation.Operation) -> list[str]:
+    """Return which secrets are in the model when an operation ends as it is."""
+    if passwords.OPTION_BEFORE not in op.facts:
+        return []
+    return passwords.remains(op, restore_checks.backup_set(op).backup_id)
+
+
 # --- PostgreSQL ------------------------------------------------------------------------------
 
 

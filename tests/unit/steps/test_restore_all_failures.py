@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from coordinator import operation, settings, steering
+from coordinator import operation, plans, settings, steering
 from rehearsal import site
 from tests import restores, simulation
 
@@ -77,6 +77,20 @@ def test_aborted_before_data_is_replaced_everything_is_as_it_was(step: str):
     assert len(fresh.postgresql_units()) == 3
     labels = [secret.label for secret in fresh.world.juju.secrets()]
     assert not [label for label in labels if label.startswith('maas-backup-coordinator')]
+
+
+def test_aborted_nothing_is_left_of_the_passwords_of_the_latest_set():
+    lost = restores.backed_up()
+    fresh = restores.simulate(after=lost)
+    found = restores.restore(fresh, lost, backup_id='latest')
+    label = f'maas-backup-coordinator: system users of backup set {found}'
+    fresh.until(lambda: fresh.world.juju.secrets(label))
+    assert f'secret "{label}" may be left' in '\n'.join(
+        plans.PLANS['restore-all'].remains(fresh.op)
+    )
+    fresh.op = fresh.op.aborting(fresh.clock.now())
+    assert fresh.run().status == operation.ABORTED
+    assert not fresh.world.juju.secrets(label)
 
 
 def test_aborted_while_the_repository_is_aimed_it_is_aimed_back():
