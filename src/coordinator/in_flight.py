@@ -12,6 +12,7 @@ import contextlib
 import datetime
 import os
 import pathlib
+import time
 
 
 class InFlight:
@@ -26,7 +27,12 @@ class InFlight:
         """Remember from now on; return when something was sent that was never answered, if so."""
         self._remembering = True
         with contextlib.suppress(OSError):
-            return datetime.datetime.fromtimestamp(self._path.stat().st_mtime, datetime.UTC)
+            sent = self._path.stat().st_mtime
+            if sent > time.time():
+                # The clock was set back: a doubt that lies ahead would begin anew each time.
+                os.utime(self._path)
+                sent = self._path.stat().st_mtime
+            return datetime.datetime.fromtimestamp(sent, datetime.UTC)
         return None
 
     def sending(self) -> None:

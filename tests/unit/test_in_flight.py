@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import os
 import pathlib
 import stat
+import time
 
 from coordinator import in_flight
 
@@ -32,6 +34,19 @@ def test_a_dispatch_that_was_killed_leaves_when_it_sent_something_last(tmp_path:
     assert abs(since - before) < datetime.timedelta(seconds=2)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_bytes() == b''
+
+
+def test_what_was_sent_before_the_clock_was_set_back_is_in_doubt_only_once(
+    tmp_path: pathlib.Path,
+):
+    path = tmp_path / 'mark'
+    path.touch()
+    ahead = time.time() + 3600
+    os.utime(path, (ahead, ahead))
+    first = in_flight.InFlight(path).take_up()
+    assert first is not None
+    assert first <= datetime.datetime.now(datetime.UTC)
+    assert in_flight.InFlight(path).take_up() == first
 
 
 def test_an_answer_that_is_lost_is_remembered_whatever_else_is_answered(tmp_path: pathlib.Path):
