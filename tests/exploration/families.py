@@ -19,13 +19,18 @@ def _backup(**site: object) -> simulation.Simulation:
 
 
 def _restore(
-    *, fresh: bool, regions: int = 1, version: str = '3.6.26', aimed_elsewhere: bool = False
+    *,
+    fresh: bool,
+    regions: int = 1,
+    version: str = '3.6.26',
+    aimed_elsewhere: bool = False,
+    **given: str,
 ) -> simulation.Simulation:
     lost = restores.backed_up(regions=regions, version=version)
     sim = lost
     if fresh:
         sim = restores.simulate(after=lost, regions=regions, version=version)
-    restores.restore(sim, lost)
+    restores.restore(sim, lost, **given)
     if aimed_elsewhere:
         sim.model.set_config(site.S3_POSTGRESQL, {'path': 'other'})
         sim.clock.advance(300)
@@ -56,7 +61,7 @@ SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
     'backup-all, 1 region, Juju 4.0': lambda: _backup(regions=1, version='4.0.15'),
     'backup-all, 1 database unit': lambda: _backup(postgresql_units=1, regions=1),
     'restore-all, fresh model': lambda: _restore(fresh=True, regions=3),
-    'restore-all, fresh model, 1 region': lambda: _restore(fresh=True),
+    'restore-all, fresh model, 1 region': lambda: _restore(fresh=True, backup_id='latest'),
     'restore-all, same model, 3 regions, Juju 4.0': lambda: _restore(
         fresh=False, regions=3, version='4.0.15'
     ),
@@ -121,6 +126,11 @@ FAMILIES: Sequence[Family] = (
     Family('a loss, then a forced abort, sample', [_EFFECTS, faults.FORCED], ALL, one_in=16),
     Family('an action goes wrong', [faults.ACTIONS]),
     Family('an action, then a loss', [faults.ACTIONS, _EFFECTS], BACKUPS[:2]),
+    Family(
+        'an action, then abort',
+        [faults.ACTIONS, faults.ABORTS_THAT_COUNT],
+        (BACKUPS[0], RESTORES[1]),
+    ),
     Family('a deletion: one loss', [faults.LOSSES], DELETIONS),
     Family('a deletion: two losses', [_EFFECTS, _EFFECTS], DELETIONS),
     Family('a deletion: one error', [_ERRORS], DELETIONS),

@@ -25,6 +25,8 @@ MAY_MISS = frozenset(
     }
 )
 """Calls that can answer that the thing asked for is not there."""
+_CUT_SHORT = 'action terminated'
+"""What Juju says of an action whose agent was restarted."""
 
 
 class Fault(Protocol):
@@ -163,13 +165,15 @@ class Abort:
     """The operator aborts, if that is allowed."""
 
     force: bool = False
+    at_checkpoints: bool = False
+    """Whether only when something new was stored: what waits, waits alike all the time."""
 
     @property
     def name(self) -> str:
         return 'abort-operation' + (' force=true' if self.force else '')
 
     def fits(self, moment: moments.Moment) -> bool:
-        return moment.kind == moments.BETWEEN
+        return moment.kind == moments.BETWEEN and (moment.checkpoint or not self.at_checkpoints)
 
     def strike(self, run: Run, moment: moments.Moment) -> None:
         try:
@@ -182,7 +186,7 @@ class Abort:
 
 @dataclasses.dataclass(frozen=True)
 class ActionGoesWrong:
-    """The other charm's action fails, hangs or makes nothing."""
+    """The other charm's action fails, is cut short by its agent, hangs or makes nothing."""
 
     kind: str
     at: str = 'start'
@@ -206,6 +210,8 @@ class ActionGoesWrong:
             # In its middle, what fails is the restore that goes on after its action.
             words = 'Failed to restore backup' if action == 'restore' else 'it failed'
             behaviour.fail_next(action, words, self.at)
+        elif self.kind == 'cut short':
+            behaviour.fail_next(action, _CUT_SHORT, self.at)
         elif self.kind == 'hang':
             behaviour.hang_next(action, self.at)
         else:
@@ -250,9 +256,11 @@ LOSSES_THAT_COUNT: list[Fault] = [Loss(2, only_effects=True)]
 LOST_ANSWERS: list[Fault] = [LostAnswer(), LostAnswer(20), LostAnswer(20, killed=True)]
 DEPOSED: list[Fault] = [Deposed(1), Deposed(4, HOUR), Deposed(4, -HOUR)]
 ABORTS: list[Fault] = [Abort()]
+ABORTS_THAT_COUNT: list[Fault] = [Abort(at_checkpoints=True)]
 FORCED: list[Fault] = [Abort(force=True)]
 ACTIONS: list[Fault] = [
     *(ActionGoesWrong('fail', at) for at in ('start', 'middle', 'end')),
+    *(ActionGoesWrong('cut short', at) for at in ('start', 'end')),
     ActionGoesWrong('hang', 'middle'),
     ActionGoesWrong('make nothing'),
 ]
