@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coordinator import manifest, ports
+from coordinator import errors, manifest, ports
 from coordinator.integrity import job as jobs
 
 
@@ -19,6 +19,8 @@ class InstantReader:
         self.stopped = 0
         self.deaths: list[str] = []
         """What each of the next readings dies of, at the first look at it."""
+        self.refusal = ''
+        """Why none starts."""
 
     def look(self, name: str) -> ports.Reading | None:
         if self._job is None or name != self._name:
@@ -44,6 +46,8 @@ class InstantReader:
         tally: str = '',
     ) -> None:
         self.started.append(name)
+        if self.refusal:
+            raise errors.TransientError(self.refusal)
         self._name, self._left = name, self.looks
         found = manifest.parse(backup_set.encode(), 'the manifest')
         self._job = jobs.Job(name, found, repository, maas, postgresql, tally)

@@ -97,7 +97,8 @@ class Reader:
         if begun.returncode:
             *_, why = begun.stderr.decode(errors='replace').strip().splitlines() or ['']
             raise errors.TransientError(
-                f'the process that reads backup sets did not start: {why[:200]}'
+                'the process that reads backup sets did not start: '
+                f'{why[:200] or "it ended at once"}'
             )
 
     def stop(self) -> None:

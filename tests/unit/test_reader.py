@@ -183,6 +183,16 @@ def test_a_reading_of_another_name_has_to_end_first(
     assert reading.look(NAME) is not None
 
 
+def test_one_that_cannot_leave_its_first_note_has_not_started(
+    reading: reader.Reader, folder: pathlib.Path, found: manifest.Manifest, silent: s3.S3Store
+):
+    (folder / f'{reader.NOTE}.new').mkdir(parents=True)
+    with pytest.raises(errors.TransientError, match='did not start: it ended at once'):
+        reading.start(NAME, found.to_json().decode(), silent, silent, silent)
+    until_it_is_gone(folder)
+    assert reading.look(NAME) is None
+
+
 def test_keys_are_in_no_argument_no_environment_and_no_file(
     reading: reader.Reader,
     folder: pathlib.Path,

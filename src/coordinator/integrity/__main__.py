@@ -43,7 +43,6 @@ def main() -> int:
         os.close(begun)
         return 0 if os.read(to_be_told, 1) else 1
     os.setsid()
-    os.nice(_POLITENESS)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
@@ -51,6 +50,8 @@ def main() -> int:
     job = reader.job(request)
     reader.leave(folder, job.note)
     os.write(begun, b'.')
+    # Not before: a dispatch has waited for that.
+    os.nice(_POLITENESS)
     _read(folder, job)
     return 0
 

@@ -41,6 +41,8 @@ _MOST_NAMED = 3
 """Sets that are named when they are not right; the others are counted."""
 _STALLED = datetime.timedelta(minutes=30)
 """For which a reading may end again and again without having read more."""
+_AGAIN = ' again: '
+"""Between what is read and why its reading has ended before."""
 _STEP = 5
 """Percent between two notes of how far a reading has come: each is a checkpoint."""
 
@@ -149,24 +151,24 @@ def _begin_reading(
     """Begin to read a set, or go on where another reading has ended; not for ever in vain."""
     now, tally, why = world.now(), op.fact(_TALLY), ''
     if ended is not None:
-        tally, why = ended.tally, f' again: {ended.error}'.rstrip(': ')
+        tally, why = ended.tally, f'{_AGAIN}{ended.error}'.rstrip(': ')
     since = op.fact(_SINCE)
     if not since or (ended is not None and ended.done > int(op.fact(_READ) or 0)):
         since = operation.stamp(now)
     elif now - operation.parse_stamp(since) > _STALLED:
         minutes = int(_STALLED.total_seconds() // 60)
+        _, _, last = (why or op.current.reason).partition(_AGAIN)
         raise errors.StepError(
             f'{op.fact(_SET)} could not be read for {minutes} minutes: '
-            f'{why.removeprefix(" again: ") or "what reads it dies at once, see the unit"}'
+            f'{last or "what reads it dies at once, see the unit"}'
         )
-    world.reader.start(
-        _name(op),
-        found.to_json().decode(),
-        store,
-        set_checks.maas_store(found, world),
-        set_checks.postgresql_store(found, world),
-        tally,
-    )
+    maas = set_checks.maas_store(found, world)
+    postgresql = set_checks.postgresql_store(found, world)
+    try:
+        world.reader.start(_name(op), found.to_json().decode(), store, maas, postgresql, tally)
+    except errors.TransientError as error:
+        # Its time runs as well, or it would be tried for as long as reading all sets may take.
+        why = f'{_AGAIN}{error}'
     done = ended.done if ended is not None else int(op.fact(_READ) or 0)
     return step.Wait(
         f'reading {op.fact(_SET)}{_position(op)}{why}',

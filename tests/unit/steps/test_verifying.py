@@ -297,6 +297,23 @@ def test_a_reading_that_comes_no_further_is_given_up(sim: simulation.Simulation)
     assert listed(sim)[backup_sets.made(sim)].verified is None
 
 
+def test_a_reading_that_never_starts_is_given_up(sim: simulation.Simulation):
+    sim.world.reading.refusal = 'the process that reads backup sets did not start: OSError'
+    begin(sim, deep=True)
+    sim.until(lambda: not sim.op.open, hours=1)
+    assert sim.op.status == operation.FAILED
+    assert f'could not be read for 30 minutes: {sim.world.reading.refusal}' in sim.op.error
+
+
+def test_one_that_starts_at_last_is_read(sim: simulation.Simulation):
+    sim.world.reading.refusal = 'the reading of another backup set is about to end'
+    begin(sim, deep=True)
+    sim.until(lambda: len(sim.world.reading.started) == 3)
+    assert sim.op.current.reason.endswith(f' again: {sim.world.reading.refusal}')
+    sim.world.reading.refusal = ''
+    assert sim.run().status == operation.COMPLETE
+
+
 def test_its_progress_is_a_checkpoint_only_now_and_then(sim: simulation.Simulation):
     before = len(sim.saved)
     begin(sim, deep=True)
