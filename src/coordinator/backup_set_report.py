@@ -96,5 +96,5 @@ def for_programs(found: manifest.Manifest, state: str, pinned: bool, form: str) 
 def restore_command(found: manifest.Manifest, outcomes: Sequence[checks.Check], app: str) -> str:
     """Return the command that restores a set; with an identity unless the passwords are known."""
     known = any(check.name == 'passwords' and check.outcome == checks.OK for check in outcomes)
-    identity = {} if known else {'identity': 'secret:<id>'}
+    identity = {} if known else {'identity': report.OWN_SECRET}
     return report.command(app, 'restore-all', {'backup-id': found.backup_id, **identity})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ _WIDEST = 1000
 _CONFIRMED = ('restore-all', 'delete-backup')
 """What replaces or deletes: without `confirm=true` these only tell what they would do."""
 _NONE: Mapping[str, str] = {}
+OWN_SECRET = 'secret:<id>'
+"""What an operator puts one of his own for, in a command."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -83,7 +86,9 @@ def operation_text(
         lines += ['', f'held: {op.current.reason}']
         lines += ['', f'next: mend this, then juju run {app}/leader resume-operation']
     elif op.status == operation.FAILED:
-        lines += ['', f'next: mend this, then {command(app, op.kind, op.parameters)}']
+        # The id of an adopted set follows from its parts: no action takes it.
+        given = {name: text for name, text in op.parameters.items() if name != operation.ADOPTED}
+        lines += ['', f'next: mend this, then {command(app, op.kind, given)}']
     elif op.status == operation.COMPLETE:
         # What was restored has no backup set of its own yet.
         following = 'backup-all' if op.kind == 'restore-all' else 'list-backups'
@@ -92,10 +97,16 @@ def operation_text(
 
 
 def command(app: str, kind: str, parameters: Mapping[str, str] = _NONE) -> str:
-    """Return the command that begins an operation of a kind, with what it was given."""
-    given = [f'{key}={value}' for key, value in parameters.items()]
+    """Return the command that begins an operation of a kind, with what it was given.
+
+    It is copied into a shell, and a history in the bucket may have been written by anybody.
+    """
+    given = [
+        f'{key}={value}' if value == OWN_SECRET else shlex.quote(f'{key}={value}')
+        for key, value in parameters.items()
+    ]
     confirmed = ['confirm=true'] if kind in _CONFIRMED else []
-    return ' '.join(('juju run', f'{app}/leader', kind, *given, *confirmed))
+    return ' '.join(('juju run', f'{app}/leader', shlex.quote(kind), *given, *confirmed))
 
 
 def _line(text: str) -> str:

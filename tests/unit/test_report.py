@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import shlex
 
 import pytest
 
@@ -115,6 +116,25 @@ def test_what_was_given_is_given_again_and_a_restore_is_followed_by_a_backup():
     assert text(restore.ending(operation.COMPLETE, LATER)).endswith(
         'next: juju run backups/leader backup-all'
     )
+
+
+def test_a_failed_adoption_is_tried_again_with_what_the_action_takes():
+    given = {'maas-backup-id': 'a', 'postgresql-backup-id': 'b', operation.ADOPTED: 'b'}
+    adoption = dataclasses.replace(op(), kind='adopt-backup', parameters=given)
+    assert text(adoption.ending(operation.FAILED, LATER)).endswith(
+        'adopt-backup maas-backup-id=a postgresql-backup-id=b'
+    )
+
+
+def test_no_shell_takes_what_was_given_for_a_command_of_its_own():
+    given = {'backup-id': '$(id)', 'postgresql-path': 'a path; id'}
+    restore = dataclasses.replace(op(), kind='restore-all;id', parameters=given)
+    (*_, line) = text(restore.ending(operation.FAILED, LATER)).splitlines()
+    assert shlex.split(line.partition(' then ')[2]) == [
+        *('juju', 'run', 'backups/leader', 'restore-all;id'),
+        *('backup-id=$(id)', 'postgresql-path=a path; id'),
+    ]
+    assert "'backup-id=$(id)'" in line
 
 
 def test_a_complete_operation_took_as_long_as_it_took():
