@@ -66,11 +66,14 @@ def keep_detached(
     found = _relation(status, op.settings)
     if found is None:
         return None
-    first, second = op.fact(ENDPOINTS).split()
     # One that is put back is another relation, with an id of its own.
     if op.fact(_REMOVING) != str(found.id):
-        world.juju.remove_relation(first, second)
-    reason = f'the relation of {first} and {second} is being removed'
+        world.juju.remove_relation(*op.fact(ENDPOINTS).split())
+    return _being_removed(op, found)
+
+
+def _being_removed(op: operation.Operation, found: ports.Relation) -> step.Wait:
+    reason = f'the relation of {" and ".join(op.fact(ENDPOINTS).split())} is being removed'
     return step.Wait(reason, facts={_REMOVING: str(found.id)})
 
 
@@ -78,9 +81,13 @@ def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Put the relation back, and wait until every region is active."""
     status = world.juju.status()
     first, second = op.fact(ENDPOINTS).split()
-    if database(status, op.settings) is None:
+    found = _relation(status, op.settings)
+    if found is None:
         world.juju.integrate(first, second)
         return step.Wait(f'{first} and {second} are being related')
+    if op.fact(_REMOVING) == str(found.id):
+        # Until it is gone regions may be active with it, and Juju takes no other one.
+        return _being_removed(op, found)
     why = site.settling(site.application(status, op.settings.maas))
     if why:
         return step.Wait(why, facts={UP_SINCE: ''})

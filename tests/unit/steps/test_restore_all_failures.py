@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from coordinator import operation, plans, settings, steering
+from coordinator import operation, plans, settings, steering, step
+from coordinator.steps import relations
 from rehearsal import site
 from tests import restores, simulation
 
@@ -106,6 +107,21 @@ def test_aborted_while_the_repository_is_aimed_it_is_aimed_back():
     fresh.op = fresh.op.aborting(fresh.clock.now())
     assert fresh.run().status == operation.ABORTED
     assert fresh.world.postgresql_store.place == moved
+
+
+def test_a_relation_that_still_goes_is_waited_for_before_it_is_put_back():
+    fresh = restores.under_way('detach-maas')
+    fresh.dispatch()
+    assert 'is being removed' in fresh.op.current.reason
+    going = int(fresh.fact('relation-being-removed'))
+    outcome = relations.attach_again(fresh.op, fresh.world)
+    assert isinstance(outcome, step.Wait)
+    assert outcome.reason == fresh.op.current.reason
+    fresh.op = fresh.op.aborting(fresh.clock.now())
+    assert fresh.run().status == operation.ABORTED
+    back = relations.database(fresh.world.juju.status(), fresh.config)
+    assert back == ('maas-region:maas-db', 'postgresql:database')
+    assert going not in {relation.id for relation in fresh.world.juju.status().relations}
 
 
 def test_an_abort_that_comes_when_the_restore_has_begun_is_told_to_be_too_late():
