@@ -142,6 +142,19 @@ def test_a_login_that_is_refused_is_not_taken_for_a_thing_that_is_gone(
             use()
 
 
+@pytest.mark.parametrize(
+    ('code', 'kind'),
+    [('unauthorized access', errors.NotAuthorised), ('redirection required', errors.ModelMoved)],
+)
+def test_being_shut_out_is_not_taken_for_a_task_that_cannot_be_cancelled(
+    controller: ScriptedController, juju: model.JujuApi, code: str, kind: type[Exception]
+):
+    controller.answers['Action.Cancel'] = [Refusal('no', code)]
+
+    with pytest.raises(kind):
+        juju.cancel_task(2)
+
+
 def test_nobody_connects_before_anything_is_asked(
     controller: ScriptedController, juju: model.JujuApi
 ):

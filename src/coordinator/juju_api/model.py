@@ -154,7 +154,7 @@ class JujuApi:
         def ask(opened: connection.Connection) -> None:
             try:
                 facades.cancel(opened, task_id)
-            except errors.NotAuthorised:
+            except errors.ShutOut:
                 raise
             except errors.StepError as error:
                 # Juju 4.0 fails here whenever the task exists.
