@@ -76,7 +76,7 @@ class Actions(action_base.ActionBase):
     def _restore_plan(
         self, config: settings.Settings, parameters: dict[str, str]
     ) -> dict[str, str]:
-        from coordinator import plans, report
+        from coordinator import backup_set_report, plans, report
         from coordinator.steps import restore_checks
 
         with self.charm.connected() as reachable:
@@ -90,8 +90,7 @@ class Actions(action_base.ActionBase):
             with contextlib.suppress(errors.CoordinatorError):
                 model = reachable.juju.status()
                 results['plan'] = report.plan_text(plans.RESTORE_ALL, config, model)
-        given = {**parameters, 'backup-id': found.backup_id}
-        results['next'] = report.command(self.app, 'restore-all', given)
+        results['next'] = backup_set_report.restore_command(found, outcomes, self.app, parameters)
         return {**results, 'verdict': report.verdict(outcomes)}
 
     # --- Looking -------------------------------------------------------------------------------

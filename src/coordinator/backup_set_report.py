@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -14,6 +14,7 @@ from coordinator.steps import checks
 
 _WIDEST = 4000
 """Bytes of a line: a set may be sealed for many."""
+_NONE: Mapping[str, str] = {}
 
 
 def set_text(found: manifest.Manifest, state: str, pinned: bool) -> str:
@@ -93,8 +94,22 @@ def for_programs(found: manifest.Manifest, state: str, pinned: bool, form: str) 
     return json.dumps(told) if form == 'json' else yaml.safe_dump(told, sort_keys=False)
 
 
-def restore_command(found: manifest.Manifest, outcomes: Sequence[checks.Check], app: str) -> str:
-    """Return the command that restores a set; with an identity unless the passwords are known."""
+def restore_command(
+    found: manifest.Manifest,
+    outcomes: Sequence[checks.Check],
+    app: str,
+    parameters: Mapping[str, str] = _NONE,
+) -> str:
+    """Return the command that restores a set; with an identity unless the passwords are known.
+
+    Args:
+        found: the set.
+        outcomes: of the checks of a restore of it.
+        app: this application's name.
+        parameters: what was given already.
+    """
     known = any(check.name == 'passwords' and check.outcome == checks.OK for check in outcomes)
-    identity = {} if known else {'identity': report.OWN_SECRET}
-    return report.command(app, 'restore-all', {'backup-id': found.backup_id, **identity})
+    given = {**parameters, 'backup-id': found.backup_id}
+    if not known:
+        given.setdefault('identity', report.OWN_SECRET)
+    return report.command(app, 'restore-all', given)

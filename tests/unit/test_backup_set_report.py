@@ -61,3 +61,17 @@ def test_the_command_asks_for_an_identity_unless_the_passwords_are_known(
         f'juju run backups/leader restore-all backup-id={examples.BACKUP_ID}{identity} '
         'confirm=true'
     )
+    given = {'backup-id': 'latest', 'postgresql-units': '3'}
+    assert backup_set_report.restore_command(SET, outcomes, 'backups', given) == (
+        f'juju run backups/leader restore-all backup-id={examples.BACKUP_ID} '
+        f'postgresql-units=3{identity} confirm=true'
+    )
+
+
+def test_the_command_has_the_identity_that_was_given():
+    outcomes = [checks.Check('passwords', checks.BAD, 'it opens other passwords')]
+    given = {'backup-id': 'latest', 'identity': 'secret:9m4e2mr0ui3e8a215n4g'}
+    assert backup_set_report.restore_command(SET, outcomes, 'backups', given) == (
+        f'juju run backups/leader restore-all backup-id={examples.BACKUP_ID} '
+        'identity=secret:9m4e2mr0ui3e8a215n4g confirm=true'
+    )
