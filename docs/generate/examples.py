@@ -27,7 +27,8 @@ _KEY = pyrage.x25519.Identity.from_str(simulation.IDENTITY)
 IDENTITY = 'secret:d4k2q7vmp25c76fls0bg'
 _MODEL, _FRESH_MODEL = (f'{number}f3c1d2e-7a5b-4c6d-8e9f-0a1b2c3d4e5f' for number in (1, 2))
 _SEALED_BYTES = 600
-_OPTIONS = {'keep-last': 2, 'keep-weekly': 8, 'recipients': str(_KEY.to_public())}
+_OPTIONS: Mapping[str, str | int] = {'recipients': str(_KEY.to_public())}
+_RULES: Mapping[str, int] = {'keep-last': 2, 'keep-weekly': 8}
 
 
 @functools.cache
@@ -120,6 +121,7 @@ def _look_after_sets(desk: _Desk) -> None:
     desk.run('list-backups', 'list-backups')
     desk.run('show-backup', 'show-backup', backup_id='latest')
     desk.run('keep-backup-not', 'keep-backup', backup_id=desk.first_backup, keep=False)
+    desk.options = {**_OPTIONS, **_RULES}
     desk.run('expire-dry-run', 'expire', dry_run=True)
     desk.run('delete-backup', 'delete-backup', backup_id=desk.first_backup)
     desk.run('expire', 'expire')
@@ -167,6 +169,7 @@ class _Desk:
     sim: simulation.Simulation
     screens: dict[str, str] = dataclasses.field(default_factory=dict)
     first_backup: str = ''
+    options: Mapping[str, str | int] = dataclasses.field(default_factory=lambda: _OPTIONS)
     _record: operation.Operation | None = None
     _earlier: tuple[ended.Ended, ...] = ()
     _last_complete: str = ''
@@ -181,7 +184,10 @@ class _Desk:
 
     def _printed(self, action: str, parameters: Mapping[str, str | bool]) -> str:
         state = charm_states.state(
-            self._record, earlier=self._earlier, last_complete=self._last_complete, config=_OPTIONS
+            self._record,
+            earlier=self._earlier,
+            last_complete=self._last_complete,
+            config=self.options,
         )
         with pytest.MonkeyPatch.context() as patch:
             charm_states.reach(self.sim.world, patch)

@@ -259,7 +259,7 @@ def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str
         if shrinks
         else 'nothing: no unit was taken away',
         'units': str(len(units)),
-        'retention': str(config.retention),
+        'retention': str(config.retention) + ('' if config.retention.rules else ', so all stay'),
         'regions': str(len(regions.units)) if regions else '0',
     }
 

@@ -212,6 +212,10 @@ def test_the_plan_takes_not_all_units_away_where_none_says_that_it_is_the_primar
     ) in plan(blocked)
 
 
+def test_the_plan_says_that_all_sets_stay_where_no_rule_is_set():
+    assert 'that no rule keeps: no rule is set, so all stay' in plan(model('Primary'))
+
+
 def test_the_plan_takes_nothing_away_from_a_single_unit():
     printed = plan(model('Primary'))
     assert 'nothing: all 1 unit(s) stay' in printed
