@@ -115,7 +115,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='Run an operation and wait for its end.')
     parser.add_argument('action', help='backup-all, verify-backup, expire, ...')
     parser.add_argument('parameters', nargs='*', metavar='name=value')
-    parser.add_argument('--model', default='maas', help='as controller:model (default maas)')
+    # Without its owner a name means a model of the user who is logged in.
+    parser.add_argument(
+        '--model', default='admin/maas', help='as [controller:]owner/model (default admin/maas)'
+    )
     parser.add_argument('--application', default=APPLICATION)
     parser.add_argument('--user', help='Juju user to log in as')
     parser.add_argument('--password-file', help='file with the password of that user')

@@ -143,13 +143,29 @@ def test_parameters_of_the_action_are_passed_on(juju: Juju):
     assert juju.calls[0].split()[-3:] == ['verify-backup', 'backup-id=latest', 'deep=true']
 
 
+def test_the_model_is_named_with_its_owner_as_the_juju_cli_wants_it_of_another_user(juju: Juju):
+    juju.answers(BEGUN, shown(op().ending(operation.COMPLETE, worlds.START)))
+    assert juju.run('backup-all')[0] == 0
+    assert all('--model admin/maas ' in call for call in juju.calls)
+    for file in [*PROGRAM.parent.glob('*.service'), PROGRAM.parent / 'maas-backup.cron']:
+        lines = [line for line in file.read_text().splitlines() if PROGRAM.name in line]
+        assert all('--model admin/maas ' in line for line in lines)
+
+
 def test_it_logs_in_before_each_command_with_the_password_on_standard_input(
     juju: Juju, tmp_path: pathlib.Path
 ):
     password = tmp_path / 'password'
     password.write_text('hunter2\n')
     juju.answers(BEGUN, shown(op().ending(operation.COMPLETE, worlds.START)))
-    words = ['--model', 'site:maas', '--user', 'backup-timer', '--password-file', str(password)]
+    words = [
+        '--model',
+        'site:admin/maas',
+        '--user',
+        'backup-timer',
+        '--password-file',
+        str(password),
+    ]
     assert juju.run(*words, 'backup-all')[0] == 0
     assert [call.split()[0] for call in juju.calls] == ['login', 'run'] * 2
     assert juju.calls[0].split()[1:] == [
