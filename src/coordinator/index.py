@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import pydantic
 
@@ -26,7 +26,10 @@ _VERSION, _CHECKSUM, _SETS = 'version', 'checksum', 'sets'
 
 
 class Summary(NamedTuple):
-    """What a listing shows of a set, and what retention asks of it. Stored as a JSON array."""
+    """What a listing shows of a set, and what retention asks of it. Stored as a JSON array.
+
+    Others may write there: what has bounds in a manifest has the same here.
+    """
 
     started: str
     verified: str
@@ -34,14 +37,14 @@ class Summary(NamedTuple):
     model_uuid: str
     maas_version: str
     maas_backup_id: str
-    maas_bytes: int
+    maas_bytes: manifest.Count
     maas_endpoint: str
     maas_bucket: str
     maas_path: str
-    controllers: tuple[str, ...]
+    controllers: Annotated[tuple[str, ...], manifest.Few]
     postgresql_version: str
     postgresql_backup_id: str
-    postgresql_bytes: int
+    postgresql_bytes: manifest.Count
     postgresql_bucket: str
     postgresql_path: str
     stanza: str

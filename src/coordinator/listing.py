@@ -122,7 +122,8 @@ def results(choice: Choice, wanted: Wanted, place: str) -> dict[str, str]:
     while True:
         found = _laid_out(choice, wanted.form, place)
         size = len(found['backups'].encode())
-        if size <= _ROOM:
+        if size <= _ROOM or len(choice.shown) <= 1:
+            # Of less than one there is nothing to show: whoever looks for less looks for ever.
             return found
         fewer = choice.shown[-max(1, len(choice.shown) * _ROOM * 9 // (size * 10)) :]
         choice = dataclasses.replace(

@@ -64,6 +64,15 @@ def checked(change: Change) -> Change:
     return changed
 
 
+def summary(field: str, value: object) -> Change:
+    """Return a change of a field of the summary, its checksum renewed."""
+
+    def changed(content: dict[str, Any]) -> None:
+        content['sets'][examples.BACKUP_ID][2][index.Summary._fields.index(field)] = value
+
+    return checked(changed)
+
+
 CHANGES: dict[str, Change] = {
     'of another version': lambda content: content.update(version=index.VERSION + 1),
     'without version': lambda content: content.pop('version'),
@@ -72,6 +81,9 @@ CHANGES: dict[str, Change] = {
     'with a changed row': lambda content: content['sets'][examples.BACKUP_ID].__setitem__(1, 7),
     'with a row that is cut': checked(lambda content: content['sets'][examples.BACKUP_ID].pop()),
     'with a row of another kind': checked(lambda content: content['sets'].update(x=7)),
+    'with more controllers than a set has': summary('controllers', ['abc123'] * 20_000),
+    'with a size that no object has': summary('maas_bytes', 10**400),
+    'with a size below nothing': summary('postgresql_bytes', -1),
     'with sets of another kind': checked(lambda content: content.update(sets=[1])),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -195,3 +196,12 @@ def test_a_list_has_as_many_sets_as_an_action_can_tell(form: str):
     note = results['backups'] if form == 'table' else results['note']
     assert f'{len(sets) - shown} older backup set(s) than ' in note
     assert sets[-1].backup_id in results['backups']
+
+
+@pytest.mark.timeout(20)
+def test_a_set_that_is_larger_than_any_list_is_not_looked_at_for_ever():
+    huge = entry()
+    assert huge.summary is not None
+    names = tuple(f'{number:06}' for number in range(20_000))
+    huge = dataclasses.replace(huge, summary=huge.summary._replace(controllers=names))
+    assert examples.BACKUP_ID in printed(chosen([*days(3), huge]), 'json')
