@@ -206,7 +206,8 @@ def _one_primary(status: ports.ModelStatus, name: str) -> str:
         )
     if primaries[0].message not in ('', 'Primary'):
         raise errors.StepError(
-            f'{primaries[0].name} is "{primaries[0].message}": not all members of the cluster '
+            site.read_only(primaries[0])
+            or f'{primaries[0].name} is "{primaries[0].message}": not all members of the cluster '
             f'run, mend {name} first'
         )
     return f'{primaries[0].name} is the primary, and all members run'

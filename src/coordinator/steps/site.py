@@ -21,6 +21,16 @@ def application(status: ports.ModelStatus, name: str) -> ports.Application:
         ) from None
 
 
+def read_only(unit: ports.Unit) -> str:
+    """Return what to do about a primary whose cluster has lost its quorum, or ''."""
+    if unit.message != _READ_ONLY:
+        return ''
+    return (
+        f'{unit.name} is read-only, as most members of its cluster are lost: '
+        f'juju run {unit.name} promote-to-primary scope=unit force=true'
+    )
+
+
 def unsettled(unit: ports.Unit, allowed: str = '') -> str:
     """Return why a unit is not active and idle, or ''.
 
@@ -28,11 +38,8 @@ def unsettled(unit: ports.Unit, allowed: str = '') -> str:
     """
     if not unit.alive:
         return f'{unit.name} is being removed'
-    if unit.message == _READ_ONLY:
-        return (
-            f'{unit.name} is read-only, as most members of its cluster are lost: '
-            f'juju run {unit.name} promote-to-primary scope=unit force=true'
-        )
+    if why := read_only(unit):
+        return why
     works = unit.workload == 'active' or (
         bool(allowed) and unit.workload == 'blocked' and unit.message == allowed
     )

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from coordinator import operation
+from rehearsal import site
 from tests import simulation
 
 
@@ -61,6 +62,18 @@ def test_postgresql_without_a_primary_is_refused(sim: simulation.Simulation):
     op = sim.run()
     assert 'primar' in op.error
     assert_nothing_is_left(sim)
+
+
+def test_a_cluster_that_has_lost_its_quorum_is_refused_with_what_mends_it(
+    sim: simulation.Simulation,
+):
+    primary, *others = sorted(sim.postgresql_units())
+    for unit in others:
+        sim.model.remove_unit(unit)
+    site.settle(sim.model)
+    op = sim.run()
+    assert op.status == operation.FAILED
+    assert f'juju run {primary} promote-to-primary scope=unit force=true' in op.error
 
 
 @pytest.mark.parametrize('application', ['postgresql', 'maas-region'])
@@ -130,6 +143,22 @@ def test_credentials_that_are_revoked_hold_the_operation_until_they_are_back(
     sim.op = op.resumed(sim.clock.now())
     assert sim.run().status == operation.COMPLETE
     assert len(sim.manifests()) == 1
+
+
+def test_aborted_when_shut_out_between_two_attempts_the_units_come_back(
+    sim: simulation.Simulation,
+):
+    sim.at_step('scale-down-postgresql')
+    sim.until(lambda: len(sim.postgresql_units()) == 2)
+    sim.database.fail_next('get-primary', 'action terminated')
+    sim.until(lambda: sim.op.current.state == operation.TO_DO)
+    del sim.model.users['backup-bot']
+    assert sim.run().status == operation.HELD
+    sim.model.users['backup-bot'] = sim.user
+    sim.op = sim.op.aborting(sim.clock.now())
+    assert sim.run().status == operation.ABORTED
+    assert len(sim.postgresql_units()) == 3
+    assert 'storage of the units that were removed is still there' in sim.op.problems[0]
 
 
 def test_an_operation_that_is_shut_out_before_it_did_anything_fails(
