@@ -139,13 +139,20 @@ def test_an_abort_that_comes_when_the_restore_has_begun_is_told_to_be_too_late()
     assert fresh.site.fingerprint() == fresh.at_backup
 
 
-def test_an_abort_is_too_late_when_an_earlier_attempt_to_restore_was_cut_short():
+def in_a_second_attempt_to_restore(after: str) -> tuple[simulation.Simulation, object]:
+    """Return a restore whose first attempt failed with a message, and the site as it was."""
     lost = restores.backed_up()
     fresh = restores.simulate(after=lost)
-    fresh.database.fail_next('restore', 'action terminated')
+    before = fresh.site.fingerprint()
+    fresh.database.fail_next('restore', after)
     restores.restore(fresh, lost)
     fresh.at_step('restore-postgresql')
     fresh.until(lambda: fresh.op.current.attempts == 2)
+    return fresh, before
+
+
+def test_an_abort_is_too_late_when_an_earlier_attempt_to_restore_was_cut_short():
+    fresh, _ = in_a_second_attempt_to_restore(after='action terminated')
     assert fresh.op.current.task is None
     fresh.op = steering.aborted(fresh.op, fresh.clock.now())
     op = fresh.run()
@@ -157,14 +164,9 @@ def test_an_abort_is_too_late_when_an_earlier_attempt_to_restore_was_cut_short()
 
 
 def test_an_abort_comes_in_time_when_the_unit_only_did_not_lead_yet():
-    lost = restores.backed_up()
-    fresh = restores.simulate(after=lost)
-    before = fresh.site.fingerprint()
-    refusal = 'Unit cannot restore backup as it was not elected the leader unit yet'
-    fresh.database.fail_next('restore', refusal)
-    restores.restore(fresh, lost)
-    fresh.at_step('restore-postgresql')
-    fresh.until(lambda: fresh.op.current.attempts == 2)
+    fresh, before = in_a_second_attempt_to_restore(
+        after='Unit cannot restore backup as it was not elected the leader unit yet'
+    )
     fresh.op = steering.aborted(fresh.op, fresh.clock.now())
     assert fresh.run().status == operation.ABORTED
     site.settle(fresh.model, ('active', 'blocked'), limit=900)
