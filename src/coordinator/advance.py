@@ -91,8 +91,9 @@ def _gone_wrong(
             logger.warning('%s: attempt %s: %s', op.at, again.current.attempts, error)
             return again
         return _failed(op, plan, current, f'{error} (after {current.attempts} attempts)', world)
-    shut_out = isinstance(error, errors.ShutOut) and not current.tolerated
-    if shut_out and _to_undo(op, plan, [*_before(plan, op.step), current]):
+    if isinstance(error, errors.ShutOut) and _to_undo(
+        op, plan, [*_before(plan, op.step), current]
+    ):
         return _holding(op, str(error))
     return _failed(op, plan, current, str(error), world)
 

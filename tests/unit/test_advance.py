@@ -242,6 +242,27 @@ def test_a_tolerated_failure_goes_on_and_ends_failed(toy: toy_plans.Toy, world: 
     assert (op.status, op.error) == (operation.FAILED, 'a: one unit is missing')
 
 
+@pytest.mark.parametrize('tolerated', [False, True])
+def test_what_is_shut_out_is_held_as_nothing_could_be_undone_either(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld, tolerated: bool
+):
+    toy.answers['b'] = [errors.NotAuthorised('the password is wrong')]
+    plan = step.Plan('backup-all', (toy.step('a'), toy.step('b', tolerated=tolerated)))
+    op = run(worlds.new_operation('a', 'b'), plan, world)
+    assert (op.status, op.error) == (operation.HELD, 'the password is wrong')
+    op = run(op.resumed(world.now()), plan, world)
+    assert (op.status, toy.effects) == (operation.COMPLETE, ['a', 'b', 'b'])
+
+
+def test_what_is_shut_out_before_it_did_anything_fails(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
+):
+    toy.answers['a'] = [errors.NotAuthorised('the password is wrong')]
+    plan = step.Plan('backup-all', (toy.step('a', only_looks=True, undoable=False), toy.step('b')))
+    op = run(worlds.new_operation('a', 'b'), plan, world)
+    assert (op.status, op.error) == (operation.FAILED, 'a: the password is wrong')
+
+
 def _data(op: operation.Operation) -> list[str]:
     return ['data/1']
 
