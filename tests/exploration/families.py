@@ -101,8 +101,8 @@ _OUTAGES = faults.refusals(for_good=True)
 _EFFECTS = faults.LOSSES_THAT_COUNT
 
 FAMILIES: Sequence[Family] = (
-    Family('one loss', [faults.LOSSES], (*BACKUPS, RESTORES[1])),
-    Family('one loss, sample', [faults.LOSSES], RESTORES, one_in=12),
+    Family('one loss', [faults.LOSSES], (*BACKUPS[:2], RESTORES[1])),
+    Family('one loss, sample', [faults.LOSSES], ALL, one_in=12),
     Family('two losses', [_EFFECTS, _EFFECTS], BACKUPS[:1]),
     Family('two losses, sample', [_EFFECTS, _EFFECTS], ALL[1:], one_in=12),
     Family('one error', [_ERRORS], (BACKUPS[0], RESTORES[1])),
@@ -113,8 +113,8 @@ FAMILIES: Sequence[Family] = (
     Family('one answer lost', [faults.LOST_ANSWERS]),
     Family('an answer, then a loss, sample', [faults.LOST_ANSWERS, _EFFECTS], ALL, one_in=20),
     Family('an answer, then an error, sample', [faults.LOST_ANSWERS, _ERRORS], ALL, one_in=32),
-    Family('another leader', [faults.DEPOSED], BACKUPS[:2]),
-    Family('another leader, sample', [faults.DEPOSED], ALL[2:], one_in=12),
+    Family('another leader', [faults.DEPOSED], BACKUPS[:1]),
+    Family('another leader, sample', [faults.DEPOSED], ALL[1:], one_in=12),
     Family('abort', [faults.ABORTS]),
     Family('abort, then a loss', [faults.ABORTS, _EFFECTS], BACKUPS[:1]),
     Family('abort, then a loss, sample', [faults.ABORTS, _EFFECTS], ALL[1:], one_in=12),
@@ -125,7 +125,7 @@ FAMILIES: Sequence[Family] = (
     Family('a forced abort', [faults.FORCED]),
     Family('a loss, then a forced abort, sample', [_EFFECTS, faults.FORCED], ALL, one_in=16),
     Family('an action goes wrong', [faults.ACTIONS]),
-    Family('an action, then a loss', [faults.ACTIONS, _EFFECTS], BACKUPS[:2]),
+    Family('an action, then a loss', [faults.ACTIONS, _EFFECTS], BACKUPS[:1]),
     Family(
         'an action, then abort',
         [faults.ACTIONS, faults.ABORTS_THAT_COUNT],
