@@ -94,12 +94,21 @@ def backups(store: ports.ObjectStore, stanza_name: str) -> list[Backup]:
 
 def damaged_info(store: ports.ObjectStore, stanza_name: str) -> str:
     """Return what is wrong with `backup.info` or its twin, '' if nothing is: one is enough."""
+    # One answer that is garbled is no damage.
+    return _unsound(store, stanza_name) and _unsound(store, stanza_name)
+
+
+def _unsound(store: ports.ObjectStore, stanza_name: str) -> str:
+    wrong: dict[str, errors.CoordinatorError] = {}
     for key in _twins(stanza_name):
         try:
             _info(store, key)
         except (errors.NotFound, errors.UnexpectedAnswer) as error:
-            return str(error)
-    return ''
+            wrong[key] = error
+    if len(wrong) == 2 and all(isinstance(error, errors.NotFound) for error in wrong.values()):
+        # Nothing was ever backed up there.
+        return ''
+    return next(map(str, wrong.values()), '')
 
 
 def _twins(stanza_name: str) -> tuple[str, str]:

@@ -231,6 +231,18 @@ def test_a_listed_backup_without_its_sizes_is_an_error_that_names_both(repositor
         listed(repository)
 
 
+def test_one_damaged_or_missing_twin_is_named_where_there_is_a_repository(
+    repository: Repository,
+):
+    repository.list_backups(entry())
+    key = f'backup/{STANZA}/backup.info'
+    assert pgbackrest.damaged_info(repository.store, STANZA) == ''
+    repository.store.delete(f'{key}.copy')
+    assert f'{key}.copy' in pgbackrest.damaged_info(repository.store, STANZA)
+    repository.store.delete(key)
+    assert pgbackrest.damaged_info(repository.store, STANZA) == ''
+
+
 def test_s3_that_is_away_is_no_missing_repository(repository: Repository):
     repository.list_backups(entry())
     repository.store.bucket.unavailable = 1

@@ -48,7 +48,7 @@ _STEP = 5
 
 
 class NotRight(errors.StepError):
-    """All sets were verified, and not all are right."""
+    """All sets were verified, and not all is right."""
 
 
 def choose(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -257,7 +257,7 @@ def _verified(
     """Keep what was found out, and turn to the next set.
 
     Raises:
-        StepError: it was the last one, and not all are right.
+        NotRight: it was the last one, and not all is right.
     """
     backup_id = op.fact(_SET)
     wrong = _wrong(op)
@@ -284,7 +284,10 @@ def _verified(
         )
     vanished = int(op.fact(_NUMBER)) - done
     gone = f'{vanished} backup set(s) went while others were verified' if vanished > 0 else ''
-    return step.Done(_UNREAD, left=gone or _damaged_info(op, world))
+    damaged = _damaged_info(op, world)
+    if damaged:
+        raise NotRight('; '.join(filter(None, (damaged, gone))))
+    return step.Done(_UNREAD, left=gone)
 
 
 def _wrong(op: operation.Operation) -> list[str]:
@@ -312,8 +315,9 @@ def _damaged_info(op: operation.Operation, world: ports.World) -> str:
     if not why:
         return ''
     return (
-        f'{checks.where(store)}: {why}. pgBackRest reads its twin, and writes both anew with the '
-        f'next backup: run backup-all'
+        f'each backup set verified can be restored from, but {checks.where(store)} rests on one '
+        f'file: {why}. pgBackRest reads its twin, and writes both anew with the next backup: run '
+        'backup-all'
     )
 
 

@@ -157,10 +157,11 @@ def test_a_repository_that_rests_on_one_file_is_told(sim: simulation.Simulation)
     store.put(key, store.get(key).replace(b'"full"', b'"Full"'))
     begin(sim)
     sim.run()
-    assert sim.op.status == operation.COMPLETE
-    (told,) = sim.op.problems
-    assert f'{key} was changed after it was written' in told
-    assert 'run backup-all' in told
+    assert sim.op.status == operation.FAILED
+    assert f'rests on one file: {key} was changed after it was written' in sim.op.error
+    assert 'run backup-all' in sim.op.error
+    entry = listed(sim)[backup_sets.made(sim)]
+    assert (entry.state, bool(entry.verified)) == (retention.COMPLETE, True)
 
 
 # --- Many sets -----------------------------------------------------------------------------------
