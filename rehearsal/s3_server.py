@@ -8,6 +8,7 @@ rehearsal, and with a journal the server as well.
 from __future__ import annotations
 
 import argparse
+import collections
 import contextlib
 import dataclasses
 import json
@@ -154,9 +155,9 @@ class S3Server:
         self._request('PUT', s3_gate.CONTROL, b'[]')
 
     @property
-    def requests(self) -> dict[str, int]:
+    def requests(self) -> collections.Counter[str]:
         """How many requests have come so far, by method."""
-        return self._state()['requests']
+        return collections.Counter(self._state()['requests'])
 
     def _state(self) -> dict[str, Any]:
         return json.loads(self._request('GET', s3_gate.CONTROL))
