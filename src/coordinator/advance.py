@@ -126,8 +126,12 @@ def _begin(op: operation.Operation, current: step.Step, world: ports.World) -> o
 
 
 def _learning(op: operation.Operation, outcome: step.Outcome) -> operation.Operation:
-    if isinstance(outcome, step.Done) and outcome.left:
-        op = op.with_problem(outcome.left)
+    if isinstance(outcome, step.Done):
+        if outcome.left:
+            op = op.with_problem(outcome.left)
+        for warning in outcome.warnings:
+            logger.warning('%s: %s', op.at, warning)
+            op = op.warned(warning)
     return op.remembering(outcome.facts)
 
 

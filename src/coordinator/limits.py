@@ -65,7 +65,7 @@ def _shortened(op: operation.Operation, length: int) -> operation.Operation:
     kept = op
     for step, text in (
         *((entry.name, entry.reason) for entry in op.steps if entry.name != whole),
-        *((op.step, problem) for problem in op.problems),
+        *((op.step, line) for line in (*op.problems, *op.warnings)),
     ):
         if plain.one_line(text, length) != text and not plain.is_cut(text):
             kept = kept.putting_aside(step, text)
@@ -79,6 +79,7 @@ def _shortened(op: operation.Operation, length: int) -> operation.Operation:
         ),
         error=plain.one_line(op.error, length) if op.undoing else op.error,
         problems=tuple(plain.one_line(problem, length) for problem in op.problems),
+        warnings=tuple(plain.one_line(warning, length) for warning in op.warnings),
     )
 
 

@@ -99,6 +99,8 @@ class Operation:
     """What went wrong first, for people."""
     problems: tuple[str, ...] = ()
     """What else the operator should know: what is missing, what was left behind."""
+    warnings: tuple[str, ...] = ()
+    """Risks that stop nothing, as the checks have found them; none of them is an error."""
     cut: int = 0
     """How many messages were cut or left out so far: the history has them whole."""
     said: tuple[Message, ...] = dataclasses.field(default=(), compare=False)
@@ -199,7 +201,7 @@ class Operation:
     def _saying(self, text: str) -> Operation:
         """Put a message aside if the record has no room for it, and does not hold it already."""
         line = plain.one_line(text)
-        held = (self.error, *self.problems, *(entry.reason for entry in self.steps))
+        held = (self.error, *self.problems, *self.warnings, *(e.reason for e in self.steps))
         if line == plain.one_line(text, errors.LONGEST) or line in held:
             return self
         return self.putting_aside(self.step, text)
@@ -307,6 +309,15 @@ class Operation:
         problems = (*self.problems, line)[-formats.MOST_PROBLEMS :]
         return dataclasses.replace(op, problems=problems, error=self.error or line)
 
+    def warned(self, text: str) -> Operation:
+        """Add a risk that the operator should know of."""
+        line = plain.one_line(text)
+        if line in self.warnings:
+            return self
+        if len(self.warnings) == formats.MOST_PROBLEMS:
+            return self.putting_aside(self.step, text)
+        return dataclasses.replace(self._saying(text), warnings=(*self.warnings, line))
+
     def held(self, reason: str) -> Operation:
         """Stop here for a person."""
         return dataclasses.replace(
@@ -368,6 +379,7 @@ class Operation:
                 for entry in raw['steps']
             )
             values['problems'] = tuple(raw['problems'])
+            values['warnings'] = tuple(raw.get('warnings', ()))
             found = cls(**values)
             found.record(found.step)  # KeyError if the current step is none of its steps.
             return found

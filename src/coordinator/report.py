@@ -81,6 +81,7 @@ def operation_text(
     if op.error and not (op.status == operation.HELD and op.error == op.current.reason):
         lines += ['', f'error: {op.error}']
     lines += [f'problem: {problem}' for problem in op.problems if problem != op.error]
+    lines += [f'warning: {warning}' for warning in op.warnings]
     lines += _whole(op, app, messages)
     if op.status == operation.HELD:
         lines += ['', f'held: {op.current.reason}']
@@ -267,7 +268,11 @@ def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str
 def verdict(outcomes: Sequence[checks.Check]) -> str:
     """Return whether all is ready, in a line."""
     bad = [check.name for check in outcomes if check.outcome in (checks.BAD, checks.LATER)]
-    return f'not ready: {", ".join(bad)}' if bad else 'ready: nothing was changed so far'
+    if bad:
+        return f'not ready: {", ".join(bad)}'
+    warned = [check.name for check in outcomes if check.outcome == checks.WARNING]
+    risks = f', with warnings ({", ".join(warned)})' if warned else ''
+    return f'ready{risks}: nothing was changed so far'
 
 
 def replaced_text(found: manifest.Manifest, config: settings.Settings) -> str:

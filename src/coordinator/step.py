@@ -16,6 +16,13 @@ class Done:
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     left: str = ''
     """What the operator must still do himself, when there is such a thing."""
+    warnings: Sequence[str] = ()
+    """Risks that the operator should know of; they do not stop the operation."""
+
+    def __post_init__(self) -> None:
+        # They quote what other charms say, and are logged as they are.
+        plain_ones = tuple(plain.one_line(text, errors.LONGEST) for text in self.warnings)
+        object.__setattr__(self, 'warnings', plain_ones)
 
 
 @dataclasses.dataclass(frozen=True)

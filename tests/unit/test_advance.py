@@ -105,6 +105,17 @@ def test_a_transient_error_past_the_deadline_is_undone(
     )
 
 
+def test_what_a_step_warns_of_is_logged_and_no_error(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld, caplog: pytest.LogCaptureFixture
+):
+    toy.answers['a'] = [step.Done(warnings=['b: a \x1b[31mrisk'])]
+    plan = toy.plan('a')
+    op = run(worlds.new_operation('a'), plan, world)
+    assert (op.status, op.error, op.warnings) == (operation.COMPLETE, '', ('b: a [31mrisk',))
+    (line,) = [line for line in caplog.records if line.levelname == 'WARNING']
+    assert line.getMessage() == f'{op.id}: a: b: a [31mrisk'
+
+
 @pytest.mark.parametrize('failing', ['a', 'b', 'c'])
 def test_an_error_undoes_from_the_failed_step_back(
     toy: toy_plans.Toy, world: worlds.EmptyWorld, failing: str

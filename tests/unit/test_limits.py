@@ -71,7 +71,7 @@ def at_its_worst(op: operation.Operation) -> operation.Operation:
             f'{entry.name}: {LONG}', NOW, 1_000_000
         )
     for number in range(20):
-        op = op.with_problem(f'{number}: {LONG}')
+        op = op.with_problem(f'{number}: {LONG}').warned(f'{number}: {LONG}')
     return dataclasses.replace(op, step=op.steps[0].name)
 
 
@@ -234,6 +234,7 @@ moves = strategies.one_of(
     given(texts, lambda op, text: op.step_ended(operation.BROKEN, NOW, text)),
     given(texts, lambda op, text: op.turning_back(text)),
     given(texts, lambda op, text: op.with_problem(text)),
+    given(texts, lambda op, text: op.warned(text)),
     given(texts, lambda op, text: op.held(text)),
     given(facts, lambda op, more: op.beginning(7, more, NOW)),
     given(facts, lambda op, more: op.remembering(more)),
@@ -262,4 +263,6 @@ def test_no_row_of_transitions_makes_a_large_record(row: list[Move], end: Move):
         assert all(len(message.text.encode()) <= errors.LONGEST for message in moved.said)
         op = operation.Operation.from_json(moved.to_json())
         assert limits.fitted(op, op) == op, 'what was stored fits as it is'
-    assert all(len(line.encode()) <= plain.LONGEST for line in (op.error, *op.problems))
+    assert all(
+        len(line.encode()) <= plain.LONGEST for line in (op.error, *op.problems, *op.warnings)
+    )

@@ -231,9 +231,10 @@ def test_what_was_put_aside_is_not_put_aside_again_while_it_is_said_again():
         lambda: op().step_ended(operation.BROKEN, NOW, LONG),
         lambda: op().turning_back(LONG),
         lambda: op().with_problem(LONG),
+        lambda: op().warned(LONG),
         lambda: op().held(LONG),
     ],
-    ids=['attempt', 'end', 'error', 'problem', 'hold'],
+    ids=['attempt', 'end', 'error', 'problem', 'warning', 'hold'],
 )
 def test_no_transition_loses_a_long_message(say: Callable[[], operation.Operation]):
     assert list(say().said) == WHOLE
@@ -252,6 +253,20 @@ def test_the_last_problems_stay_and_those_before_are_put_aside():
     assert record.error == 'problem 0'
     assert [said.text for said in record.said] == ['problem 0', 'problem 1', 'problem 2']
     assert record.cut == 3
+
+
+def test_a_warning_is_no_error_and_is_noted_once():
+    record = op().warned('one twin is damaged').warned('one twin is damaged')
+    assert (record.warnings, record.error, record.problems) == (('one twin is damaged',), '', ())
+    assert operation.Operation.from_json(record.to_json()) == record
+
+
+def test_warnings_without_room_are_put_aside():
+    record = op()
+    for number in range(13):
+        record = record.warned(f'warning {number}')
+    assert record.warnings == tuple(f'warning {number}' for number in range(10))
+    assert [said.text for said in record.said] == ['warning 10', 'warning 11', 'warning 12']
 
 
 def test_where_an_operation_is_names_its_step_and_its_task():

@@ -106,6 +106,18 @@ def test_a_failed_operation_shows_all_problems_once_and_the_command_that_tries_a
     assert printed.endswith('next: mend this, then juju run backups/leader backup-all')
 
 
+def test_a_warning_shows_however_the_operation_ends():
+    printed = text(op().warned('verified: one twin is damaged').ending(operation.COMPLETE, LATER))
+    assert '\nwarning: verified: one twin is damaged\n' in printed
+    assert 'problem' not in printed
+
+
+def test_what_is_ready_names_the_checks_that_warn():
+    fine, risky = checks.Check('a', checks.OK, ''), checks.Check('b', checks.WARNING, 'careful')
+    assert report.verdict([fine, risky]) == 'ready, with warnings (b): nothing was changed so far'
+    assert report.verdict([risky, checks.Check('c', checks.BAD, '')]) == 'not ready: c'
+
+
 def test_what_was_given_is_given_again_and_a_restore_is_followed_by_a_backup():
     given = {'backup-id': 'latest', 'identity': 'secret:9m4e2mr0ui3e8a215n4g'}
     restore = dataclasses.replace(op(), kind='restore-all', parameters=given)

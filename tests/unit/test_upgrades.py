@@ -53,7 +53,7 @@ def test_an_older_record_is_read_and_written_in_the_format_of_today(path: pathli
     after = json.loads(operation.Operation.from_json(path.read_text()).to_json())
     added = {name: after.pop(name) for name in after.keys() - before.keys()}
     assert after == before | {'format': formats.FORMAT}
-    assert added == {'cut': 0}
+    assert added == {'cut': 0, 'warnings': []}
 
 
 def test_an_older_record_keeps_no_more_problems_than_todays_holds():

@@ -39,6 +39,13 @@ class Check:
     sentence: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Warned:
+    """What a check returns that has found a risk, but nothing that must stop the operation."""
+
+    sentence: str
+
+
 def ready_for_backup(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Make every check; remember what the manifest will say of the model and the charms."""
     outcomes = list(looking_checks(op.settings, world))
@@ -56,7 +63,7 @@ def ready_for_backup(op: operation.Operation, world: ports.World) -> step.Outcom
     for name in (op.settings.maas, op.settings.postgresql):
         app = site.application(status, name)
         facts |= remembering(app, len(app.units))
-    return step.Done(facts)
+    return step.Done(facts, warnings=warnings(outcomes))
 
 
 def remembering(app: ports.Application, units: int) -> dict[str, str]:
@@ -113,10 +120,20 @@ def verdict(outcomes: Iterable[Check]) -> str:
     return '; '.join(check.sentence for check in made_all if check.outcome == LATER)
 
 
-def made(name: str, check: Callable[[], str]) -> Check:
+def warnings(outcomes: Iterable[Check]) -> tuple[str, ...]:
+    """Return what the checks warn of: a step that makes them hands it to the operation."""
+    return tuple(
+        f'{check.name}: {check.sentence}' for check in outcomes if check.outcome == WARNING
+    )
+
+
+def made(name: str, check: Callable[[], str | Warned]) -> Check:
     """Make one check: what it returns is the sentence, what it raises the outcome."""
     try:
-        return Check(name, OK, check())
+        found = check()
+        if isinstance(found, Warned):
+            return Check(name, WARNING, found.sentence)
+        return Check(name, OK, found)
     except errors.TransientError as error:
         return Check(name, LATER, str(error))
     except errors.CoordinatorError as error:
@@ -158,6 +175,7 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
     yield made('other-operations', lambda: no_other_task(config, world))
     if config.strategy == 'scale-down':
         yield made('machines', lambda: machines(status, config.postgresql))
+        yield made('strategy', lambda: _departures(status, config.postgresql))
     yield made('record', lambda: limits.names_fit(config, status, places(world)))
 
 
@@ -258,6 +276,22 @@ def machines(
     # As long as PostgreSQL is blocked, none of its units shows that it is the primary.
     all_but_one = 'all but one of ' if len(going) == len(app.units) else ''
     return f'{all_but_one}machine(s) {names} go with their unit; new ones come with the new units'
+
+
+def _departures(status: ports.ModelStatus, name: str) -> str | Warned:
+    """Warn where PostgreSQL's units may not hear that one of them was removed.
+
+    The charm removes a unit from the Raft cluster when the others see it depart. Juju 4 drops
+    that event when the unit's row is gone before it is handled.
+    """
+    units = len(site.application(status, name).units)
+    if units == 1 or int(status.juju_version.partition('.')[0]) < 4:
+        return f'{name} can be scaled down on Juju {status.juju_version}'
+    return Warned(
+        f'Juju {status.juju_version} may not report to the units of {name} that a unit was '
+        'removed: the removed unit then stays a Raft member, and the cluster can lose its '
+        'quorum. To keep all units, set postgresql-backup-strategy=replica'
+    )
 
 
 def _writable(store: ports.ObjectStore) -> str:

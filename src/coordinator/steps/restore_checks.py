@@ -38,7 +38,8 @@ def ready_for_restore(op: operation.Operation, world: ports.World) -> step.Outco
         {
             BACKUP_SET: _essence(wanted).model_dump_json(by_alias=True),
             **repository.remembered(world),
-        }
+        },
+        warnings=checks.warnings(outcomes),
     )
 
 
