@@ -66,7 +66,13 @@ def write(op: operation.Operation, world: ports.World) -> None:
     except Exception as error:
         # Whatever it is: the record is what counts, and this is only a copy for people.
         reason = str(error) if isinstance(error, errors.CoordinatorError) else type(error).__name__
-        logger.warning('%s: its history was not stored: %s', op.at, reason)
+        level = logging.INFO if _is_checked(op, error) else logging.WARNING
+        logger.log(level, '%s: its history was not stored: %s', op.at, reason)
+
+
+def _is_checked(op: operation.Operation, error: Exception) -> bool:
+    """Whether the operation's check waits for S3, and so says what is wrong with it itself."""
+    return isinstance(error, errors.TransientError) and op.open and op.step == op.steps[0].name
 
 
 def _messages(

@@ -157,12 +157,17 @@ def test_when_an_operation_ends_only_the_last_fifty_of_this_model_stay(world: wo
 # --- S3 in trouble -------------------------------------------------------------------------------
 
 
+def past_its_check() -> operation.Operation:
+    op = worlds.new_operation('check', 'a').step_ended(operation.DONE, worlds.START)
+    return op.moving_to('a')
+
+
 @pytest.mark.parametrize('fault', ['unavailable', 'refuses_writes', 'refuses_keys'])
 def test_s3_that_does_not_take_it_stops_nothing(
     world: worlds.StoredWorld, caplog: pytest.LogCaptureFixture, fault: str
 ):
     setattr(world.bucket, fault, True)
-    history.write(worlds.new_operation('a'), world)
+    history.write(past_its_check(), world)
     assert '2026-08-22T10:15:00Z: a: its history was not stored: ' in caplog.text
 
 
@@ -190,6 +195,25 @@ class BrokenWorld(worlds.EmptyWorld):
 def test_whatever_goes_wrong_stops_nothing_and_only_our_own_words_are_logged(
     caplog: pytest.LogCaptureFixture, reason: Exception, told: str
 ):
-    history.write(worlds.new_operation('a'), BrokenWorld(reason))
+    history.write(past_its_check(), BrokenWorld(reason))
     assert caplog.messages == [f'2026-08-22T10:15:00Z: a: its history was not stored: {told}']
     assert 'hunter2' not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ('reason', 'ends', 'warns'),
+    [
+        (errors.StoreUnavailable('S3 is away'), False, False),
+        (errors.StoreUnavailable('S3 is away'), True, True),
+        (errors.StoreRefused('no such bucket'), False, True),
+        (ValueError('a fault of ours'), False, True),
+    ],
+    ids=['waiting', 'ended', 'refused', 'fault'],
+)
+def test_while_the_check_waits_for_s3_nothing_more_is_warned_of(
+    caplog: pytest.LogCaptureFixture, reason: Exception, ends: bool, warns: bool
+):
+    op = worlds.new_operation('check', 'a').waiting('S3 is away', worlds.START)
+    op = op.ending(operation.FAILED, worlds.START) if ends else op
+    history.write(op, BrokenWorld(reason))
+    assert any(line.levelname == 'WARNING' for line in caplog.records) == warns
