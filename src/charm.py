@@ -22,6 +22,7 @@ import actions
 import adoption_actions
 import catalogue_actions
 import expiry_actions
+import lease
 import verification_actions
 from coordinator import errors, operation, pacemaker, record, settings, status
 
@@ -30,6 +31,8 @@ if typing.TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_NEWEST = '.newest-record'
+"""Kept on the unit's own disk, in the charm's folder."""
 MAAS, POSTGRESQL = 'maas-region', 'postgresql'
 S3 = ('s3-maas', 's3-postgresql')
 RELATIONS = {
@@ -65,10 +68,11 @@ class CoordinatorCharm(ops.CharmBase):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
+        self.began = lease.steady()
         # Each line is a juju-log process: debug lines would cost more than the dispatch itself.
         logging.getLogger().setLevel(logging.INFO)
         self.stores = {name: object_storage.S3Requirer(self, name) for name in S3}
-        self._record = record.Record(self.model)
+        self._record = record.Record(self.model, self.charm_dir / _NEWEST)
         self._pacemaker = pacemaker.Pacemaker(self.unit.name, str(self.charm_dir))
         for name in S3:
             framework.observe(self.on[name].relation_changed, self._on_s3_changed)
@@ -114,8 +118,12 @@ class CoordinatorCharm(ops.CharmBase):
     def _on_wake(self, event: ops.EventBase) -> None:
         """Take the open operation one checkpoint further."""
         beats = isinstance(event, AdvanceEvent)
-        op = self._open_operation()
-        if op is None or not self.unit.is_leader():
+        # Asked before the record is read: what was read before could be of another leader's time.
+        leads = self.unit.is_leader()
+        op = self._operation()
+        if leads and op is not None and self._record.behind:
+            self._record.save(op)
+        if op is None or not op.open or not leads:
             if beats:
                 self._pacemaker.stop()
             return
@@ -129,13 +137,12 @@ class CoordinatorCharm(ops.CharmBase):
         """Leave no pacemaker behind on a machine that others use."""
         self._pacemaker.stop()
 
-    def _open_operation(self) -> operation.Operation | None:
+    def _operation(self) -> operation.Operation | None:
         try:
-            op = self._record.load()
+            return self._record.load()
         except errors.ForeignRecordError as error:
             logger.error('%s', error)
             return None
-        return op if op is not None and op.open else None
 
     def _advance(self, op: operation.Operation) -> operation.Operation:
         from coordinator import advance, doubt, history, log, plans
@@ -148,8 +155,12 @@ class CoordinatorCharm(ops.CharmBase):
             return held
         with self.connected() as reachable, log.naming(op):
             moved = advance.advance(op, plan, reachable)
+            if moved is not op and not reachable.leads():
+                # What this dispatch did is found again by looking, as if it had died.
+                logger.warning('%s: nothing is stored: this unit may not lead any more', op.at)
+                return op
             # Texts may differ in nothing but their layout, or in what does not fit.
-            stored = self._record.save(moved) if moved != op else None
+            stored = self._record.save(moved) if moved is not op else None
             if stored is not None:
                 if plans.published(stored):
                     self._record.set_last_complete(stored.backup_id)

@@ -9,7 +9,8 @@ import typing
 
 import ops
 
-from coordinator import access, errors, in_flight, ports
+import lease
+from coordinator import access, elapsed, errors, in_flight, ports
 from coordinator.juju_api import model
 
 if typing.TYPE_CHECKING:
@@ -17,7 +18,7 @@ if typing.TYPE_CHECKING:
     from coordinator import s3
 
 
-_IN_FLIGHT, _READING = '.in-flight', '.reading'
+_IN_FLIGHT, _LOOK, _READING = '.in-flight', '.last-look', '.reading'
 """What is kept on the unit's own disk, in the charm's folder."""
 
 
@@ -26,6 +27,8 @@ class LiveWorld:
 
     def __init__(self, coordinator_charm: charm.CoordinatorCharm):
         self._charm = coordinator_charm
+        self._lease = lease.Lease(coordinator_charm.began)
+        self._lease.keep()
         self._juju: model.JujuApi | None = None
         self._in_flight = in_flight.InFlight(coordinator_charm.charm_dir / _IN_FLIGHT)
         self._stores: dict[tuple[str, str | None, str | None], s3.S3Store] = {}
@@ -89,6 +92,14 @@ class LiveWorld:
         """Return the time."""
         return datetime.datetime.now(datetime.UTC)
 
+    def leads(self) -> bool:
+        """Whether this unit has led without a break since the dispatch began."""
+        return self._lease.holds()
+
+    def elapsed(self, operation_id: str, age: int) -> int:
+        """Return the age of an operation, by what the dispatches of this unit saw pass."""
+        return elapsed.Elapsed(self._charm.charm_dir / _LOOK).look(operation_id, age)
+
     def take_up(self) -> datetime.datetime | None:
         """Remember what is sent; return when something was sent that was never answered."""
         return self._in_flight.take_up()
@@ -99,6 +110,7 @@ class LiveWorld:
 
     def close(self) -> None:
         """Close what was opened."""
+        self._lease.end()
         if self._juju is not None:
             self._juju.close()
         for store in self._stores.values():
@@ -148,6 +160,8 @@ class LiveWorld:
         Raises:
             TransientError: another unit leads; it will go on with the operation.
         """
-        if not self._charm.unit.is_leader():
-            raise errors.TransientError(f'{self._charm.unit.name} does not lead any more')
+        if not self._lease.renew():
+            raise errors.TransientError(
+                f'{self._charm.unit.name} does not lead any more, or hung for too long to know'
+            )
         self._in_flight.sending()

@@ -19,17 +19,18 @@ exit "$(cat "$here/$name.code")"
 
 
 class Programs:
-    """`systemd-run` and `systemctl` first on PATH."""
+    """`systemd-run`, `systemctl` and `is-leader` first on PATH."""
 
     def __init__(self, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
         self._folder = folder
         folder.mkdir()
-        for name in ('systemd-run', 'systemctl'):
+        for name in ('systemd-run', 'systemctl', 'is-leader'):
             program = folder / name
             program.write_text(_SCRIPT)
             program.chmod(0o755)
             self.answer(name)
         self.answer('systemctl', stdout='inactive\n', code=3)
+        self.answer('is-leader', stdout='true\n')
         monkeypatch.setenv('PATH', f'{folder}{os.pathsep}{os.environ["PATH"]}')
 
     def answer(self, name: str, stdout: str = '', stderr: str = '', code: int = 0) -> None:

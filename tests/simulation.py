@@ -14,7 +14,7 @@ from collections.abc import Callable
 from coordinator import advance, operation, plans, ports, settings
 from rehearsal import clock, direct, memory_store, model, site
 from rehearsal.standins import behaviour
-from tests import examples, readers
+from tests import examples, readers, worlds
 
 IDENTITY = 'AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX'
 BEAT_SECONDS = 2
@@ -30,6 +30,7 @@ class World:
     clock: clock.VirtualClock
     s3: memory_store.MemoryS3
     reading: readers.InstantReader = dataclasses.field(default_factory=readers.InstantReader)
+    counter: worlds.Counter = dataclasses.field(default_factory=worlds.Counter)
     user_secrets: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
@@ -57,6 +58,12 @@ class World:
 
     def now(self) -> datetime.datetime:
         return self.clock.now()
+
+    def leads(self) -> bool:
+        return True
+
+    def elapsed(self, operation_id: str, age: int) -> int:
+        return self.counter.look(operation_id, age, self.clock.now())
 
     @property
     def reader(self) -> ports.Reader:

@@ -55,10 +55,10 @@ def run(
 ) -> operation.Operation:
     """Dispatch until nothing changes, going through JSON each time as the databag does."""
     for _ in range(limit):
-        moved = operation.Operation.from_json(advance.advance(op, plan, world).to_json())
-        if moved == op:
+        text = advance.advance(op, plan, world).to_json()
+        if text == op.to_json():
             return op
-        op = moved
+        op = operation.Operation.from_json(text)
     raise AssertionError(f'the operation still moves after {limit} dispatches')
 
 

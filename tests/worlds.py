@@ -14,6 +14,20 @@ CONFIG = settings.Settings(
 )
 
 
+class Counter:
+    """Counts ages as `coordinator.elapsed` does, by a clock of the test's and without a bound."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, float, datetime.datetime] | None = None
+
+    def look(self, operation_id: str, age: int, now: datetime.datetime) -> int:
+        counted = float(age)
+        if self._last is not None and self._last[0] == operation_id and self._last[1] >= age:
+            counted = self._last[1] + (now - self._last[2]).total_seconds()
+        self._last = (operation_id, counted, now)
+        return int(counted)
+
+
 class EmptyWorld:
     """A world without a model: steps that reach for one fail the test."""
 
@@ -22,6 +36,9 @@ class EmptyWorld:
 
     def __init__(self) -> None:
         self.time = START
+        self.skew = datetime.timedelta()
+        """How much the clock of the leading unit is ahead."""
+        self._counter = Counter()
 
     @property
     def juju(self) -> ports.JujuModel:
@@ -49,7 +66,13 @@ class EmptyWorld:
         raise AssertionError('this test has no secrets')
 
     def now(self) -> datetime.datetime:
-        return self.time
+        return self.time + self.skew
+
+    def leads(self) -> bool:
+        return True
+
+    def elapsed(self, operation_id: str, age: int) -> int:
+        return self._counter.look(operation_id, age, self.time)
 
     def take_up(self) -> datetime.datetime | None:
         return None

@@ -24,13 +24,25 @@ logger = logging.getLogger(__name__)
 T = TypeVar('T')
 
 TRYING_AGAIN = 'trying again: '
+_COARSE = 300
+"""Seconds after which an age is stored though nothing else has changed: what a new leader may
+not know of."""
 
 
 def advance(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
-    """Return the operation one checkpoint further; a held or ended one comes back unchanged."""
-    if op.open:
-        op = doubt.by_this_clock(doubt.taken_up(op.following(plan.names), world), world)
-    while op.open and not doubt.lasts(op, world):
+    """Return the operation one checkpoint further.
+
+    The very same one comes back when there is nothing to store: it is held, has ended, or waits.
+    """
+    if not op.open:
+        return op
+    aged = op.aged(world.elapsed(op.id, op.age))
+    moved = _moved(doubt.taken_up(aged.following(plan.names), world), plan, world)
+    return op if moved == op and moved.age - op.age < _COARSE else moved
+
+
+def _moved(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
+    while op.open and not doubt.lasts(op):
         current = plan.find(op.step)
         if current is None:
             return _holding(
@@ -66,7 +78,7 @@ def _do(
         return _next(op.step_ended(operation.DONE, world.now()), plan, world)
     # Whatever was just started is noted first: the undo must find it.
     op = _waiting(op, outcome, world)
-    if _late(op, current.deadline(op.settings), world):
+    if _late(op, current.deadline(op.settings)):
         return _failed(op, plan, current, _too_late(op, current, outcome.reason), world)
     return op
 
@@ -80,8 +92,8 @@ def _gone_wrong(
 ) -> operation.Operation:
     """Try a step again, or have it fail: whatever kind of error it is decides."""
     if isinstance(error, errors.TransientError):
-        op = doubt.noted(op, error, world)
-        if not _late(op, current.deadline(op.settings), world):
+        op = doubt.noted(op, error)
+        if not _late(op, current.deadline(op.settings)):
             return _trying_again(op, error, world)
         return _failed(op, plan, current, _too_late(op, current, str(error)), world)
     op = _noting_task(op, error, world)
@@ -173,11 +185,11 @@ def _undo(
             return _back(op, plan, world)
         op = op.undo_begins(world.now())
     assert current.undo is not None
-    late = _late(op, current.undo_deadline(op.settings), world)
+    late = _late(op, current.undo_deadline(op.settings))
     try:
         outcome = _enter(current.undo, op, world)
     except errors.TransientError as error:
-        op = doubt.noted(op, error, world)
+        op = doubt.noted(op, error)
         if not late:
             return _trying_again(op, error, world)
         return _holding(op, f'undoing {op.step}: {error}')
@@ -274,9 +286,9 @@ def _noting_task(
     return op if task is None else op.waiting(op.current.reason, world.now(), task)
 
 
-def _late(op: operation.Operation, allowed: datetime.timedelta, world: ports.World) -> bool:
-    since = op.current.since
-    return bool(since) and world.now() - operation.parse_stamp(since) > allowed
+def _late(op: operation.Operation, allowed: datetime.timedelta) -> bool:
+    began = op.current.began
+    return began is not None and op.age - began > allowed.total_seconds()
 
 
 def _too_late(op: operation.Operation, current: step.Step, reason: str) -> str:

@@ -12,23 +12,25 @@ import datetime
 from coordinator import errors, operation, ports
 
 _SINCE = 'answer-lost'
+"""Fact: the operation's age when the doubt began."""
+_SENT = 'answer-lost-sent'
+"""Fact: when the request was sent whose doubt was taken up last. Only whether it is the same
+counts: it is a time of another dispatch's clock."""
 _LONGEST = datetime.timedelta(seconds=30)
 """How long a controller may take over a request whose connection is gone."""
 
 
-def lasts(op: operation.Operation, world: ports.World) -> bool:
+def lasts(op: operation.Operation) -> bool:
     """Whether it is too soon to look, and to act."""
-    since = op.fact(_SINCE)
-    return bool(since) and world.now() - operation.parse_stamp(since) < _LONGEST
+    since = operation.age_of(op.fact(_SINCE))
+    return since is not None and op.age - since < _LONGEST.total_seconds()
 
 
-def noted(
-    op: operation.Operation, error: errors.TransientError, world: ports.World
-) -> operation.Operation:
+def noted(op: operation.Operation, error: errors.TransientError) -> operation.Operation:
     """Begin a doubt if this error is a lost answer."""
     if not isinstance(error, errors.AnswerLost):
         return op
-    return op.remembering({_SINCE: operation.stamp(world.now())})
+    return op.remembering({_SINCE: str(op.age)})
 
 
 def all_answered(before: operation.Operation, after: operation.Operation) -> bool:
@@ -39,11 +41,7 @@ def all_answered(before: operation.Operation, after: operation.Operation) -> boo
 def taken_up(op: operation.Operation, world: ports.World) -> operation.Operation:
     """Take up the doubt that a dispatch has left which was killed, or whose record was lost."""
     left = world.take_up()
-    since = operation.stamp(left) if left is not None else ''
-    return op.remembering({_SINCE: since}) if since > op.fact(_SINCE) else op
-
-
-def by_this_clock(op: operation.Operation, world: ports.World) -> operation.Operation:
-    """Begin a doubt of the future anew: a clock was set back, or another unit leads."""
-    now = operation.stamp(world.now())
-    return op.remembering({_SINCE: now}) if op.fact(_SINCE) > now else op
+    sent = operation.stamp(left) if left is not None else ''
+    if not sent or sent == op.fact(_SENT):
+        return op
+    return op.remembering({_SINCE: str(op.age), _SENT: sent})

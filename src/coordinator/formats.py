@@ -12,7 +12,7 @@ from typing import Any
 
 from coordinator import errors
 
-FORMAT = 2
+FORMAT = 3
 MOST_PROBLEMS = 10
 """Problems in one record: the last ones, the history has those before."""
 
@@ -26,7 +26,16 @@ def _from_1(document: Document) -> Document:
     return {**document, 'problems': problems[dropped:], 'cut': dropped}
 
 
-_NEXT: Mapping[int, Callable[[Document], Document]] = {1: _from_1}
+def _from_2(document: Document) -> Document:
+    """Format 2 had no warnings, and neither counted its records nor how long it lasted.
+
+    Deadlines of what it began run anew: its times are of clocks that need not agree.
+    """
+    steps = [{**entry, 'began': None} for entry in document['steps']]
+    return {**document, 'steps': steps, 'warnings': [], 'age': 0, 'generation': 0}
+
+
+_NEXT: Mapping[int, Callable[[Document], Document]] = {1: _from_1, 2: _from_2}
 """By format: what makes a record of it one of the next."""
 
 

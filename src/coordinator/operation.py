@@ -40,6 +40,11 @@ def parse_stamp(text: str) -> datetime.datetime:
     return datetime.datetime.strptime(text, '%Y-%m-%dT%H:%M:%SZ').replace(tzinfo=datetime.UTC)
 
 
+def age_of(fact: str) -> int | None:
+    """Read an age that a fact holds; None for one that an older revision wrote as a time."""
+    return int(fact) if fact.isdecimal() else None
+
+
 DATABASE_EXPIRED = 'database-expired'
 """Fact: how many backup sets have no database part any more, '' if all have."""
 ADOPTED = 'adopted-id'
@@ -54,7 +59,9 @@ class StepRecord:
     state: str = TO_DO
     attempts: int = 0
     since: str = ''
-    """When the attempt (or the undoing) that counts now began: deadlines run from here."""
+    """When the attempt (or the undoing) that counts now began, for people."""
+    began: int | None = None
+    """The operation's age then, from which deadlines run; None until a dispatch has looked."""
     started: str = ''
     ended: str = ''
     reason: str = ''
@@ -67,6 +74,10 @@ class StepRecord:
         """Whether it may have had an effect that nobody has undone, or begun to undo."""
         # Between two attempts a step is to do again, and what the first has done is still there.
         return self.state in (DOING, DONE, BROKEN) or (self.state == TO_DO and bool(self.started))
+
+
+def _uncounted(entry: StepRecord) -> bool:
+    return bool(entry.since) and entry.began is None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +112,10 @@ class Operation:
     """What else the operator should know: what is missing, what was left behind."""
     warnings: tuple[str, ...] = ()
     """Risks that stop nothing, as the checks have found them; none of them is an error."""
+    age: int = dataclasses.field(default=0, compare=False)
+    """Seconds that it has lasted, as far as its dispatches saw them pass; minutes old at most."""
+    generation: int = dataclasses.field(default=0, compare=False)
+    """How many records were stored before this one: a late writer may put an older one back."""
     cut: int = 0
     """How many messages were cut or left out so far: the history has them whole."""
     said: tuple[Message, ...] = dataclasses.field(default=(), compare=False)
@@ -186,6 +201,12 @@ class Operation:
 
     # --- Transitions -------------------------------------------------------------------
 
+    def aged(self, age: int) -> Operation:
+        """Return the operation at this age: what began between two dispatches began by now."""
+        older = dataclasses.replace(self, age=age)
+        entry = self.current
+        return older._with_step(self.step, began=age) if _uncounted(entry) else older
+
     def _with_step(self, name: str, **changes: Any) -> Operation:
         steps = tuple(
             dataclasses.replace(entry, **changes) if entry.name == name else entry
@@ -220,6 +241,7 @@ class Operation:
             state=DOING,
             attempts=entry.attempts + 1,
             since=stamp(now),
+            began=self.age,
             started=entry.started or stamp(now),
             reason='',
             task=None,
@@ -234,6 +256,7 @@ class Operation:
             reason=plain.one_line(reason),
             task=task if task is not None else entry.task,
             since=entry.since or stamp(now),
+            began=entry.began if entry.since else self.age,
         )
 
     def attempt_failed(self, reason: str) -> Operation:
@@ -248,12 +271,18 @@ class Operation:
             attempts=entry.attempts + (entry.state == TO_DO),
             reason=plain.one_line(reason),
             since='',
+            began=None,
         )
 
     def step_ended(self, state: str, now: datetime.datetime, reason: str = '') -> Operation:
         """Note that the current step is done, failed or undone."""
         return self._saying(reason)._with_step(
-            self.step, state=state, ended=stamp(now), reason=plain.one_line(reason), since=''
+            self.step,
+            state=state,
+            ended=stamp(now),
+            reason=plain.one_line(reason),
+            since='',
+            began=None,
         )
 
     def moving_to(self, step: str) -> Operation:
@@ -275,14 +304,14 @@ class Operation:
         outcome = self.outcome if self.undoing else ABORTED
         back = self.turning_back('aborted by the operator', outcome)
         if back.current.state == UNDOING:
-            back = back._with_step(self.step, since=stamp(now))
+            back = back._with_step(self.step, since=stamp(now), began=None)
         return dataclasses.replace(back, status=OPEN)
 
     def going_on(self, why: str, now: datetime.datetime) -> Operation:
         """Go forward again with a step that turned out to be past the point of going back."""
         onward = self.with_problem(f'not aborted: {why}')
         return dataclasses.replace(
-            onward._with_step(self.step, state=DOING, since=stamp(now), reason=''),
+            onward._with_step(self.step, state=DOING, since=stamp(now), began=self.age, reason=''),
             undoing=False,
             outcome=FAILED,
             error='',
@@ -299,7 +328,9 @@ class Operation:
 
     def undo_begins(self, now: datetime.datetime) -> Operation:
         """Note that the current step is being undone."""
-        return self._with_step(self.step, state=UNDOING, since=stamp(now), reason='')
+        return self._with_step(
+            self.step, state=UNDOING, since=stamp(now), began=self.age, reason=''
+        )
 
     def with_problem(self, text: str) -> Operation:
         """Add something that the operator should know; the first one is the error as well."""
@@ -334,7 +365,9 @@ class Operation:
         since = stamp(now) if entry.state in (DOING, UNDOING) else ''
         forgiven = {FORGIVEN: str(entry.task)} if entry.task is not None else {}
         return dataclasses.replace(
-            self._with_step(self.step, attempts=min(entry.attempts, 1), since=since, reason=''),
+            self._with_step(
+                self.step, attempts=min(entry.attempts, 1), since=since, began=None, reason=''
+            ),
             status=OPEN,
             # What held it is mended; what is being undone failed all the same.
             error=self.error if self.undoing else '',
@@ -379,7 +412,7 @@ class Operation:
                 for entry in raw['steps']
             )
             values['problems'] = tuple(raw['problems'])
-            values['warnings'] = tuple(raw.get('warnings', ()))
+            values['warnings'] = tuple(raw['warnings'])
             found = cls(**values)
             found.record(found.step)  # KeyError if the current step is none of its steps.
             return found

@@ -432,6 +432,19 @@ class World(Protocol):
         """Return the time, aware and in UTC."""
         ...
 
+    def leads(self) -> bool:
+        """Whether this unit has led without a break since the dispatch began."""
+        ...
+
+    def elapsed(self, operation_id: str, age: int) -> int:
+        """Return the age of an operation in seconds; whoever calls this has looked at it.
+
+        Args:
+            operation_id: of the operation.
+            age: what its record says, which may be minutes old.
+        """
+        ...
+
     def take_up(self) -> datetime.datetime | None:
         """Remember from now on, on the unit's own disk, that something was sent.
 

@@ -6,11 +6,16 @@ that is what brings the next dispatch. So nothing is written that equals what is
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import logging
+import pathlib
 
 import ops
 
-from coordinator import ended, limits, operation
+from coordinator import ended, limits, newest, operation
+
+logger = logging.getLogger(__name__)
 
 RELATION = 'coordinator'
 _OPERATION = 'operation'
@@ -21,9 +26,19 @@ _LAST_COMPLETE = 'last-complete'
 class Record:
     """The running or last operation, those that have ended, and the newest complete backup set."""
 
-    def __init__(self, model: ops.Model):
+    def __init__(self, model: ops.Model, memory: pathlib.Path):
+        """Reach the record.
+
+        Args:
+            model: the model.
+            memory: file on the unit's own disk that remembers the newest record that was read.
+        """
         self._relation = model.get_relation(RELATION)
         self._app = model.app
+        self._newest = newest.Newest(memory)
+        self._stored = False
+        self.behind = False
+        """Whether the databag has an older record than this unit has read before."""
 
     @property
     def ready(self) -> bool:
@@ -31,13 +46,32 @@ class Record:
         return self._relation is not None
 
     def load(self) -> operation.Operation | None:
-        """Return the running or last operation.
+        """Return the running or last operation, as the newest record that is known has it.
 
         Raises:
             ForeignRecordError: a newer revision of the charm wrote it.
         """
         text = self._get(_OPERATION)
-        return operation.Operation.from_json(text) if text else None
+        op = operation.Operation.from_json(text) if text else None
+        # What this very dispatch has stored may yet be lost: only what was read is remembered.
+        return op if op is None or self._stored else self._not_older(op, text)
+
+    def _not_older(self, op: operation.Operation, text: str) -> operation.Operation:
+        newer = self._newest.newer_than(op.generation)
+        if not newer:
+            self._newest.note(op.generation, text)
+            return op
+        found = operation.Operation.from_json(newer)
+        if not self.behind:
+            logger.error(
+                '%s: a unit that led before has overwritten record %s with record %s: the newer '
+                'one counts',
+                found.at,
+                found.generation,
+                op.generation,
+            )
+        self.behind = True
+        return found
 
     def save(self, op: operation.Operation) -> operation.Operation | None:
         """Store an operation, made to fit; return it so, or None when nothing differs.
@@ -47,9 +81,14 @@ class Record:
             PreconditionError: it is a new operation, and too large.
         """
         before = self.load()
-        fitting = limits.fitted(op, before)
+        generation = before.generation if before is not None else 0
+        fitting = dataclasses.replace(limits.fitted(op, before), generation=generation)
+        if self._get(_OPERATION) == fitting.to_json():
+            return None
+        fitting = dataclasses.replace(fitting, generation=generation + 1)
         if not self._put(_OPERATION, fitting.to_json()):
             return None
+        self._stored, self.behind = True, False
         for over in (before, fitting):
             if over is not None and over.terminal:
                 self._put(_ENDED, ended.to_json(ended.adding(self.earlier, over)))

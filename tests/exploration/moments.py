@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from coordinator import ports
-from tests import simulation
+from tests import simulation, worlds
 
 BETWEEN, BEFORE, AFTER, COMMIT = 'between', 'before', 'after', 'before the commit'
 
@@ -119,6 +119,7 @@ class GatedWorld:
         self._skew = datetime.timedelta(seconds=skew)
         self.model_name = world.model_name
         self.model_uuid = world.model_uuid
+        self._counter = worlds.Counter()
         self._sent: datetime.datetime | None = None
         self._unanswered = 0
 
@@ -150,6 +151,13 @@ class GatedWorld:
 
     def now(self) -> datetime.datetime:
         return self._world.now() + self._skew
+
+    def leads(self) -> bool:
+        return True
+
+    def elapsed(self, operation_id: str, age: int) -> int:
+        # A steady clock has no skew; another unit has not looked yet.
+        return self._counter.look(operation_id, age, self._world.now())
 
     def take_up(self) -> datetime.datetime | None:
         self._unanswered = 0

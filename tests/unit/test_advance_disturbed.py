@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 
 from coordinator import advance, errors, operation, step
@@ -76,15 +78,34 @@ def test_what_follows_is_not_held_up_by_an_answer_that_was_lost_before(
     assert run(op, toy.plan('a', 'b'), world).status == operation.COMPLETE
 
 
-def test_a_clock_that_is_set_back_begins_the_doubt_anew(
-    toy: toy_plans.Toy, world: worlds.EmptyWorld
+@pytest.mark.parametrize('hours', [-1, 1])
+def test_no_clock_that_is_set_makes_a_doubt_longer_or_shorter(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld, hours: int
 ):
     toy.answers['a'] = [errors.AnswerLost('the connection broke')]
     plan = toy.plan('a')
     op = run(worlds.new_operation('a'), plan, world)
-    world.pass_time(hours=-1)
+    world.skew = datetime.timedelta(hours=hours)
     op = run(op, plan, world)
     assert toy.effects == ['a']
+    world.pass_time(seconds=30)
+    assert run(op, plan, world).status == operation.COMPLETE
+
+
+class KilledWorld(worlds.EmptyWorld):
+    """A world in which a dispatch was killed after it had sent a request."""
+
+    sent: datetime.datetime | None = worlds.START
+
+    def take_up(self) -> datetime.datetime | None:
+        return self.sent
+
+
+def test_a_request_of_a_killed_dispatch_is_in_doubt_once(toy: toy_plans.Toy):
+    world, plan = KilledWorld(), toy.plan('a')
+    world.skew = datetime.timedelta(minutes=20)
+    op = run(advance.advance(worlds.new_operation('a'), plan, world), plan, world)
+    assert toy.effects == []
     world.pass_time(seconds=30)
     assert run(op, plan, world).status == operation.COMPLETE
 
@@ -140,6 +161,53 @@ def test_a_task_that_was_started_when_it_was_already_late_is_known_to_the_undo(
     assert op.undoing
     assert (op.current.task, op.fact('seen')) == (7, 'yes')
     assert op.error == 'a: not done within 15 minutes: task 7 runs'
+
+
+# --- Clocks and ages -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('minutes', [-20, 20])
+def test_a_leader_whose_clock_is_off_neither_misses_a_deadline_nor_has_more_time(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld, minutes: int
+):
+    toy.answers['a'] = [step.Wait('for the moon') for _ in range(9)]
+    plan = toy.plan('a')
+    op = run(worlds.new_operation('a'), plan, world)
+    world.pass_time(minutes=14)
+    op = run(op, plan, world)
+    another = worlds.EmptyWorld()
+    another.skew = datetime.timedelta(minutes=minutes)
+    op = run(op, plan, another)
+    assert not op.undoing
+    another.pass_time(minutes=2)
+    assert advance.advance(op, plan, another).undoing
+
+
+def test_a_long_wait_is_stored_now_and_then_and_not_at_each_look(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
+):
+    toy.answers['a'] = [step.Wait('for the moon') for _ in range(999)]
+    plan, stored = toy.plan('a'), 0
+    op = run(worlds.new_operation('a'), plan, world)
+    for _ in range(300):
+        world.pass_time(seconds=2)
+        moved = advance.advance(op, plan, world)
+        stored += moved is not op
+        op = moved
+    assert stored == 2
+    assert op.age == 600
+
+
+def test_while_an_operation_is_held_no_time_passes_for_it(
+    toy: toy_plans.Toy, world: worlds.EmptyWorld
+):
+    toy.answers['a'] = [step.Wait('for the moon') for _ in range(9)]
+    plan = toy.plan('a')
+    op = run(worlds.new_operation('a'), plan, world).held('for a person')
+    world.pass_time(hours=9)
+    op = run(op.resumed(world.now()), plan, world)
+    world.pass_time(minutes=14)
+    assert not run(op, plan, world).undoing
 
 
 # --- Another revision of the charm ---------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import pathlib
@@ -186,6 +187,30 @@ def test_a_history_that_cannot_be_written_for_whatever_reason_stops_nothing(worl
     world.breaks = breaks
     out = wake(charm_states.state(charm_states.new_operation()))
     assert charm_states.saved(out) == waiting()
+
+
+def test_a_dispatch_that_hung_for_longer_than_a_lease_stores_nothing(
+    world: SmallWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(world, 'leads', lambda: False)
+    state = charm_states.state(charm_states.new_operation())
+    out = wake(state)
+    assert charm_states.databag(out) == charm_states.databag(state)
+    assert world.bucket.objects == {}
+    assert 'nothing is stored: this unit may not lead any more' in caplog.text
+
+
+@pytest.mark.parametrize('leader', [True, False])
+def test_an_ended_operation_that_a_late_writer_opened_again_is_ended_again(
+    unreached: None, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, leader: bool
+):
+    monkeypatch.setattr(charm, '_NEWEST', tmp_path / 'newest')
+    op = dataclasses.replace(charm_states.new_operation(), generation=5)
+    ended = dataclasses.replace(op.ending(operation.COMPLETE, worlds.START), generation=8)
+    wake(charm_states.state(ended))
+    out = wake(charm_states.state(op, leader=leader))
+    found = charm_states.saved(out)
+    assert (found.status, found.generation) == (('complete', 9) if leader else ('open', 5))
 
 
 def test_the_record_is_saved_before_the_history_is_written(

@@ -169,7 +169,7 @@ def test_beginning_counts_the_attempt_and_stores_the_watermark():
     assert begun.watermark == 7
     assert begun.fact('units') == '3'
     assert begun.current == operation.StepRecord(
-        'look', 'doing', 1, since=operation.stamp(NOW), started=operation.stamp(NOW)
+        'look', 'doing', 1, since=operation.stamp(NOW), began=0, started=operation.stamp(NOW)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import pathlib
 from collections.abc import Generator
 
 import ops
@@ -20,14 +21,19 @@ META = {'name': 'keeper', 'peers': {record.RELATION: {'interface': 'any'}}}
 class Keeper(ops.CharmBase):
     """A charm that does nothing but keep a record."""
 
+    memory: pathlib.Path | None = None
+
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        self.record = record.Record(self.model)
+        self.record = record.Record(self.model, Keeper.memory or self.charm_dir / 'newest')
 
 
 @contextlib.contextmanager
-def dispatch(content: dict[str, str], *, leader: bool = True) -> Generator[record.Record]:
+def dispatch(
+    content: dict[str, str], *, leader: bool = True, memory: pathlib.Path | None = None
+) -> Generator[record.Record]:
     """Lend the record of one dispatch; what it writes is in `content` afterwards."""
+    Keeper.memory = memory
     context = testing.Context(Keeper, meta=META)
     peers = testing.PeerRelation(record.RELATION, local_app_data=dict(content))
     state = testing.State(leader=leader, relations={peers})
@@ -36,6 +42,62 @@ def dispatch(content: dict[str, str], *, leader: bool = True) -> Generator[recor
         out = manager.run()
     content.clear()
     content.update(out.get_relation(peers.id).local_app_data)
+
+
+def test_what_a_late_writer_put_back_does_not_count(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+):
+    content: dict[str, str] = {}
+    op = worlds.new_operation('a', 'b')
+    with dispatch(content) as kept:
+        kept.save(op)
+    older = dict(content)
+    with dispatch(content) as kept:
+        kept.save(op.beginning(7, {}, worlds.START))
+    with dispatch(content, memory=tmp_path / 'newest') as kept:
+        newest = kept.load()
+        assert newest is not None
+        assert not kept.behind
+    content = older
+    with dispatch(content, memory=tmp_path / 'newest') as kept:
+        found = kept.load()
+        assert found is not None
+        assert found.to_json() == newest.to_json()
+        assert kept.behind
+        kept.save(found)
+        assert not kept.behind
+    assert 'has overwritten record 2 with record 1: the newer one counts' in caplog.text
+    with dispatch(content, memory=tmp_path / 'another-unit') as kept:
+        mended = kept.load()
+        assert mended == newest
+        assert mended is not None
+        assert mended.generation == 3
+
+
+def test_what_a_dispatch_stores_is_not_remembered_before_it_was_read(tmp_path: pathlib.Path):
+    content: dict[str, str] = {}
+    op = worlds.new_operation('a', 'b')
+    with dispatch(content, memory=tmp_path / 'newest') as kept:
+        kept.save(op)
+    before = dict(content)
+    with dispatch(content, memory=tmp_path / 'newest') as kept:
+        kept.save(op.beginning(7, {}, worlds.START))
+        kept.load()
+    with dispatch(before, memory=tmp_path / 'newest') as kept:
+        # The commit of the dispatch before was lost.
+        assert kept.load() == op
+        assert not kept.behind
+
+
+@pytest.mark.parametrize('content', ['', '7', 'seven\n{}', '7\n'])
+def test_a_memory_that_is_cut_off_is_passed_over(tmp_path: pathlib.Path, content: str):
+    (tmp_path / 'newest').write_text(content)
+    databag: dict[str, str] = {}
+    op = worlds.new_operation('a', 'b')
+    with dispatch(databag, memory=tmp_path / 'newest') as kept:
+        kept.save(op)
+    with dispatch(databag, memory=tmp_path / 'newest') as kept:
+        assert kept.load() == op
 
 
 def test_there_is_no_operation_at_first():

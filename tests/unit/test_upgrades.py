@@ -52,8 +52,9 @@ def test_an_older_record_is_read_and_written_in_the_format_of_today(path: pathli
     before = json.loads(path.read_text())
     after = json.loads(operation.Operation.from_json(path.read_text()).to_json())
     added = {name: after.pop(name) for name in after.keys() - before.keys()}
+    assert {entry.pop('began') for entry in after['steps']} == {None}
     assert after == before | {'format': formats.FORMAT}
-    assert added == {'cut': 0, 'warnings': []}
+    assert added | {'cut': 0} == {'cut': 0, 'warnings': [], 'age': 0, 'generation': 0}
 
 
 def test_an_older_record_keeps_no_more_problems_than_todays_holds():
@@ -70,10 +71,19 @@ def test_what_a_restore_needs_of_its_set_is_in_an_older_record_too():
     assert (found.backup_id, len(found.maas.objects)) == ('2026-08-22T10:00:08Z', 4)
 
 
+def test_the_deadline_of_a_step_that_an_older_revision_began_runs_anew():
+    op = operation.Operation.from_json(recorded('2-backup-in-mid-step'))
+    assert (op.current.state, op.current.began) == (operation.DOING, None)
+    assert op.aged(40).current.began == 40
+
+
 def as_format_1(op: operation.Operation) -> operation.Operation:
     """Return an operation as it comes out of a record that format 1 would have made of it."""
     document = json.loads(op.to_json())
-    del document['cut']
+    for name in ('cut', 'warnings', 'age', 'generation'):
+        del document[name]
+    for entry in document['steps']:
+        del entry['began']
     if op.kind == 'backup-all':
         document['facts'].pop('repository', None)
     return operation.Operation.from_json(json.dumps(document | {'format': 1}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import pathlib
 import traceback
 from collections.abc import Generator
 
@@ -12,7 +13,7 @@ from ops import testing
 
 import world
 from coordinator import errors, s3
-from tests import charm_states, worlds
+from tests import charm_states, programs, worlds
 
 pytestmark = pytest.mark.filterwarnings('ignore:JujuVersion.from_environ:DeprecationWarning')
 
@@ -40,6 +41,11 @@ CONNECTION = s3.Connection(
     uri_style='path',
     ca_chain=[],
 )
+
+
+@pytest.fixture(autouse=True)
+def juju(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> programs.Programs:
+    return programs.Programs(tmp_path / 'bin', monkeypatch)
 
 
 @contextlib.contextmanager
@@ -194,14 +200,31 @@ def test_the_controller_is_not_dialled_before_it_is_asked():
         assert live.juju is live.juju
 
 
-def test_no_effect_leaves_a_unit_that_does_not_lead():
-    with (
-        reached(charm_states.state(leader=False)) as live,
-        pytest.raises(errors.TransientError, match='does not lead any more'),
-    ):
-        live._fence()
+def test_no_effect_leaves_a_unit_that_does_not_lead(juju: programs.Programs):
     with reached(charm_states.state()) as live:
         live._fence()
+        assert live.leads()
+        # That it leads is what ops has noted for half a minute more: Juju is asked afresh.
+        juju.answer('is-leader', stdout='false\n')
+        assert live._charm.unit.is_leader()
+        with pytest.raises(errors.TransientError, match='does not lead any more'):
+            live._fence()
+        assert not live.leads()
+
+
+def test_while_juju_does_not_say_who_leads_no_effect_leaves_a_unit(juju: programs.Programs):
+    juju.answer('is-leader', stderr='ERROR connection is shut down\n', code=1)
+    with reached(charm_states.state()) as live:
+        with pytest.raises(errors.TransientError, match='does not lead any more'):
+            live._fence()
+        juju.answer('is-leader', stdout='true\n')
+        live._fence()
+
+
+def test_the_age_of_an_operation_is_remembered_over_dispatches():
+    with reached(charm_states.state()) as live:
+        assert live.elapsed('2026-08-22T10:15:00Z', 90) == 90
+        assert live.elapsed('2026-08-22T10:15:00Z', 30) >= 90
 
 
 def test_the_model_is_the_units_own():

@@ -138,8 +138,5 @@ def _settled(op: operation.Operation, world: ports.World) -> step.Outcome:
     why = site.settling(app, site.ANOTHER_CLUSTER)
     if why:
         return step.Wait(why, facts={_SETTLED: ''})
-    if not op.fact(_SETTLED):
-        now = operation.stamp(world.now())
-        return step.Wait(f'{app.name} settles', facts={_SETTLED: now})
-    quiet = tasks.patience(op, world, _SETTLED, _QUIET_SECONDS)
+    quiet = tasks.patience(op, _SETTLED, _QUIET_SECONDS)
     return step.Done() if quiet is None else step.Wait(f'{app.name} settles', facts=quiet)

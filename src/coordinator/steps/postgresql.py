@@ -119,7 +119,7 @@ def _primary(
     primary = task.results.get('primary', '')
     if primary not in app.units:
         why = f'get-primary on {task.unit} (task {task.id}) named {primary or "no primary"}'
-        return _asking_again(op, world, task, why, _FAILOVER_SECONDS)
+        return _asking_again(op, task, why, _FAILOVER_SECONDS)
     shown = [unit.name for unit in shown_primaries(app)]
     # A unit that is blocked cannot show besides that it is the primary.
     told = app.units[primary].message != site.ANOTHER_CLUSTER
@@ -128,15 +128,13 @@ def _primary(
             f'get-primary (task {task.id}) says {primary}, juju status shows '
             f'{" and ".join(shown) or "none"} as the primary'
         )
-        return _asking_again(op, world, task, why, _AGREEMENT_SECONDS)
+        return _asking_again(op, task, why, _AGREEMENT_SECONDS)
     return primary
 
 
-def _asking_again(
-    op: operation.Operation, world: ports.World, task: ports.Task, why: str, seconds: int
-) -> step.Wait:
+def _asking_again(op: operation.Operation, task: ports.Task, why: str, seconds: int) -> step.Wait:
     """Wait for a while, then have the question put again."""
-    facts = tasks.patience(op, world, _DOUBTED, seconds)
+    facts = tasks.patience(op, _DOUBTED, seconds)
     # One fact for all answers: Patroni may be silent for hours, and the record is small.
     used_up = {_ASKED: str(task.id), _DOUBTED: ''}
     return step.Wait(f'{why}: it is asked again', task.id, facts or used_up)
@@ -184,13 +182,12 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
             return unit
         task = world.juju.run_action(unit, 'create-backup', _FULL)
         return step.Wait(f'{task.unit} is backing up the database (task {task.id})', task.id)
-    waiting = tasks.await_objects(op, world, task)
+    waiting = tasks.await_objects(op, task)
     if waiting is not None:
         return waiting
     if op.settings.strategy == 'replica' and 'is the cluster primary' in task.message:
         raise errors.RetryStepError(f'{task.unit} became the primary meanwhile (task {task.id})')
     tasks.judge(task)
-    raise AssertionError('judge always raises')
 
 
 def _backup_unit(

@@ -8,6 +8,8 @@ from coordinator.steps import site, tasks
 ENDPOINTS = 'database-endpoints'
 DOWN_SINCE, UP_SINCE = 'maas-down-since', 'maas-up-since'
 _REMOVING = 'relation-being-removed'
+_QUIET = 'regions-quiet'
+"""Fact: the operation's age since when all regions are active."""
 _QUIET_SECONDS = 8
 """Regions initialise one after the other; between two of them none shows it for a moment."""
 
@@ -90,15 +92,13 @@ def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
         return _being_removed(op, found)
     why = site.settling(site.application(status, op.settings.maas))
     if why:
-        return step.Wait(why, facts={UP_SINCE: ''})
+        return step.Wait(why, facts={UP_SINCE: '', _QUIET: ''})
     # A region is active too while it waits for its turn to initialise: it must stay so.
-    up_since = op.fact(UP_SINCE)
-    if not up_since:
-        now = operation.stamp(world.now())
-        return step.Wait('all regions are active', facts={UP_SINCE: now})
-    if tasks.patience(op, world, UP_SINCE, _QUIET_SECONDS) is not None:
-        return step.Wait('all regions are active')
-    return step.Done()
+    quiet = tasks.patience(op, _QUIET, _QUIET_SECONDS)
+    if quiet is None:
+        return step.Done()
+    up_since = op.fact(UP_SINCE) or operation.stamp(world.now())
+    return step.Wait('all regions are active', facts={UP_SINCE: up_since, **quiet})
 
 
 def attach_again(op: operation.Operation, world: ports.World) -> step.Outcome:

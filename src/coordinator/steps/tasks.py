@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NoReturn
 
 from coordinator import errors, operation, ports, step
 
@@ -84,27 +85,23 @@ def is_forgiven(op: operation.Operation, task: ports.Task) -> bool:
     return task.id <= int(op.fact(operation.FORGIVEN) or 0)
 
 
-def patience(
-    op: operation.Operation, world: ports.World, name: str, seconds: int
-) -> dict[str, str] | None:
+def patience(op: operation.Operation, name: str, seconds: int) -> dict[str, str] | None:
     """Return the fact to remember while something may take its time; None when it is over.
 
-    Time is taken by our own clock from when it was first asked: the clocks of the controller,
-    of S3 and of this unit need not agree.
+    Time is the operation's age, counted from when this was first asked: the clocks of the
+    controller, of S3, of this unit and of the next leader need not agree.
     """
-    now = operation.stamp(world.now())
-    first = op.fact(name) or now
-    waited = operation.parse_stamp(now) - operation.parse_stamp(first)
-    return None if waited.total_seconds() > seconds else {name: first}
+    first = operation.age_of(op.fact(name))
+    if first is None:
+        first = op.age
+    return None if op.age - first > seconds else {name: str(first)}
 
 
-def await_objects(
-    op: operation.Operation, world: ports.World, task: ports.Task
-) -> step.Wait | None:
+def await_objects(op: operation.Operation, task: ports.Task) -> step.Wait | None:
     """Give S3 a moment to show what a completed task says it has stored; None when it is over."""
     if task.status != 'completed':
         return None
-    facts = patience(op, world, f'task-{task.id}-seen', _SETTLE_SECONDS)
+    facts = patience(op, f'task-{task.id}-seen', _SETTLE_SECONDS)
     if facts is None:
         return None
     reason = f'task {task.id} on {task.unit} completed: waiting for its backup to show in S3'
@@ -117,7 +114,7 @@ def remains(op: operation.Operation) -> list[str]:
     return [] if task is None else [f'task {task} may still run: juju show-task {task}']
 
 
-def judge(task: ports.Task) -> None:
+def judge(task: ports.Task) -> NoReturn:
     """Raise what a task that ended without its goal reached means for the step.
 
     Raises:

@@ -6,7 +6,6 @@ when all sets were looked at.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 from coordinator import (
@@ -34,12 +33,12 @@ _TALLY, _READ, _SINCE = 'tally', 'read-bytes', 'read-since'
 when it had come so far."""
 _DOUBTED = 'set-doubted'
 """Fact: the set that did not look right once, and when."""
-_PATIENCE = datetime.timedelta(minutes=1)
+_PATIENCE = 60
 """Between two looks at it."""
 _UNREAD = {_TALLY: '', _READ: '', _SINCE: ''}
 _MOST_NAMED = 3
 """Sets that are named when they are not right; the others are counted."""
-_STALLED = datetime.timedelta(minutes=30)
+_STALLED = 30 * 60
 """For which a reading may end again and again without having read more."""
 _AGAIN = ' again: '
 """Between what is read and why its reading has ended before."""
@@ -123,7 +122,7 @@ def _verify(op: operation.Operation, world: ports.World) -> step.Outcome:
         return _looked_at(op, world, store, None, [str(error)])
     reading = world.reader.look(_name(op)) if whole else None
     if reading is not None and reading.running:
-        return _progress(op, world, reading)
+        return _progress(op, reading)
     # Before it is read, before it is read on, and when it was read: WAL may have gone meanwhile.
     wrong = set_checks.findings(found, store, world, contents_follow=whole)
     if reading is not None and reading.ended and not wrong:
@@ -149,14 +148,14 @@ def _begin_reading(
     ended: ports.Reading | None,
 ) -> step.Wait:
     """Begin to read a set, or go on where another reading has ended; not for ever in vain."""
-    now, tally, why = world.now(), op.fact(_TALLY), ''
+    tally, why = op.fact(_TALLY), ''
     if ended is not None:
         tally, why = ended.tally, f'{_AGAIN}{ended.error}'.rstrip(': ')
-    since = op.fact(_SINCE)
-    if not since or (ended is not None and ended.done > int(op.fact(_READ) or 0)):
-        since = operation.stamp(now)
-    elif now - operation.parse_stamp(since) > _STALLED:
-        minutes = int(_STALLED.total_seconds() // 60)
+    since = operation.age_of(op.fact(_SINCE))
+    if since is None or (ended is not None and ended.done > int(op.fact(_READ) or 0)):
+        since = op.age
+    elif op.age - since > _STALLED:
+        minutes = _STALLED // 60
         _, _, last = (why or op.current.reason).partition(_AGAIN)
         raise errors.StepError(
             f'{op.fact(_SET)} could not be read for {minutes} minutes: '
@@ -172,11 +171,11 @@ def _begin_reading(
     done = ended.done if ended is not None else int(op.fact(_READ) or 0)
     return step.Wait(
         f'reading {op.fact(_SET)}{_position(op)}{why}',
-        facts={_TALLY: tally, _READ: str(done), _SINCE: since},
+        facts={_TALLY: tally, _READ: str(done), _SINCE: str(since)},
     )
 
 
-def _progress(op: operation.Operation, world: ports.World, reading: ports.Reading) -> step.Wait:
+def _progress(op: operation.Operation, reading: ports.Reading) -> step.Wait:
     """Say how far a reading has come, in steps: a text that changes is a checkpoint."""
     if not reading.total:
         # It looks at what there is.
@@ -192,7 +191,7 @@ def _progress(op: operation.Operation, world: ports.World, reading: ports.Readin
     facts = {
         _TALLY: reading.tally,
         _READ: str(reading.done),
-        _SINCE: operation.stamp(world.now()),
+        _SINCE: str(op.age),
     }
     return step.Wait(f'{begin}{speed}', facts=facts)
 
@@ -217,16 +216,17 @@ def _looked_at(
 
     An answer that S3 has garbled looks like damage, and restores from that set would be warned of.
     """
-    backup_id, now = op.fact(_SET), world.now()
+    backup_id = op.fact(_SET)
     if wrong:
         name, _, since = op.fact(_DOUBTED).partition(' ')
-        if name != backup_id:
-            facts = {_DOUBTED: f'{backup_id} {operation.stamp(now)}'}
+        first = operation.age_of(since)
+        if name != backup_id or first is None:
+            facts = {_DOUBTED: f'{backup_id} {op.age}'}
             return step.Wait(f'looking at {backup_id} again soon: {wrong[0]}', facts=facts)
-        if now - operation.parse_stamp(since) < _PATIENCE:
+        if op.age - first < _PATIENCE:
             return step.Wait(op.current.reason)
     outcome = verification.Verification.of(
-        operation.stamp(now),
+        operation.stamp(world.now()),
         whole=False,
         # Those of MAAS, the sealed passwords, and those of PostgreSQL.
         objects=len(found.maas.objects) + 1 + found.postgresql.objects if found else 0,

@@ -1,0 +1,81 @@
+"""Counts how long an operation lasts, by what each dispatch of this unit saw pass.
+
+Leaders change, and their clocks need not agree: the difference of two machines' clocks says
+nothing. So the record has an age in seconds. A dispatch adds what has passed since the last one of
+this unit, which its own disk remembers: a record is not written merely because time passes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import time
+from collections.abc import Callable
+
+LONGEST = 300.0
+"""Seconds that count between two dispatches: update-status comes as often by default. What nobody
+could see, such as a night without a controller, must not use up a deadline."""
+_BOOT = pathlib.Path('/proc/sys/kernel/random/boot_id')
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """A moment of a steady clock, which only compares with others of the same boot."""
+
+    boot: str
+    seconds: float
+
+
+def steady() -> Moment:
+    """Return the moment by a clock that nobody sets, and that runs on while a machine sleeps."""
+    return Moment(_BOOT.read_text().strip(), time.clock_gettime(time.CLOCK_BOOTTIME))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Look:
+    """The last look of this unit at an operation."""
+
+    operation: str
+    age: float
+    boot: str
+    seconds: float
+
+
+class Elapsed:
+    """What this unit has counted of the operation that it looked at last."""
+
+    def __init__(self, path: pathlib.Path, clock: Callable[[], Moment] = steady):
+        self._path = path
+        self._clock = clock
+
+    def look(self, operation_id: str, age: int) -> int:
+        """Return the age of an operation, in seconds, and remember this look.
+
+        Args:
+            operation_id: of the operation.
+            age: what its record says.
+        """
+        now, last = self._clock(), self._last()
+        counted = float(age)
+        # If the record is ahead, another unit has counted since this one looked.
+        if last is not None and last.operation == operation_id and last.age >= age:
+            counted = last.age
+            if last.boot == now.boot:
+                counted += min(max(now.seconds - last.seconds, 0.0), LONGEST)
+        look = _Look(operation_id, counted, now.boot, now.seconds)
+        # A disk that is full must not stop an operation.
+        with contextlib.suppress(OSError):
+            self._path.write_text(json.dumps(dataclasses.asdict(look)))
+        return int(counted)
+
+    def _last(self) -> _Look | None:
+        try:
+            raw = json.loads(self._path.read_text())
+            return _Look(
+                str(raw['operation']), float(raw['age']), str(raw['boot']), float(raw['seconds'])
+            )
+        except (OSError, ValueError, LookupError, TypeError):
+            # There is none, or it was cut off by a crash: the record counts.
+            return None

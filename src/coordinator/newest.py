@@ -1,0 +1,37 @@
+"""Remembers, on the unit's own disk, the newest record that this unit has read.
+
+A hook that hangs for minutes may commit long after another unit has led and written: Juju sends
+the whole databag and compares nothing. The record is then an older one again. Each record has a
+generation, so whoever has read a newer one notices, and puts it back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+
+
+class Newest:
+    """A file with the generation of a record in its first line, and the record in its second."""
+
+    def __init__(self, path: pathlib.Path):
+        self._path = path
+
+    def newer_than(self, generation: int) -> str:
+        """Return the record that is remembered if it is newer than one of this generation."""
+        with contextlib.suppress(OSError, ValueError), self._path.open() as file:
+            if int(file.readline()) > generation:
+                return file.readline()
+        return ''
+
+    def note(self, generation: int, text: str) -> None:
+        """Remember a record that was read, if it is newer than the one that is remembered."""
+        with contextlib.suppress(OSError, ValueError), self._path.open() as file:
+            if int(file.readline()) >= generation:
+                return
+        # Whole or not at all; a disk that is full must not stop an operation.
+        with contextlib.suppress(OSError):
+            fresh = self._path.with_suffix('.new')
+            fresh.write_text(f'{generation}\n{text}\n')
+            os.replace(fresh, self._path)

@@ -1,0 +1,80 @@
+"""Whether this unit leads, as Juju says now, and has led since its dispatch began.
+
+Juju vouches for a leader for 30 seconds from the moment it is asked. As long as it is asked again
+within that time nobody else can have led in between, nor written the record that was read at the
+beginning. A dispatch that hung for longer cannot know: it must not act on what it has read.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from ops import hookcmds
+
+SECONDS = 30.0
+_EVERY = 10.0
+
+
+def steady() -> float:
+    """Return seconds of a clock that nobody sets, and that runs on while a machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Lease:
+    """The leadership of one dispatch."""
+
+    def __init__(
+        self,
+        began: float,
+        ask: Callable[[], bool] = hookcmds.is_leader,
+        clock: Callable[[], float] = steady,
+    ):
+        """Take the lease up.
+
+        Args:
+            began: a moment of the clock, just before the dispatch asked whether this unit leads.
+            ask: asks Juju.
+            clock: tells seconds.
+        """
+        self._ask = ask
+        self._clock = clock
+        self._confirmed = began
+        self._lost = False
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def keep(self) -> None:
+        """Ask again every now and then until `end`: a step may read from S3 for minutes."""
+        threading.Thread(target=self._keep, daemon=True).start()
+
+    def _keep(self) -> None:
+        while not self._ended.wait(_EVERY):
+            self.renew()
+
+    def end(self) -> None:
+        """Ask no more."""
+        self._ended.set()
+
+    def renew(self) -> bool:
+        """Ask Juju afresh whether this unit leads, and return whether it did all the time."""
+        with self._lock:
+            asked = self._clock()
+            self._lost = self._lost or asked - self._confirmed > SECONDS
+            if self._lost:
+                return False
+            try:
+                self._lost = not self._ask()
+            except (hookcmds.Error, OSError):
+                # Juju did not say. It may be asked again, as long as it vouches for this unit.
+                return False
+            if not self._lost:
+                self._confirmed = asked
+            return not self._lost
+
+    def holds(self) -> bool:
+        """Whether nobody else has led, nor will for long enough to end the dispatch."""
+        if not self._lost and self._clock() - self._confirmed < SECONDS / 2:
+            return True
+        return self.renew()
