@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from coordinator import errors, pgbackrest, pgbackrest_info
+from coordinator.integrity import check, info_file
 from rehearsal import memory_store
 from rehearsal.standins import pgbackrest as standin
 
@@ -82,6 +84,16 @@ def entry(label: str = LABEL, type: str = 'full', **changes: Any) -> dict[str, A
     return found | {name.replace('_', '-'): value for name, value in changes.items()}
 
 
+Reads = Callable[[bytes, str], object]
+
+
+def by_lines(content: bytes, source: str) -> None:
+    """Read an info file as deep verification does."""
+    looked = info_file.InfoFile()
+    looked.feed(content)
+    looked.finish()
+
+
 @pytest.fixture
 def repository() -> Repository:
     return Repository()
@@ -141,6 +153,39 @@ def test_names_of_files_may_hold_any_character_but_a_newline(name: str):
     assert found == {'target:file': {name: {'size': 5}}}
 
 
+@pytest.mark.parametrize(
+    'name',
+    [
+        b'a\x01b',
+        b'a\x1b[1mb',
+        b'a\x7fb',
+        b'gr\xfc\xdfe',
+        b'\t\x08\x0c\r\x0b',
+        b'"q"\\',
+        'größe'.encode(),
+    ],
+)
+@pytest.mark.parametrize('read', [pgbackrest_info.sound, by_lines], ids=['whole', 'by lines'])
+def test_a_name_of_any_bytes_leaves_a_file_sound(name: bytes, read: Reads):
+    # The checksum as pgBackRest computes it: only what has a short escape is escaped.
+    escaped = name.replace(b'\\', b'\\\\')
+    for sign, short in zip(b'"\n\r\t\b\f', b'"nrtbf', strict=True):
+        escaped = escaped.replace(bytes([sign]), b'\\' + bytes([short]))
+    checksum = hashlib.sha1(b'{"target:file":{"' + escaped + b'":{"size":5}}}').hexdigest()
+    content = b'[target:file]\n%s={"size":5}\n\n[backrest]\nbackrest-checksum="%s"\n'
+    whole = content % (name, checksum.encode())
+
+    read(whole, 'it')
+
+    with pytest.raises((errors.UnexpectedAnswer, check.Damaged), match='checksum does not fit'):
+        read(whole.replace(b':5', b':6'), 'it')
+
+
+def test_the_stand_in_writes_names_of_any_bytes_as_pgbackrest_does():
+    content = rendered({'target:file': {'a\x01\t"b': {'size': 5}}})
+    assert pgbackrest_info.sound(content, 'it')['target:file'] == {'a\x01\t"b': {'size': 5}}
+
+
 def test_values_may_hold_what_separates_keys():
     found = pgbackrest_info.parse(b'[a]\nb="x={y"\nc={"path":"/srv/a={b"}\n', 'backup.info')
     assert found == {'a': {'b': 'x={y', 'c': {'path': '/srv/a={b'}}}
@@ -148,7 +193,7 @@ def test_values_may_hold_what_separates_keys():
 
 @pytest.mark.parametrize(
     'content',
-    [b'[a]\nb=', b'[a]\nb={"c":', b'[a]\nno separator', b'\x00\x01', b'[a]\n\xff="b"\n'],
+    [b'[a]\nb=', b'[a]\nb={"c":', b'[a]\nno separator', b'\x00\x01'],
 )
 def test_a_damaged_file_is_named_as_such(content: bytes):
     with pytest.raises(errors.UnexpectedAnswer, match=r'backup\.info is damaged near'):
