@@ -35,7 +35,7 @@ def checksum(sections: Sections) -> str:
 
 
 def _entries(lines: Mapping[str, Any]) -> str:
-    """Return a section as the checksum sees it: control characters without a short escape are raw."""
+    """Return a section as the checksum sees it: what has no short escape is as it is."""
     return ','.join(
         '"' + ''.join(_ESCAPES.get(sign, sign) for sign in key) + f'":{_json(value)}'
         for key, value in lines.items()
