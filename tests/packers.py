@@ -33,3 +33,8 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     'bz2': bz2.compress,
 }
 """By kind of compression: makes a stream of a content."""
+UNPACKERS: dict[str, Callable[[bytes], bytes]] = {
+    'gz': gzip.decompress,
+    'zst': zstd.decompress,
+}
+"""By kind of compression: returns the content of a stream."""

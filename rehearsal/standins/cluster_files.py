@@ -9,12 +9,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import struct
 from collections.abc import Mapping
 from typing import Any
 
 PAGE = 8192
 DATABASE_FILE = 'base/16388/2619'
 ROLES_FILE = 'global/1260'
+_SEGMENT = 16 << 20
+"""Bytes of a segment, as far as its name and address go."""
+_PAGE_MAGIC, _LONG_HEADER = 0xD113, 2
 
 
 def files(
@@ -38,9 +42,17 @@ def is_relation(name: str) -> bool:
     return name.startswith(('base/', 'global/')) and not name.endswith('pg_control')
 
 
-def wal(segment: str) -> bytes:
-    """Return a WAL segment. A real one has 16 MiB; nobody replays these."""
-    return _noise(segment, PAGE)
+def wal(segment: str, system_id: int) -> bytes:
+    """Return a WAL segment. A real one has 16 MiB; nobody replays these.
+
+    Its first page tells timeline, address, system identifier and size, as PostgreSQL's does.
+    """
+    timeline, log, number = (int(segment[at : at + 8], 16) for at in (0, 8, 16))
+    address = (log << 32) + number * _SEGMENT
+    header = struct.pack(
+        '<HHIQ8xQI', _PAGE_MAGIC, _LONG_HEADER, timeline, address, system_id, PAGE
+    )
+    return header + _noise(segment, PAGE - len(header))
 
 
 def document(content: bytes) -> dict[str, Any]:

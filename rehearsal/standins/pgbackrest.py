@@ -18,6 +18,9 @@ VERSION = '2.55'
 FORMAT = 5
 OWN: dict[str, Any] = {'backrest-format': FORMAT, 'backrest-version': VERSION}
 _CHECKSUM = 'backrest-checksum'
+_ODD_BYTES = 'surrogateescape'
+"""How bytes that are no text stand in it."""
+_ESCAPES = dict(zip('"\\\n\r\t\b\f', (f'\\{sign}' for sign in '"\\nrtbf'), strict=True))
 
 
 class DamagedError(Exception):
@@ -26,7 +29,17 @@ class DamagedError(Exception):
 
 def checksum(sections: Sections) -> str:
     """Return the checksum that belongs into a file of these sections."""
-    return hashlib.sha1(_json(sections).encode(), usedforsecurity=False).hexdigest()
+    body = ','.join(f'"{name}":{{{_entries(lines)}}}' for name, lines in sections.items())
+    content = f'{{{body}}}'.encode(errors=_ODD_BYTES)
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+def _entries(lines: Mapping[str, Any]) -> str:
+    """Return a section as the checksum sees it: what has no short escape is as it is."""
+    return ','.join(
+        '"' + ''.join(_ESCAPES.get(sign, sign) for sign in key) + f'":{_json(value)}'
+        for key, value in lines.items()
+    )
 
 
 def render(sections: Sections) -> str:
@@ -49,7 +62,7 @@ def parse(text: str) -> dict[str, dict[str, Any]]:
     sections: dict[str, dict[str, Any]] = {}
     entries: dict[str, Any] = {}
     try:
-        for line in text.splitlines():
+        for line in text.split('\n'):
             if line.startswith('['):
                 entries = sections.setdefault(line[1:-1], {})
             elif line:

@@ -114,6 +114,7 @@ class Repository:
                 name: self._file(label, name, entry)
                 for name, entry in sections['target:file'].items()
             }
+            self._check_archive(sections['backup:db'])
             self._check_wal(sections['backup']['backup-archive-stop'])
             begun = [number for number, _ in self.timelines()]
         except errors.NotFound as error:
@@ -143,10 +144,20 @@ class Repository:
             raise pgbackrest.DamagedError(f'{name} is not what it was')
         return gzip.decompress(packed)
 
+    def _check_archive(self, database: Mapping[str, Any]) -> None:
+        """Without `archive.info` no WAL is found, nor with that of another cluster."""
+        info = self._pair(f'archive/{self._cluster.stanza}/archive.info')
+        owners = [(e['db-id'], e['db-version']) for e in info['db:history'].values()]
+        if (database['db-system-id'], database['db-version']) not in owners:
+            raise pgbackrest.DamagedError('archive.info is of another cluster')
+
     def _check_wal(self, segment: str) -> None:
         """Without this segment of WAL the restored files are not consistent."""
-        if not list(self._store.list(f'{self._cluster.archive}/{segment[:16]}/{segment}-')):
+        found = list(self._store.list(f'{self._cluster.archive}/{segment[:16]}/{segment}-'))
+        if not found:
             raise pgbackrest.DamagedError(f'the WAL segment {segment} is not archived')
+        if len(found) > 1:
+            raise pgbackrest.DamagedError(f'duplicates found for WAL segment {segment}')
 
     def _new_label(self, taken: manifest.Taken, rows: Mapping[str, Any]) -> str:
         """Labels only rise, also when a clock steps back or a second holds two backups."""
@@ -171,8 +182,7 @@ class Repository:
         }
 
     def _manifest(self, label: str) -> dict[str, dict[str, Any]]:
-        text = self._store.get(f'{self._backups}/{label}/backup.manifest', _LARGEST).decode()
-        return pgbackrest.parse(text)
+        return self._pair(f'{self._backups}/{label}/backup.manifest')
 
     def _next_segment(self, timeline: int, rows: Mapping[str, Mapping[str, Any]]) -> str:
         """Return the WAL segment after the newest backup's; 16 MiB segments, 256 in a log."""
@@ -181,17 +191,19 @@ class Repository:
         return f'{timeline:08X}{(last + 1) // 256:08X}{(last + 1) % 256:08X}'
 
     def _archive(self, segment: str) -> None:
-        stored = manifest.stored(cluster_files.wal(segment))
+        stored = manifest.stored(cluster_files.wal(segment, self._cluster.system_id))
         folder = f'{self._cluster.archive}/{segment[:16]}'
         self._store.put(f'{folder}/{segment}-{stored.checksum}.gz', stored.packed)
         self._store.put(f'{folder}/{segment}.00000028.backup', b'START WAL LOCATION\n')
 
     def _info(self) -> dict[str, dict[str, Any]]:
-        """Return `backup.info`, or its copy when it is damaged, as pgBackRest does."""
-        path = f'{self._backups}/backup.info'
+        return self._pair(f'{self._backups}/backup.info')
+
+    def _pair(self, path: str) -> dict[str, dict[str, Any]]:
+        """Return a file, or its copy when it is missing or damaged, as pgBackRest does."""
         try:
             return pgbackrest.parse(self._store.get(path, _LARGEST).decode())
-        except pgbackrest.DamagedError:
+        except (errors.NotFound, pgbackrest.DamagedError):
             return pgbackrest.parse(self._store.get(f'{path}.copy', _LARGEST).decode())
 
     def _write_info(self, rows: Mapping[str, Mapping[str, Any]]) -> None:

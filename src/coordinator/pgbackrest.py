@@ -7,21 +7,24 @@ nothing here changes an object.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from coordinator import errors, keys, pgbackrest_files, pgbackrest_info, ports
+from coordinator import (
+    errors,
+    keys,
+    pgbackrest_archive,
+    pgbackrest_files,
+    pgbackrest_pairs,
+    ports,
+)
 
 _ANY_LABEL = re.compile(rf'{keys.LABEL.pattern}(_[0-9]{{8}}-[0-9]{{6}}[DI])?')
-_ARCHIVE = re.compile(r'[0-9]+(\.[0-9]+)?-[0-9]+')
 _SEGMENT = re.compile(r'([0-9A-F]{24})?')
 _LARGEST_INFO = 64 << 20
 _LARGEST_MANIFEST = 128 << 20
 """Some hundred thousand files."""
-_LONGEST_WAL = 1 << 16
-"""WAL segments that a backup may need: 1 TiB of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +61,10 @@ class Contents:
     bytes: int
     manifest_sha256: str
     manifest_bytes: int
+    system_id: int
+    """Of the database cluster."""
+    weaknesses: tuple[str, ...] = ()
+    """Which files the backup needs that are there only once, and how to mend that."""
 
 
 def stanza(model: str, application: str) -> str:
@@ -79,12 +86,7 @@ def backups(store: ports.ObjectStore, stanza_name: str) -> list[Backup]:
     Raises:
         NotFound: there is no repository for this stanza.
     """
-    first, twin = _twins(stanza_name)
-    try:
-        sections = _info(store, first)
-    except (errors.NotFound, errors.UnexpectedAnswer):
-        # pgBackRest keeps an equal twin for the moment in which the first is rewritten.
-        sections = _info(store, twin)
+    sections = _info(store, stanza_name).sections
     history: Mapping[str, Any] = sections.get('db:history', {})
     found = [
         _backup(label, raw, history) for label, raw in sections.get('backup:current', {}).items()
@@ -92,32 +94,24 @@ def backups(store: ports.ObjectStore, stanza_name: str) -> list[Backup]:
     return sorted(found, key=lambda backup: backup.label)
 
 
-def damaged_info(store: ports.ObjectStore, stanza_name: str) -> str:
-    """Return what is wrong with `backup.info` or its twin, '' if nothing is: one is enough."""
-    # One answer that is garbled is no damage.
-    return _unsound(store, stanza_name) and _unsound(store, stanza_name)
-
-
-def _unsound(store: ports.ObjectStore, stanza_name: str) -> str:
-    wrong: dict[str, errors.CoordinatorError] = {}
-    for key in _twins(stanza_name):
-        try:
-            _info(store, key)
-        except (errors.NotFound, errors.UnexpectedAnswer) as error:
-            wrong[key] = error
-    if len(wrong) == 2 and all(isinstance(error, errors.NotFound) for error in wrong.values()):
+def weakness(store: ports.ObjectStore, stanza_name: str) -> str:
+    """Return what is wrong with one of `backup.info` and its copy, '' if nothing is."""
+    key = _info_key(stanza_name)
+    try:
+        found = _info(store, stanza_name)
+    except errors.NotFound:
         # Nothing was ever backed up there.
         return ''
-    return next(map(str, wrong.values()), '')
+    mended = ', and writes both anew with the next backup: run backup-all'
+    return pgbackrest_pairs.weakness(store, key, found, _LARGEST_INFO, mended=mended)
 
 
-def _twins(stanza_name: str) -> tuple[str, str]:
-    path = f'backup/{stanza_name}/backup.info'
-    return path, f'{path}.copy'
+def _info(store: ports.ObjectStore, stanza_name: str) -> pgbackrest_pairs.Found:
+    return pgbackrest_pairs.read(store, _info_key(stanza_name), _LARGEST_INFO)
 
 
-def _info(store: ports.ObjectStore, key: str) -> dict[str, dict[str, Any]]:
-    return pgbackrest_info.sound(store.get(key, limit=_LARGEST_INFO), key)
+def _info_key(stanza_name: str) -> str:
+    return f'backup/{stanza_name}/backup.info'
 
 
 def _backup(label: str, raw: Any, history: Mapping[str, Any]) -> Backup:
@@ -135,7 +129,9 @@ def _backup(label: str, raw: Any, history: Mapping[str, Any]) -> Backup:
             lsn_stop=str(raw.get('backup-lsn-stop') or ''),
             repository_bytes=int(raw['backup-info-repo-size']),
             database_bytes=int(raw['backup-info-size']),
-            archive=_formed(_ARCHIVE, f'{history[str(db_id)]["db-version"]}-{db_id}'),
+            archive=_formed(
+                pgbackrest_archive.FOLDER, f'{history[str(db_id)]["db-version"]}-{db_id}'
+            ),
         )
     except KeyError as error:
         raise errors.UnexpectedAnswer(f'backup.info lists {label} without {error}') from None
@@ -161,6 +157,40 @@ def first_full_after(store: ports.ObjectStore, stanza_name: str, after: str) -> 
     return None
 
 
+def manifest_of(
+    store: ports.ObjectStore, stanza_name: str, label: str
+) -> tuple[pgbackrest_pairs.Found, pgbackrest_archive.Cluster]:
+    """Return a backup's manifest, and the cluster that it is of.
+
+    Raises:
+        NotFound: neither the manifest nor its copy is there.
+        StepError: both are damaged, or of another backup.
+    """
+    key = _manifest_key(stanza_name, label)
+    found = pgbackrest_pairs.read(store, key, _LARGEST_MANIFEST)
+    if found.sections.get('backup', {}).get('backup-label') != label:
+        raise errors.StepError(f'{found.key} is not the manifest of {label}')
+    try:
+        database = found.sections['backup:db']
+        return found, pgbackrest_archive.Cluster(
+            int(database['db-system-id']), str(database['db-version'])
+        )
+    except (LookupError, TypeError, ValueError, OverflowError):
+        raise errors.UnexpectedAnswer(f'{found.key} is damaged at backup:db') from None
+
+
+def manifest_weakness(
+    store: ports.ObjectStore, stanza_name: str, label: str, found: pgbackrest_pairs.Found
+) -> str:
+    """Return what is wrong with one of a backup's manifest and its copy, '' if nothing is."""
+    key = _manifest_key(stanza_name, label)
+    return pgbackrest_pairs.weakness(store, key, found, _LARGEST_MANIFEST, equal=True)
+
+
+def _manifest_key(stanza_name: str, label: str) -> str:
+    return f'backup/{stanza_name}/{label}/backup.manifest'
+
+
 def verify(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> Contents:
     """Check that a full backup's objects are all there, in the size that its manifest says.
 
@@ -168,28 +198,34 @@ def verify(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> Conten
         StepError: names the first object that is missing or of another size, and the number.
     """
     folder = f'backup/{stanza_name}/{backup.label}'
-    raw = store.get(f'{folder}/backup.manifest', limit=_LARGEST_MANIFEST)
-    manifest = pgbackrest_info.sound(raw, f'{folder}/backup.manifest')
-    if manifest.get('backup', {}).get('backup-label') != backup.label:
-        raise errors.StepError(f'{folder}/backup.manifest is not the manifest of {backup.label}')
-    expected = list(_expected(folder, manifest))
+    found, cluster = manifest_of(store, stanza_name, backup.label)
+    expected = list(_expected(folder, found.sections))
     present = {item.key: item.size for item in store.list(f'{folder}/')}
     wrong = [
         f'{key} ({present.get(key, "missing")} instead of {size} bytes)'
         for key, size, exact in expected
         if key not in present or (present[key] != size if exact else present[key] < size)
     ]
-    wrong += _missing_wal(store, stanza_name, backup)
+    archive = pgbackrest_archive.of(store, stanza_name, cluster)
+    needed = pgbackrest_archive.wal_range(backup.wal_start, backup.wal_stop)
+    wrong += pgbackrest_archive.wrong(store, archive, needed)
     if wrong:
         raise errors.StepError(
-            f'{len(wrong)} object(s) of PostgreSQL backup {backup.label} are missing or of the '
-            f'wrong size, first {wrong[0]}'
+            f'{len(wrong)} object(s) of PostgreSQL backup {backup.label} are missing, of the '
+            f'wrong size or there twice, first {wrong[0]}'
         )
+    weaknesses = (
+        manifest_weakness(store, stanza_name, backup.label, found),
+        pgbackrest_archive.weakness(store, stanza_name, archive),
+        weakness(store, stanza_name),
+    )
     return Contents(
         objects=len(present),
         bytes=sum(present.values()),
-        manifest_sha256=hashlib.sha256(raw).hexdigest(),
-        manifest_bytes=len(raw),
+        manifest_sha256=found.sha256,
+        manifest_bytes=found.size,
+        system_id=cluster.system_id,
+        weaknesses=tuple(filter(None, weaknesses)),
     )
 
 
@@ -203,41 +239,3 @@ def _expected(folder: str, manifest: Mapping[str, Any]) -> Iterator[tuple[str, i
             yield f'{folder}/{file.key}', file.stored, True
     for key, end in bundles.items():
         yield f'{folder}/{key}', end, False
-
-
-def _missing_wal(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> list[str]:
-    """Return which WAL segments, without which the backup is not consistent, are not archived."""
-    archive = f'archive/{stanza_name}/{backup.archive}/'
-    wanted = list(wal_range(backup.wal_start, backup.wal_stop))
-    # One listing for each folder, which holds the 256 segments of a log. A checksum follows the
-    # segment's name; what has another sign behind it is the history of a backup that began there.
-    archived = {
-        item.key.rpartition('/')[2].partition('-')[0]
-        for folder in sorted({segment[:16] for segment in wanted})
-        for item in store.list(f'{archive}{folder}/')
-    }
-    return [
-        f'{archive}{segment[:16]}/{segment}-* (missing)'
-        for segment in wanted
-        if segment not in archived
-    ]
-
-
-def wal_range(start: str, stop: str) -> Iterator[str]:
-    """Yield the names of the WAL segments from start to stop, at the default size of 16 MiB.
-
-    A name is timeline, log and segment, eight hexadecimal digits each; a log has 256 segments.
-
-    Raises:
-        UnexpectedAnswer: they are more than any backup needs.
-    """
-    if not start or not stop:
-        return
-    timeline = stop[:8]
-    first, last = (int(name[8:16], 16) * 256 + int(name[16:24], 16) for name in (start, stop))
-    if last - first > _LONGEST_WAL:
-        raise errors.UnexpectedAnswer(
-            f'backup.info lists a backup with WAL from {start} to {stop}'
-        )
-    for number in range(first, last + 1):
-        yield f'{timeline}{number // 256:08X}{number % 256:08X}'

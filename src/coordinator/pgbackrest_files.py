@@ -45,8 +45,8 @@ class File:
     """Of these; older manifests have none."""
     compression: str
     """none, gz, lz4, zst, bz2, ZLIB or BLOCKS."""
-    size: int | None
-    """Of the file itself, if that is known."""
+    size: int
+    """Of the file itself."""
     sha1: str
     """Of the file itself."""
 

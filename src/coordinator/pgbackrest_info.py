@@ -16,20 +16,17 @@ _CLAIM = ('backrest', 'backrest-checksum')
 _EQUAL_SIGNS = 256
 """How many a file's name may hold: each is tried."""
 _ENCRYPTED = b'Salted__'
+# A name of a file may hold any bytes but a line's end.
+_ENCODING, _ODD_BYTES = 'utf-8', 'surrogateescape'
+_VALUES = json.JSONDecoder(strict=False)
+_ESCAPES = str.maketrans(
+    {'"': '\\"', '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\b': '\\b', '\f': '\\f'}
+)
+"""What pgBackRest escapes in JSON: every other control character it writes as it is."""
 
 
 class EncryptedRepository(errors.StepError):
     """Nothing in it can be read without pgBackRest and its passphrase."""
-
-
-def parse(content: bytes, source: str) -> dict[str, dict[str, Any]]:
-    """Read an info file or a manifest into section, key, value; `source` names it in errors.
-
-    Raises:
-        EncryptedRepository: the content is encrypted.
-        UnexpectedAnswer: it is not of that form.
-    """
-    return _parsed(content, source, None)
 
 
 def sound(content: bytes, source: str) -> dict[str, dict[str, Any]]:
@@ -40,7 +37,7 @@ def sound(content: bytes, source: str) -> dict[str, dict[str, Any]]:
         UnexpectedAnswer: it is not of that form, or was changed since it was written.
     """
     own = Checksum()
-    sections = _parsed(content, source, own)
+    sections = parse(content, source, own)
     if not own.fits:
         raise errors.UnexpectedAnswer(
             f'{source} was changed after it was written: its own checksum does not fit'
@@ -48,7 +45,18 @@ def sound(content: bytes, source: str) -> dict[str, dict[str, Any]]:
     return sections
 
 
-def _parsed(content: bytes, source: str, own: Checksum | None) -> dict[str, dict[str, Any]]:
+def parse(content: bytes, source: str, own: Checksum | None = None) -> dict[str, dict[str, Any]]:
+    """Read an info file or a manifest into section, key, value.
+
+    Args:
+        content: the whole file.
+        source: names it in errors.
+        own: takes every line.
+
+    Raises:
+        EncryptedRepository: the content is encrypted.
+        UnexpectedAnswer: it is not of that form.
+    """
     if content.startswith(_ENCRYPTED):
         raise EncryptedRepository(
             'the pgBackRest repository is encrypted (repo-cipher-type): only pgBackRest reads it'
@@ -57,7 +65,7 @@ def _parsed(content: bytes, source: str, own: Checksum | None) -> dict[str, dict
     name, section = '', dict[str, Any]()
     try:
         # A file's name may hold any line separator but the one that pgBackRest writes.
-        for line in content.decode().split('\n'):
+        for line in text(content).split('\n'):
             if line.startswith('[') and line.endswith(']'):
                 name = line[1:-1]
                 section = sections.setdefault(name, {})
@@ -71,6 +79,11 @@ def _parsed(content: bytes, source: str, own: Checksum | None) -> dict[str, dict
     return sections
 
 
+def text(content: bytes) -> str:
+    """Return lines of a file as text; bytes that are none become lone surrogates."""
+    return content.decode(_ENCODING, _ODD_BYTES)
+
+
 def entry(line: str) -> tuple[str, Any]:
     """Split at the first `=` with JSON behind it: a file's name may hold `=` as well."""
     at = line.find('=')
@@ -78,7 +91,7 @@ def entry(line: str) -> tuple[str, Any]:
         if at < 0:
             break
         try:
-            return line[:at], json.loads(line[at + 1 :])
+            return line[:at], _VALUES.decode(line[at + 1 :])
         except ValueError:
             at = line.find('=', at + 1)
     raise ValueError(line[:80])
@@ -88,7 +101,8 @@ class Checksum:
     """Compares a file with its own checksum.
 
     That is the SHA-1 of one JSON object of all sections, keys and values, in the file's order and
-    as they stand there, without white space and without the checksum itself.
+    as they stand there, without white space and without the checksum itself. In keys only what
+    JSON has a short escape for is escaped (`infoSave` and `jsonWriteStr` of pgBackRest).
     """
 
     def __init__(self) -> None:
@@ -107,8 +121,8 @@ class Checksum:
         else:
             before = f'"{section}":{{' if not self._section else f'}},"{section}":{{'
             self._section = section
-        name = json.dumps(key, ensure_ascii=False)
-        self._sha1.update(f'{before}{name}:{written}'.encode())
+        name = key.translate(_ESCAPES)
+        self._sha1.update(f'{before}"{name}":{written}'.encode(_ENCODING, _ODD_BYTES))
 
     @property
     def fits(self) -> bool:

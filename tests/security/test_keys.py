@@ -12,7 +12,17 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from coordinator import catalogue, errors, keys, maas_backup, manifest, pgbackrest, ports, s3
+from coordinator import (
+    catalogue,
+    errors,
+    keys,
+    maas_backup,
+    manifest,
+    pgbackrest,
+    pgbackrest_archive,
+    ports,
+    s3,
+)
 from rehearsal import memory_store
 from tests import charm_states, examples, stores
 from tests.security import hostile
@@ -238,7 +248,7 @@ def test_backup_info_lists_labels_archives_and_segments_only(text: str):
 
 def test_wal_of_more_segments_than_there_can_be_is_not_looked_for():
     with pytest.raises(errors.UnexpectedAnswer, match='lists a backup with WAL from'):
-        list(pgbackrest.wal_range('00000001' + '0' * 16, '00000001' + 'F' * 16))
+        list(pgbackrest_archive.wal_range('00000001' + '0' * 16, '00000001' + 'F' * 16))
 
 
 @hypothesis.given(BAD.filter(lambda text: '/' not in text and len(text.encode()) < 900))

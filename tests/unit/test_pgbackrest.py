@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from coordinator import errors, pgbackrest, pgbackrest_info
+from coordinator import errors, pgbackrest, pgbackrest_archive, pgbackrest_info
+from coordinator.integrity import check, info_file
 from rehearsal import memory_store
 from rehearsal.standins import pgbackrest as standin
 
 STANZA = 'maas.postgresql'
 LABEL = '20260822-102000F'
 FOLDER = f'backup/{STANZA}/{LABEL}'
+MANIFEST = f'{FOLDER}/backup.manifest'
+ARCHIVE_INFO = f'archive/{STANZA}/archive.info'
+SYSTEM_ID = 7710909084746483203
+SEGMENT = '000000010000000000000003'
 
 
 class Repository:
@@ -29,9 +35,21 @@ class Repository:
             'backup:current': {entry['label']: entry for entry in entries},
             'db:history': {'1': {'db-version': '14'}, '2': {'db-version': '16'}},
         }
+        self.write_pair(f'backup/{STANZA}/backup.info', sections)
+        self.write_archive_info()
+
+    def write_archive_info(self, system_id: int = SYSTEM_ID, version: str = '16') -> None:
+        """Write archive.info and its twin: the second cluster is the one that is backed up."""
+        clusters = {
+            '1': {'db-id': 6, 'db-version': '14'},
+            '2': {'db-id': system_id, 'db-version': version},
+        }
+        self.write_pair(ARCHIVE_INFO, {'db:history': clusters})
+
+    def write_pair(self, key: str, sections: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write a file and its twin."""
         for twin in ('', '.copy'):
-            key = f'backup/{STANZA}/backup.info{twin}'
-            self.store.put(key, rendered(sections))
+            self.store.put(f'{key}{twin}', rendered(sections))
 
     def write_manifest(
         self,
@@ -42,20 +60,28 @@ class Repository:
         """Write the manifest of the backup."""
         sections = {
             'backup': {'backup-label': LABEL, **({'backup-bundle': True} if bundles else {})},
+            'backup:db': {'db-id': 2, 'db-system-id': SYSTEM_ID, 'db-version': '16'},
             'backup:option': {'option-compress-type': compression},
             'target:file': files,
         }
-        self.store.put(f'{FOLDER}/backup.manifest', rendered(sections))
+        self.store.put(MANIFEST, rendered(sections))
 
     def store_objects(self, **sizes: int) -> None:
         """Store objects of the backup by name below its folder."""
         for name, size in sizes.items():
             self.store.put(f'{FOLDER}/{name}', bytes(size))
 
-    def archive(self, segment: str, archive: str = '16-2') -> None:
+    def archive(
+        self,
+        segment: str,
+        archive: str = '16-2',
+        sha1: str = 'beef' * 10,
+        suffix: str = '.gz',
+        content: bytes = b'wal',
+    ) -> None:
         """Archive a WAL segment."""
         folder = f'archive/{STANZA}/{archive}/{segment[:16]}'
-        self.store.put(f'{folder}/{segment}-{"c0ffee" * 7}.gz', b'wal')
+        self.store.put(f'{folder}/{segment}-{sha1}{suffix}', content)
 
 
 def rendered(sections: Mapping[str, Mapping[str, Any]]) -> bytes:
@@ -80,6 +106,16 @@ def entry(label: str = LABEL, type: str = 'full', **changes: Any) -> dict[str, A
         'db-id': 2,
     }
     return found | {name.replace('_', '-'): value for name, value in changes.items()}
+
+
+Reads = Callable[[bytes, str], object]
+
+
+def by_lines(content: bytes, source: str) -> None:
+    """Read an info file as deep verification does."""
+    looked = info_file.InfoFile()
+    looked.feed(content)
+    looked.finish()
 
 
 @pytest.fixture
@@ -141,6 +177,39 @@ def test_names_of_files_may_hold_any_character_but_a_newline(name: str):
     assert found == {'target:file': {name: {'size': 5}}}
 
 
+@pytest.mark.parametrize(
+    'name',
+    [
+        b'a\x01b',
+        b'a\x1b[1mb',
+        b'a\x7fb',
+        b'gr\xfc\xdfe',
+        b'\t\x08\x0c\r\x0b',
+        b'"q"\\',
+        'größe'.encode(),
+    ],
+)
+@pytest.mark.parametrize('read', [pgbackrest_info.sound, by_lines], ids=['whole', 'by lines'])
+def test_a_name_of_any_bytes_leaves_a_file_sound(name: bytes, read: Reads):
+    # The checksum as pgBackRest computes it: only what has a short escape is escaped.
+    escaped = name.replace(b'\\', b'\\\\')
+    for sign, short in zip(b'"\n\r\t\b\f', b'"nrtbf', strict=True):
+        escaped = escaped.replace(bytes([sign]), b'\\' + bytes([short]))
+    checksum = hashlib.sha1(b'{"target:file":{"' + escaped + b'":{"size":5}}}').hexdigest()
+    content = b'[target:file]\n%s={"size":5}\n\n[backrest]\nbackrest-checksum="%s"\n'
+    whole = content % (name, checksum.encode())
+
+    read(whole, 'it')
+
+    with pytest.raises((errors.UnexpectedAnswer, check.Damaged), match='checksum does not fit'):
+        read(whole.replace(b':5', b':6'), 'it')
+
+
+def test_the_stand_in_writes_names_of_any_bytes_as_pgbackrest_does():
+    content = rendered({'target:file': {'a\x01\t"b': {'size': 5}}})
+    assert pgbackrest_info.sound(content, 'it')['target:file'] == {'a\x01\t"b': {'size': 5}}
+
+
 def test_values_may_hold_what_separates_keys():
     found = pgbackrest_info.parse(b'[a]\nb="x={y"\nc={"path":"/srv/a={b"}\n', 'backup.info')
     assert found == {'a': {'b': 'x={y', 'c': {'path': '/srv/a={b'}}}
@@ -148,7 +217,7 @@ def test_values_may_hold_what_separates_keys():
 
 @pytest.mark.parametrize(
     'content',
-    [b'[a]\nb=', b'[a]\nb={"c":', b'[a]\nno separator', b'\x00\x01', b'[a]\n\xff="b"\n'],
+    [b'[a]\nb=', b'[a]\nb={"c":', b'[a]\nno separator', b'\x00\x01'],
 )
 def test_a_damaged_file_is_named_as_such(content: bytes):
     with pytest.raises(errors.UnexpectedAnswer, match=r'backup\.info is damaged near'):
@@ -236,11 +305,11 @@ def test_one_damaged_or_missing_twin_is_named_where_there_is_a_repository(
 ):
     repository.list_backups(entry())
     key = f'backup/{STANZA}/backup.info'
-    assert pgbackrest.damaged_info(repository.store, STANZA) == ''
+    assert pgbackrest.weakness(repository.store, STANZA) == ''
     repository.store.delete(f'{key}.copy')
-    assert f'{key}.copy' in pgbackrest.damaged_info(repository.store, STANZA)
+    assert f'{key}.copy' in pgbackrest.weakness(repository.store, STANZA)
     repository.store.delete(key)
-    assert pgbackrest.damaged_info(repository.store, STANZA) == ''
+    assert pgbackrest.weakness(repository.store, STANZA) == ''
 
 
 def test_s3_that_is_away_is_no_missing_repository(repository: Repository):
@@ -341,7 +410,8 @@ def test_missing_objects_and_wrong_sizes_are_counted_and_the_first_is_named(
     with pytest.raises(errors.StepError) as caught:
         verify(repository)
     assert str(caught.value) == (
-        f'2 object(s) of PostgreSQL backup {LABEL} are missing or of the wrong size, first '
+        f'2 object(s) of PostgreSQL backup {LABEL} are missing, of the wrong size or there '
+        f'twice, first '
         f'{FOLDER}/pg_data/b.gz (11 instead of 10 bytes)'
     )
 
@@ -394,7 +464,7 @@ def test_wal_over_several_folders_takes_one_listing_each(repository: Repository)
     repository.write_manifest({})
     start, stop = '0000000100000002000000FE', '000000010000000400000001'
     repository.list_backups(entry(backup_archive_start=start, backup_archive_stop=stop))
-    for segment in pgbackrest.wal_range(start, stop):
+    for segment in pgbackrest_archive.wal_range(start, stop):
         repository.archive(segment)
     (backup,) = listed(repository)
 
@@ -408,11 +478,139 @@ def test_wal_over_several_folders_takes_one_listing_each(repository: Repository)
     assert spread == requests() + 2
 
 
+@pytest.mark.parametrize(
+    ('content', 'said'),
+    [(None, 'missing'), (b'[db]\nhalf a li', 'damaged'), (b'', 'was changed after')],
+)
+def test_a_backup_without_a_sound_archive_info_cannot_be_restored(
+    repository: Repository, content: bytes | None, said: str
+):
+    repository.write_manifest({})
+    verify(repository)
+    for twin in ('', '.copy'):
+        if content is None:
+            repository.store.delete(f'{ARCHIVE_INFO}{twin}')
+        else:
+            repository.store.put(f'{ARCHIVE_INFO}{twin}', content)
+    (backup,) = listed(repository)
+
+    with pytest.raises(errors.StepError, match=rf'archive\.info and its copy .*{said}'):
+        pgbackrest.verify(repository.store, STANZA, backup)
+
+
+@pytest.mark.parametrize('other', [{'system_id': 7}, {'version': '15'}])
+def test_an_archive_info_of_another_cluster_is_refused(
+    repository: Repository, other: dict[str, Any]
+):
+    repository.write_manifest({})
+    verify(repository)
+    repository.write_archive_info(**other)
+    (backup,) = listed(repository)
+
+    with pytest.raises(errors.StepError, match=rf'archive\.info is of .*{SYSTEM_ID}'):
+        pgbackrest.verify(repository.store, STANZA, backup)
+
+
+@pytest.mark.parametrize('key', [MANIFEST, ARCHIVE_INFO, f'backup/{STANZA}/backup.info'])
+@pytest.mark.parametrize('content', [b'[backup]\nhalf a li', b'\xff\xfe\x00', b'', None])
+@pytest.mark.parametrize('damaged', ['', '.copy'])
+def test_one_damaged_twin_is_a_weakness_that_is_named(
+    repository: Repository, key: str, content: bytes | None, damaged: str
+):
+    repository.write_manifest({})
+    repository.store.put(f'{MANIFEST}.copy', repository.store.get(MANIFEST))
+    assert verify(repository).weaknesses == ()
+    if content is None:
+        repository.store.delete(f'{key}{damaged}')
+    else:
+        repository.store.put(f'{key}{damaged}', content)
+    (backup,) = listed(repository)
+
+    (weakness,) = pgbackrest.verify(repository.store, STANZA, backup).weaknesses
+
+    assert f'{key}{damaged}' in weakness
+    assert 'pgBackRest reads its twin' in weakness
+    if 'run backup-all' not in weakness:
+        pair = '{,.copy}' if damaged else '{.copy,}'
+        assert weakness.endswith(f'aws s3 cp s3://backups/postgresql/{key}{pair}')
+
+
+def test_a_copy_of_another_manifest_is_a_weakness(repository: Repository):
+    repository.write_manifest({})
+    repository.store.put(f'{MANIFEST}.copy', rendered({'backup': {'backup-label': 'another'}}))
+
+    (weakness,) = verify(repository).weaknesses
+
+    assert weakness.startswith(f'{MANIFEST}.copy is no copy of {MANIFEST}')
+
+
+class GarblingStore(memory_store.MemoryStore):
+    """Cuts an answer off once for each key."""
+
+    def __init__(self, bucket: memory_store.MemoryBucket, *keys: str):
+        super().__init__(bucket, 'postgresql')
+        self.left = list(keys)
+
+    def get(self, key: str, limit: int = 1 << 20) -> bytes:
+        content = super().get(key, limit)
+        if key not in self.left:
+            return content
+        self.left.remove(key)
+        return content[:-9]
+
+
+def test_an_answer_that_is_garbled_once_is_no_damage(repository: Repository):
+    repository.write_manifest({})
+    repository.store.put(f'{MANIFEST}.copy', repository.store.get(MANIFEST))
+    garbling = GarblingStore(
+        repository.store.bucket, MANIFEST, f'{MANIFEST}.copy', ARCHIVE_INFO, f'{ARCHIVE_INFO}.copy'
+    )
+    repository.store = garbling
+    assert verify(repository).weaknesses == ()
+    assert garbling.left == []
+
+
+def test_a_segment_with_two_contents_is_refused_as_pgbackrest_does(repository: Repository):
+    repository.write_manifest({})
+    repository.archive(SEGMENT, sha1='cafe' * 10)
+    with pytest.raises(errors.StepError, match=rf'{SEGMENT}-\* \(2 objects with different'):
+        verify(repository)
+
+
+def test_a_segment_with_one_content_in_two_objects_is_right(repository: Repository):
+    repository.write_manifest({})
+    repository.archive(SEGMENT, suffix='.zst')
+    assert verify(repository).weaknesses
+
+
+def test_a_segment_of_no_bytes_is_found_in_the_listing(repository: Repository):
+    repository.write_manifest({})
+    repository.list_backups(entry())
+    repository.archive(SEGMENT, content=b'')
+    (backup,) = listed(repository)
+    with pytest.raises(errors.StepError, match=rf'{SEGMENT}-\* \(an object of 0 bytes\)'):
+        pgbackrest.verify(repository.store, STANZA, backup)
+
+
+def test_wal_is_looked_for_in_every_folder_of_the_cluster(repository: Repository):
+    # The stanza was upgraded, and the upgrade was taken back.
+    repository.write_manifest({})
+    repository.list_backups(entry())
+    cluster = {'db-id': SYSTEM_ID, 'db-version': '16'}
+    repository.write_pair(ARCHIVE_INFO, {'db:history': {'2': cluster, '4': cluster}})
+    repository.archive(SEGMENT, '16-4')
+    (backup,) = listed(repository)
+    pgbackrest.verify(repository.store, STANZA, backup)
+    repository.archive(SEGMENT, '16-2', sha1='cafe' * 10)
+    with pytest.raises(errors.StepError, match=r'2 objects with different content'):
+        pgbackrest.verify(repository.store, STANZA, backup)
+
+
 # --- WAL -----------------------------------------------------------------------------------------
 
 
 def segments(start: str, stop: str) -> list[str]:
-    return list(pgbackrest.wal_range(start, stop))
+    return list(pgbackrest_archive.wal_range(start, stop))
 
 
 def test_one_segment_is_a_range():

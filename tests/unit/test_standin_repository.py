@@ -185,6 +185,42 @@ def test_the_copy_is_read_when_the_list_is_damaged(
     assert list(repo.rows()) == [label]
 
 
+@pytest.mark.parametrize('damage', [b'[backrest]\n', None])
+def test_the_copy_of_a_manifest_or_of_archive_info_is_enough(
+    store: memory_store.MemoryStore, repo: repository.Repository, damage: bytes | None
+):
+    label = repo.back_up(taken(machines=['able-ant']))
+    for key in (f'{FOLDER}/{label}/backup.manifest', 'archive/maas.postgresql/archive.info'):
+        if damage is None:
+            store.delete(key)
+        else:
+            store.put(key, damage)
+
+    assert repo.restore(label).database == {'machines': ['able-ant']}
+
+
+def test_nothing_is_restored_without_archive_info(
+    store: memory_store.MemoryStore, repo: repository.Repository
+):
+    label = repo.back_up(taken())
+    for twin in ('', '.copy'):
+        store.delete(f'archive/maas.postgresql/archive.info{twin}')
+
+    with pytest.raises(pgbackrest.DamagedError, match=r'archive\.info'):
+        repo.restore(label)
+
+
+def test_a_segment_that_is_there_twice_is_not_restored(
+    store: memory_store.MemoryStore, repo: repository.Repository
+):
+    label = repo.back_up(taken())
+    segment = repo.rows()[label]['backup-archive-stop']
+    store.put(f'{CLUSTER.archive}/{segment[:16]}/{segment}-{"cafe" * 10}.gz', b'')
+
+    with pytest.raises(pgbackrest.DamagedError, match='duplicates found'):
+        repo.restore(label)
+
+
 def test_the_stanza_of_another_cluster_shows_by_its_system_id(
     store: memory_store.MemoryStore, repo: repository.Repository
 ):

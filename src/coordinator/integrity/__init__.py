@@ -7,7 +7,8 @@
     pace         how fast it goes, and how long it will take
     contents     what is to be read of a backup set, and what each object should hold
     archives     maas-region's objects: gzip, tar, JSON, ids
-    database     pgBackRest's objects: files and WAL, decompressed, against their SHA-1
+    database     pgBackRest's objects: files, decompressed, against their SHA-1
+    wal          segments of WAL, against the SHA-1 in their name and the name itself
     info_file    pgBackRest's manifests, against their own checksum
     decompression   the one place that knows the libraries for it
 

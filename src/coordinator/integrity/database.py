@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
@@ -12,18 +11,16 @@ from coordinator import (
     checksums,
     manifest,
     pgbackrest,
+    pgbackrest_archive,
     pgbackrest_files,
-    pgbackrest_info,
+    pgbackrest_pairs,
     plain,
     ports,
 )
-from coordinator.integrity import check, decompression, info_file
+from coordinator.integrity import check, decompression, info_file, wal
 
-_LARGEST_MANIFEST = 128 << 20
 _MOST_NAMED = 3
 """Damaged files of one object that are named."""
-_WAL = re.compile(r'([0-9A-F]{24})-([0-9a-f]{40})(|\.gz|\.lz4|\.zst|\.bz2)')
-_KINDS = {suffix: kind for kind, suffix in pgbackrest_files.SUFFIXES.items()}
 
 
 def objects(store: ports.ObjectStore, part: manifest.PostgreSQL) -> list[check.Object]:
@@ -34,13 +31,12 @@ def objects(store: ports.ObjectStore, part: manifest.PostgreSQL) -> list[check.O
 
     Raises:
         EncryptedRepository: nothing in it can be looked into.
-        UnexpectedAnswer: the backup's manifest is damaged.
+        StepError: the backup's manifest and its copy are missing or damaged, or `archive.info` is.
     """
     folder = f'backup/{part.stanza}/{part.label}'
-    source = f'{folder}/backup.manifest'
-    listed = pgbackrest_info.parse(store.get(source, limit=_LARGEST_MANIFEST), source)
+    listed, cluster = pgbackrest.manifest_of(store, part.stanza, part.label)
     kept: defaultdict[str, list[pgbackrest_files.File]] = defaultdict(list)
-    for file in pgbackrest_files.files(listed, source):
+    for file in pgbackrest_files.files(listed.sections, listed.key):
         kept[file.key].append(file)
     sizes = {item.key: item.size for item in store.list(f'{folder}/')}
     found = [
@@ -53,34 +49,28 @@ def objects(store: ports.ObjectStore, part: manifest.PostgreSQL) -> list[check.O
         for key, files in kept.items()
     ]
     recorded = checksums.parse(f'sha256:{part.manifest.sha256}')
+    # One that pgBackRest can do without is `pgbackrest.verify`'s to name.
+    alone = pgbackrest.manifest_weakness(store, part.stanza, part.label, listed)
+    source = f'{folder}/backup.manifest'
     found += [
-        check.Object(store, key, sizes[key], [recorded] if recorded else [], info_file.InfoFile)
-        for key in (source, f'{source}.copy')
-        if key in sizes
+        check.Object(store, key, listed.size, [recorded] if recorded else [], info_file.InfoFile)
+        for key in ([listed.key] if alone else [source, pgbackrest_pairs.copy_of(source)])
     ]
-    return [*found, *_wal(store, part)]
+    return [*found, *_wal(store, part, cluster)]
 
 
-def _wal(store: ports.ObjectStore, part: manifest.PostgreSQL) -> Iterator[check.Object]:
-    wanted = set(pgbackrest.wal_range(part.wal_start, part.wal_stop))
-    for folder in sorted({segment[:16] for segment in wanted}):
-        for item in store.list(f'archive/{part.stanza}/{part.archive}/{folder}/'):
-            name = _WAL.fullmatch(item.key.rpartition('/')[2])
-            if name is not None and name[1] in wanted:
-                segment = pgbackrest_files.File(
-                    name=name[1],
-                    key=item.key,
-                    bundled=False,
-                    offset=0,
-                    stored=item.size,
-                    stored_sha1='',
-                    compression=_KINDS[name[3]],
-                    size=None,
-                    sha1=name[2],
-                )
-                yield check.Object(
-                    store, item.key, item.size, check=functools.partial(Files, [segment])
-                )
+def _wal(
+    store: ports.ObjectStore, part: manifest.PostgreSQL, cluster: pgbackrest_archive.Cluster
+) -> Iterator[check.Object]:
+    archive = pgbackrest_archive.of(store, part.stanza, cluster)
+    wanted = list(pgbackrest_archive.wal_range(part.wal_start, part.wal_stop))
+    timelines = pgbackrest_archive.timelines(store, archive, wanted)
+    for name, kept in pgbackrest_archive.segments(store, archive, wanted).items():
+        for segment in kept:
+            expected = wal.Expected(segment, timelines[name], cluster.system_id)
+            yield check.Object(
+                store, segment.key, segment.size, check=functools.partial(wal.Segment, expected)
+            )
 
 
 class Files:
@@ -167,7 +157,7 @@ class _Content:
         self._sha1.update(content)
         self._size += len(content)
         size, _ = self._expected
-        if size is not None and self._size > size:
+        if self._size > size:
             # However much more there is, it need not be looked at.
             raise check.Damaged(f'is larger than {size} bytes')
 
@@ -188,7 +178,7 @@ class _Content:
         if self.damage:
             return self.damage
         size, sha1 = self._expected
-        if size not in (None, self._size):
+        if self._size != size:
             return f'has {self._size} bytes instead of {size}'
         if self._file.compression == pgbackrest_files.BLOCKS and not sha1:
             return ''

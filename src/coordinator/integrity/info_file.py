@@ -25,7 +25,7 @@ class InfoFile:
 
     def _line(self, line: bytes) -> None:
         try:
-            text = line.decode()
+            text = pgbackrest_info.text(line)
             if text.startswith('[') and text.endswith(']'):
                 self._section = text[1:-1]
             elif text:

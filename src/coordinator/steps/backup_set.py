@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from coordinator import (
     VERSION,
@@ -33,12 +34,15 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     if (found.size, found.etag) != (sealed.size, sealed.etag):
         raise errors.StepError(f'{sealed.key} is not the object that was stored: who changed it?')
     passwords.check_unchanged(op, world)
+    maas = _maas(op, world)
+    postgresql_part, weaknesses = _postgresql(op, world)
     return step.Done(
         {
-            MAAS: _maas(op, world).model_dump_json(by_alias=True),
-            POSTGRESQL: _postgresql(op, world).model_dump_json(by_alias=True),
+            MAAS: maas.model_dump_json(by_alias=True),
+            POSTGRESQL: postgresql_part.model_dump_json(by_alias=True),
             VERIFIED: operation.stamp(world.now()),
-        }
+        },
+        left='; '.join(weaknesses),
     )
 
 
@@ -68,7 +72,10 @@ def _object(found: ports.StoredObject) -> manifest.Object:
     )
 
 
-def _postgresql(op: operation.Operation, world: ports.World) -> manifest.PostgreSQL:
+def _postgresql(
+    op: operation.Operation, world: ports.World
+) -> tuple[manifest.PostgreSQL, Sequence[str]]:
+    """Return the database part, and which files it needs that are there only once."""
     store, label = world.postgresql_store, op.fact(postgresql.LABEL)
     stanza = postgresql.stanza(op, world)
     listed = {backup.label: backup for backup in pgbackrest.backups(store, stanza)}
@@ -79,7 +86,7 @@ def _postgresql(op: operation.Operation, world: ports.World) -> manifest.Postgre
         )
     backup = listed[label]
     contents = pgbackrest.verify(store, stanza, backup)
-    return manifest.PostgreSQL(
+    part = manifest.PostgreSQL(
         charm=checks.remembered_charm(op, op.settings.postgresql),
         backup_id=backup.id,
         label=label,
@@ -99,6 +106,7 @@ def _postgresql(op: operation.Operation, world: ports.World) -> manifest.Postgre
             sha256=contents.manifest_sha256,
         ),
     )
+    return part, contents.weaknesses
 
 
 def place(store: ports.ObjectStore) -> manifest.Place:

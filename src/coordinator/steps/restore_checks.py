@@ -5,6 +5,7 @@ The same checks are the first step of restore-all and what it prints without `co
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 
@@ -116,7 +117,7 @@ def restore_checks(
         yield checks.made('passwords', lambda: _passwords(wanted, parameters, config, world))
     yield _verification(wanted, world)
     yield checks.made('maas-objects', lambda: _maas_objects(wanted, world))
-    yield checks.made('postgresql-objects', lambda: set_checks.postgresql_objects(wanted, world))
+    yield _postgresql_objects(wanted, world)
     yield checks.made('postgresql-path', lambda: _path(wanted, parameters, world))
 
 
@@ -275,6 +276,22 @@ def _verification(wanted: manifest.Manifest, world: ports.World) -> checks.Check
 def _maas_objects(wanted: manifest.Manifest, world: ports.World) -> str:
     verified = catalogue.standing(world.maas_store, wanted.backup_id)
     return set_checks.maas_objects(wanted, world, verified)
+
+
+def _postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> checks.Check:
+    """Check the database backup; one that rests on one of two files can be restored."""
+    weak: list[str] = []
+
+    def look() -> str:
+        found = set_checks.postgresql_objects(wanted, world)
+        weak.extend(found.weaknesses)
+        return found.sentence
+
+    made = checks.made('postgresql-objects', look)
+    if not weak:
+        return made
+    sentence = '; '.join([made.sentence, *weak])
+    return dataclasses.replace(made, outcome=checks.WARNING, sentence=sentence)
 
 
 def _path(wanted: manifest.Manifest, parameters: Mapping[str, str], world: ports.World) -> str:

@@ -6,8 +6,9 @@ StepError with what is wrong; nothing but small objects is read.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from coordinator import (
     catalogue,
@@ -16,10 +17,21 @@ from coordinator import (
     manifest,
     operation,
     pgbackrest,
+    pgbackrest_pairs,
     ports,
     verification,
 )
 from coordinator.steps import checks
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What a look at a set has shown, in sentences."""
+
+    wrong: Sequence[str]
+    """Why it cannot be restored; empty if all is as it was."""
+    weak: Sequence[str]
+    """Which files it needs that are there only once."""
 
 
 def findings(
@@ -28,8 +40,8 @@ def findings(
     world: ports.World,
     *,
     contents_follow: bool = False,
-) -> list[str]:
-    """Return what is wrong with a set, in sentences; none if all is as it was.
+) -> Findings:
+    """Return what is wrong with a set.
 
     Args:
         wanted: the set's manifest.
@@ -41,6 +53,7 @@ def findings(
         TransientError: S3 does not answer.
         StoreRefused: S3 refuses to be looked at: nothing is known of the set.
     """
+    weak: list[str] = []
     looks: tuple[Callable[[], object], ...] = (
         lambda: sealed(wanted, repository),
         lambda: maas_objects(
@@ -49,17 +62,17 @@ def findings(
             catalogue.standing(repository, wanted.backup_id),
             etags=not contents_follow,
         ),
-        lambda: postgresql_objects(wanted, world),
+        lambda: weak.extend(postgresql_objects(wanted, world).weaknesses),
     )
-    found: list[str] = []
+    wrong: list[str] = []
     for look in looks:
         try:
             look()
         except errors.StoreRefused:
             raise
         except errors.StepError as error:
-            found.append(str(error))
-    return found
+            wrong.append(str(error))
+    return Findings(wrong, weak)
 
 
 def sealed(wanted: manifest.Manifest, store: ports.ObjectStore) -> None:
@@ -89,34 +102,43 @@ def postgresql_store(wanted: manifest.Manifest, world: ports.World) -> ports.Obj
     An earlier restore has given PostgreSQL a new path; the set stays where it was.
     """
     here = world.postgresql_store
-    if _holds(here, wanted.postgresql.manifest):
+    item = wanted.postgresql.manifest
+    # Either is enough for pgBackRest.
+    pair = (item, item.model_copy(update={'key': pgbackrest_pairs.copy_of(item.key)}))
+    if _holds(here, *pair):
         return here
     place = wanted.postgresql.place
     there = world.postgresql_store_at(place.bucket, place.path)
-    return _on_that_server(there, place, wanted.postgresql.manifest)
+    return _on_that_server(there, place, *pair)
 
 
 def _on_that_server(
-    store: ports.ObjectStore, place: manifest.Place, item: manifest.Object
+    store: ports.ObjectStore, place: manifest.Place, *items: manifest.Object
 ) -> ports.ObjectStore:
     """Return a store, unless it seems to be of the same name on another server.
 
     Raises:
         StoreRefused: nothing can be known of what lies elsewhere.
     """
-    if place.endpoint and place.endpoint != store.place['endpoint'] and not _holds(store, item):
+    elsewhere = place.endpoint and place.endpoint != store.place['endpoint']
+    if elsewhere and not _holds(store, *items):
         raise errors.StoreRefused(
-            f'{item.key} lies in {place.bucket}/{place.path} at {place.endpoint}, and '
+            f'{items[0].key} lies in {place.bucket}/{place.path} at {place.endpoint}, and '
             f'only {store.place["endpoint"] or "AWS"} can be reached: aim the s3-integrator there'
         )
     return store
 
 
-def _holds(store: ports.ObjectStore, item: manifest.Object) -> bool:
+def _holds(store: ports.ObjectStore, *items: manifest.Object) -> bool:
+    """Whether one of several objects is there, in its size."""
+    return any(_size(store, item.key) == item.size for item in items)
+
+
+def _size(store: ports.ObjectStore, key: str) -> int | None:
     try:
-        return store.head(item.key).size == item.size
+        return store.head(key).size
     except errors.NotFound:
-        return False
+        return None
 
 
 def maas_objects(
@@ -169,8 +191,18 @@ def maas_objects(
     return f'the files backup is in {checks.where(store)}, whole'
 
 
-def postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> str:
-    """Look whether the database backup is there as it was verified; say where."""
+@dataclasses.dataclass(frozen=True)
+class Database:
+    """A database backup that can be restored."""
+
+    sentence: str
+    """Says where it is."""
+    weaknesses: Sequence[str]
+    """Which files it needs that are there only once."""
+
+
+def postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> Database:
+    """Check that the database backup is there as it was verified."""
     part, store = wanted.postgresql, postgresql_store(wanted, world)
     try:
         listed = {backup.label: backup for backup in pgbackrest.backups(store, part.stanza)}
@@ -194,4 +226,6 @@ def postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> str:
             f'{part.manifest.key} in {checks.where(store)} is not the one that was verified: it '
             'was changed, do not restore from it'
         )
-    return f'the database backup {part.label} is in {checks.where(store)}, whole'
+    return Database(
+        f'the database backup {part.label} is in {checks.where(store)}, whole', contents.weaknesses
+    )

@@ -14,7 +14,7 @@ from coordinator import (
     figures,
     manifest,
     operation,
-    pgbackrest,
+    plain,
     ports,
     retention,
     step,
@@ -31,6 +31,8 @@ _WRONG, _TOLD = 'sets-not-right', 'first-finding'
 _TALLY, _READ, _SINCE = 'tally', 'read-bytes', 'read-since'
 """Facts: what was read of the set in hand, how much of it when its reading was begun last, and
 when it had come so far."""
+_WEAK = 'set-weak'
+"""Fact: which file the first set that rests on one of two files rests on."""
 _DOUBTED = 'set-doubted'
 """Fact: the set that did not look right once, and when."""
 _PATIENCE = 60
@@ -124,11 +126,11 @@ def _verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     if reading is not None and reading.running:
         return _progress(op, reading)
     # Before it is read, before it is read on, and when it was read: WAL may have gone meanwhile.
-    wrong = set_checks.findings(found, store, world, contents_follow=whole)
-    if reading is not None and reading.ended and not wrong:
-        return _verified(op, world, store, _read(world, reading))
-    if wrong or not whole:
-        return _looked_at(op, world, store, found, wrong)
+    looked = set_checks.findings(found, store, world, contents_follow=whole)
+    if reading is not None and reading.ended and not looked.wrong:
+        return _verified(op, world, store, _read(world, reading), looked.weak)
+    if looked.wrong or not whole:
+        return _looked_at(op, world, store, found, looked.wrong, looked.weak)
     return _begin_reading(op, world, store, found, reading)
 
 
@@ -211,6 +213,7 @@ def _looked_at(
     store: ports.ObjectStore,
     found: manifest.Manifest | None,
     wrong: Sequence[str],
+    weak: Sequence[str] = (),
 ) -> step.Outcome:
     """Judge a set that was looked at; one that seems damaged is looked at twice.
 
@@ -233,7 +236,7 @@ def _looked_at(
         bytes=found.maas.bytes + found.postgresql.bytes if found else 0,
         findings=wrong,
     )
-    return _verified(op, world, store, outcome)
+    return _verified(op, world, store, outcome, weak)
 
 
 def _read(world: ports.World, reading: ports.Reading) -> verification.Verification:
@@ -253,6 +256,7 @@ def _verified(
     world: ports.World,
     store: ports.ObjectStore,
     found: verification.Verification,
+    weak: Sequence[str],
 ) -> step.Outcome:
     """Keep what was found out, and turn to the next set.
 
@@ -271,11 +275,13 @@ def _verified(
     if not found.outcome.good:
         wrong.append(backup_id)
         told = told or found.told
+    rests = op.fact(_WEAK) or plain.one_line('; '.join(weak))
     done = int(op.fact(_DONE) or 0) + 1
     if following:
         verdict = 'is right' if found.outcome.good else 'is not right'
         facts = {_SET: following, _DONE: str(done), _WRONG: _shortened(wrong), _TOLD: told}
-        return step.Wait(f'{backup_id} {verdict}; next is {following}', facts={**facts, **_UNREAD})
+        facts |= {**_UNREAD, **({_WEAK: rests} if rests else {})}
+        return step.Wait(f'{backup_id} {verdict}; next is {following}', facts=facts)
     if wrong:
         raise NotRight(
             f'do not restore from {_named(wrong)}, {len(wrong)} of '
@@ -284,9 +290,11 @@ def _verified(
         )
     vanished = int(op.fact(_NUMBER)) - done
     gone = f'{vanished} backup set(s) went while others were verified' if vanished > 0 else ''
-    damaged = _damaged_info(op, world)
-    if damaged:
-        raise NotRight('; '.join(filter(None, (damaged, gone))))
+    if rests:
+        sound = (
+            f'every set verified can be restored, but the repository rests on one file: {rests}'
+        )
+        raise NotRight('; '.join(filter(None, (sound, gone))))
     return step.Done(_UNREAD, left=gone)
 
 
@@ -305,20 +313,6 @@ def _shortened(wrong: Sequence[str]) -> str:
     """Return the fact that `_wrong` reads: of thousands of sets only the first are named."""
     more = len(wrong) - _MOST_NAMED
     return ' '.join(wrong[:_MOST_NAMED]) + (f'+{more}' if more > 0 else '')
-
-
-def _damaged_info(op: operation.Operation, world: ports.World) -> str:
-    """Warn of a repository that rests on one of two files."""
-    store = world.postgresql_store
-    stanza = pgbackrest.stanza(world.model_name, op.settings.postgresql)
-    why = pgbackrest.damaged_info(store, stanza)
-    if not why:
-        return ''
-    return (
-        f'each backup set verified can be restored from, but {checks.where(store)} rests on one '
-        f'file: {why}. pgBackRest reads its twin, and writes both anew with the next backup: run '
-        'backup-all'
-    )
 
 
 def _after(

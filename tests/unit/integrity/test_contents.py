@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coordinator import catalogue, manifest, ports
+from coordinator import catalogue, errors, manifest, ports
 from coordinator.integrity import contents, inspection, pace
 from rehearsal import memory_store
 from tests import restores
@@ -68,7 +68,6 @@ def test_a_set_that_backup_all_made_passes(backup_set: Set):
         'controllers.txt',
         'backup_metadata.json',
         'secrets.age',
-        'backup.manifest.copy',
         'pg_data/base/1/1247.gz',
         'pg_data/global/pg_control.gz',
     ],
@@ -78,6 +77,18 @@ def test_one_bit_that_was_changed_is_found_wherever_it_is(backup_set: Set, end: 
     found = {key: findings for key, findings in backup_set.verdicts().items() if findings}
     assert list(found) == [key]
     assert all(finding.startswith(f'{key} ') for finding in found[key])
+
+
+@pytest.mark.parametrize('end', ['backup.manifest', 'backup.manifest.copy'])
+def test_a_set_is_sound_as_long_as_one_of_its_manifests_is(backup_set: Set, end: str):
+    backup_set.change(end, flipped)
+    verdicts = backup_set.verdicts()
+    assert {key: found for key, found in verdicts.items() if found} == {}
+    assert len([key for key in verdicts if 'backup.manifest' in key]) == 1
+
+    backup_set.change('backup.manifest' if 'copy' in end else 'backup.manifest.copy', flipped)
+    with pytest.raises(errors.UnexpectedAnswer, match='was changed after it was written'):
+        backup_set.verdicts()
 
 
 def test_without_a_known_etag_content_that_makes_no_sense_is_found_all_the_same(backup_set: Set):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
-import json
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -15,13 +14,14 @@ import pytest
 from coordinator import manifest, pgbackrest_files, pgbackrest_info
 from coordinator.integrity import check, database, inspection, pace
 from rehearsal import memory_store
+from rehearsal.standins import cluster_files, pgbackrest, repository
 from rehearsal.standins import manifest as standin_manifest
-from rehearsal.standins import repository
 from tests import examples, packers
 
 CONTENT = random.Random(1).randbytes(2000) + b'page ' * 800
 PACKERS = packers.PACKERS
 SEGMENT = '000000010000000000000003'
+SYSTEM_ID = 7710909084746483203
 PART = examples.backup_set().postgresql.model_copy(
     update={'wal_start': SEGMENT, 'wal_stop': SEGMENT}
 )
@@ -158,10 +158,21 @@ class Repository:
         self.store = memory_store.MemoryStore(memory_store.MemoryBucket(), 'postgresql')
 
     def write(self, files: Mapping[str, Mapping[str, Any]], kind: str = 'gz') -> None:
-        lines = ['[backup]', f'backup-label="{PART.label}"', '', '[backup:option]']
-        lines += [f'option-compress-type="{kind}"', '', '[target:file]']
-        lines += [f'{name}={json.dumps(entry)}' for name, entry in files.items()]
-        self.store.put(f'{FOLDER}/backup.manifest', '\n'.join(lines).encode())
+        database = {'db-system-id': SYSTEM_ID, 'db-version': '16'}
+        sections: dict[str, Mapping[str, Any]] = {
+            'backup': {'backup-label': PART.label},
+            'backup:db': database,
+            'backup:option': {'option-compress-type': kind},
+            'target:file': files,
+        }
+        kept = {name: lines for name, lines in sections.items() if lines}
+        self.store.put(f'{FOLDER}/backup.manifest', pgbackrest.render(kept).encode())
+        number = PART.archive.rpartition('-')[2]
+        owner = {'db-id': SYSTEM_ID, 'db-version': PART.archive.rpartition('-')[0]}
+        self.store.put(
+            f'archive/{PART.stanza}/archive.info',
+            pgbackrest.render({'db:history': {number: owner}}).encode(),
+        )
 
     def findings(self) -> list[str]:
         found = database.objects(self.store, PART)
@@ -179,15 +190,16 @@ class Repository:
 @pytest.mark.parametrize('kind', ['none', 'gz', 'lz4', 'zst', 'bz2'])
 def test_wal_is_compared_with_the_sha1_in_its_name(kind: str):
     pack, suffix = PACKERS[kind], pgbackrest_files.SUFFIXES[kind]
+    wal = cluster_files.wal(SEGMENT, SYSTEM_ID)
     stored = Repository()
     stored.write({})
-    name = f'{ARCHIVE}/{SEGMENT}-{sha1(CONTENT)}{suffix}'
-    stored.store.put(name, pack(CONTENT))
+    name = f'{ARCHIVE}/{SEGMENT}-{sha1(wal)}{suffix}'
+    stored.store.put(name, pack(wal))
     stored.store.put(f'{ARCHIVE}/{SEGMENT}.00000028.backup', b'START WAL LOCATION')
     stored.store.put(f'{ARCHIVE}/{SEGMENT[:-1]}9-{sha1(b"later")}{suffix}', b'not of this backup')
-    stored.store.put(f'{ARCHIVE}/{SEGMENT}-{sha1(CONTENT)}.tmp', b'not yet a segment')
+    stored.store.put(f'{ARCHIVE}/{SEGMENT}-{sha1(wal)}.tmp', b'not yet a segment')
     assert stored.findings() == []
-    stored.store.put(name, pack(CONTENT[1:]))
+    stored.store.put(name, pack(wal[1:]))
     assert stored.findings() == [
         f'{name} holds other files than were backed up: {SEGMENT} has another SHA-1'
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from coordinator import catalogue, errors, manifest, operation
 from coordinator.integrity import contents
-from coordinator.steps import set_checks
+from coordinator.steps import checks, restore_checks, set_checks
 from rehearsal import memory_store
 from tests import backup_sets, simulation
 
@@ -92,3 +92,68 @@ def test_a_server_that_keeps_nothing_any_more_leaves_the_etag_to_tell(sim: simul
     assert 'whole' in set_checks.maas_objects(wanted, sim.world)
     with pytest.raises(errors.StepError, match='it was written again'):
         set_checks.maas_objects(encrypted_anew(wanted), sim.world)
+
+
+# --- What pgBackRest has twice ---------------------------------------------------------------
+
+
+def database_checks(sim: simulation.Simulation) -> checks.Check:
+    """Return what restore-all finds out about the database backup before it begins."""
+    wanted = backed_up(sim)
+    parameters = {'backup-id': wanted.backup_id}
+    config = sim.op.settings
+    (found,) = (
+        check
+        for check in restore_checks.restore_checks(wanted, parameters, config, sim.world)
+        if check.name == 'postgresql-objects'
+    )
+    return found
+
+
+def pairs(sim: simulation.Simulation) -> dict[str, str]:
+    part = backed_up(sim).postgresql
+    return {
+        'manifest': part.manifest.key,
+        'archive': f'archive/{part.stanza}/archive.info',
+        'list': f'backup/{part.stanza}/backup.info',
+    }
+
+
+@pytest.mark.parametrize('pair', ['manifest', 'archive', 'list'])
+@pytest.mark.parametrize('damaged', ['', '.copy'])
+@pytest.mark.parametrize('content', [b'[backrest]\n', None])
+def test_a_restore_warns_of_one_damaged_twin_and_refuses_two(
+    sim: simulation.Simulation, pair: str, damaged: str, content: bytes | None
+):
+    key, store = pairs(sim)[pair], sim.world.postgresql_store
+    assert database_checks(sim).outcome == checks.OK
+
+    def damage(twin: str) -> None:
+        if content is None:
+            store.delete(f'{key}{twin}')
+        else:
+            store.put(f'{key}{twin}', content)
+
+    damage(damaged)
+    one = database_checks(sim)
+    damage('.copy' if not damaged else '')
+    both = database_checks(sim)
+
+    assert (one.outcome, both.outcome) == (checks.WARNING, checks.BAD)
+    assert f'{key}{damaged}' in one.sentence
+    assert 'pgBackRest reads its twin' in one.sentence
+
+
+def test_a_backup_whose_manifest_is_gone_but_for_its_copy_is_found_where_it_is(
+    sim: simulation.Simulation,
+):
+    wanted = backed_up(sim)
+    place = wanted.postgresql.place.model_copy(update={'endpoint': 'https://elsewhere'})
+    part = wanted.postgresql.model_copy(update={'place': place})
+    sim.world.postgresql_store.delete(part.manifest.key)
+
+    found = set_checks.postgresql_objects(
+        wanted.model_copy(update={'postgresql': part}), sim.world
+    )
+
+    assert 'whole' in found.sentence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import catalogue, errors, operation, ports, retention, rules, steering
+from coordinator import catalogue, errors, operation, plain, ports, retention, rules, steering
 from coordinator.steps import set_checks, verifying
 from tests import backup_sets, simulation, worlds
 
@@ -162,6 +162,36 @@ def test_a_repository_that_rests_on_one_file_is_told(sim: simulation.Simulation)
     assert 'run backup-all' in sim.op.error
     entry = listed(sim)[backup_sets.made(sim)]
     assert (entry.state, bool(entry.verified)) == (retention.COMPLETE, True)
+
+
+@pytest.mark.parametrize('deep', [False, True])
+@pytest.mark.parametrize('damaged', ['', '.copy'])
+def test_one_damaged_manifest_of_two_leaves_a_set_sound_and_is_told(
+    sim: simulation.Simulation, deep: bool, damaged: str
+):
+    name, store = backup_sets.made(sim), sim.world.postgresql_store
+    key = catalogue.opened(sim.world.maas_store, name).postgresql.manifest.key
+    store.put(f'{key}{damaged}', b'[backrest]\n')
+    begin(sim, deep=deep)
+    sim.run()
+    assert sim.op.status == operation.FAILED
+    assert f'rests on one file: {key}{damaged} was changed' in sim.op.error
+    assert 'aws s3 cp s3://' in sim.op.error
+    assert not plain.is_cut(sim.op.error)
+    entry = listed(sim)[name]
+    assert (entry.state, bool(entry.verified)) == (retention.COMPLETE, True)
+
+
+@pytest.mark.parametrize('deep', [False, True])
+def test_a_set_without_archive_info_is_damaged(sim: simulation.Simulation, deep: bool):
+    for twin in ('', '.copy'):
+        sim.world.postgresql_store.delete(f'archive/maas.postgresql/archive.info{twin}')
+    begin(sim, deep=deep)
+    sim.run()
+    assert sim.op.status == operation.FAILED
+    assert 'do not restore from' in sim.op.error
+    assert 'archive.info and its copy are missing or damaged' in sim.op.error
+    assert listed(sim)[backup_sets.made(sim)].state == retention.DAMAGED
 
 
 # --- Many sets -----------------------------------------------------------------------------------

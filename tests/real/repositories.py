@@ -1,0 +1,217 @@
+"""Repositories that a real pgBackRest wrote of a real PostgreSQL, and real restores of them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import pathlib
+import shutil
+from collections.abc import Generator, Mapping
+from typing import Self
+
+from coordinator import errors, manifest, pgbackrest
+from coordinator.integrity import database as integrity
+from coordinator.integrity import inspection, pace
+from rehearsal import memory_store
+from rehearsal.real import account, database, processes, programs, server
+from tests import examples
+
+STANZA = 'maas.postgresql'
+ODD_NAMES = (b'odd\x01\x1b\x7f', b'gr\xfc\xdfe', 'größe=1'.encode())
+"""Of files in the data directory: pgBackRest writes them into its manifest as they are."""
+_ROWS = 20_000
+_FIRST = min(hashlib.md5(b'%d' % n).hexdigest() for n in range(1, _ROWS + 1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What verifying a backup shows."""
+
+    wrong: str
+    """Of the first look; '' if nothing."""
+    damaged: str
+    """What reading everything shows besides; '' if nothing."""
+    weaknesses: tuple[str, ...]
+
+    @property
+    def restorable(self) -> bool:
+        return not self.wrong and not self.damaged
+
+
+class Repository:
+    """A repository of one cluster with one backup. As a context manager it exists within."""
+
+    def __init__(self, root: pathlib.Path, found: programs.Programs, options: Mapping[str, str]):
+        self.programs = found
+        self._options = options
+        self._crew = processes.Crew(account.of_servers())
+        self._home = self._crew.who.own(root)
+        self._crew.who.check_way(self._home)
+        ground = server.Ground(self._home, self._crew, found)
+        self._cluster = server.Server(ground, 'primary')
+        self._again = server.Server(ground, 'again')
+        self.folder = self._home / 'repository'
+
+    def __enter__(self) -> Self:
+        try:
+            self._make()
+        except BaseException:
+            self._crew.close()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._crew.close()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _make(self) -> None:
+        own = self._cluster
+        users = ('operator', 'replication', 'rewind', 'monitoring')
+        passwords = {str(user): 'word' for user in users}
+        own.create(passwords[server.SUPERUSER])
+        self._configure(own)
+        command = (
+            f'{self.programs.pgbackrest} {self._option(own)} --stanza={STANZA} archive-push %p'
+        )
+        own.configure(server.Role(command))
+        own.start(lambda: database.opens(own, server.SUPERUSER, passwords[server.SUPERUSER]))
+        database.create_users(own, passwords)
+        self._run(own, 'stanza-create')
+        # A second timeline: its history and the WAL of both are archived.
+        own.shut_down()
+        own.write('data/standby.signal', '')
+        own.start(lambda: own.recovering)
+        own.promote()
+        own.wait(lambda: not own.recovering, 'it is not promoted')
+        self._fill(own)
+        self._run(own, 'backup', '--type=full')
+        own.ask('select pg_switch_wal()')
+        self._run(own, 'check')
+        own.shut_down()
+
+    def _fill(self, own: server.Server) -> None:
+        with own.log_in_locally() as line:
+            line.execute('create table machines (id int, name text)')
+            line.execute(
+                'insert into machines select n, md5(n::text) from generate_series(1, %s) n',
+                (_ROWS,),
+            )
+            line.execute('checkpoint')
+        for name in ODD_NAMES:
+            path = os.path.join(os.fsencode(own.data), name)
+            with open(path, 'wb') as file:
+                file.write(name * 9)
+            self._crew.who.take(pathlib.Path(os.fsdecode(path)))
+
+    def _configure(self, own: server.Server) -> None:
+        settings = {
+            'repo1-path': str(self._crew.who.own(self.folder)),
+            'lock-path': str(self._crew.who.own(own.home / 'lock')),
+            'log-path': str(self._crew.who.own(own.home / 'log')),
+            'start-fast': 'y',
+            **self._options,
+        }
+        cluster = {
+            'pg1-path': str(own.data),
+            'pg1-port': str(own.port),
+            'pg1-socket-path': str(own.home),
+            'pg1-user': server.BACKUP,
+        }
+        text = '\n'.join(
+            f'[{name}]\n' + ''.join(f'{key}={value}\n' for key, value in entries.items())
+            for name, entries in (('global', settings), (STANZA, cluster))
+        )
+        own.write('pgbackrest.conf', text)
+
+    def _option(self, own: server.Server) -> str:
+        return f'--config={own.home / "pgbackrest.conf"}'
+
+    def _run(self, own: server.Server, *words: str) -> None:
+        self._crew.run(
+            [str(self.programs.pgbackrest), self._option(own), f'--stanza={STANZA}', *words],
+            home=own.home,
+        )
+
+    # --- What is in it ----------------------------------------------------------------------
+
+    @property
+    def store(self) -> memory_store.MemoryStore:
+        """Return the repository as it is now, as it would lie in S3."""
+        store = memory_store.MemoryStore(memory_store.MemoryBucket(), 'postgresql')
+        for path in sorted(self.folder.rglob('*')):
+            # What S3 has no folders and links for.
+            if path.is_file() and not any(p.is_symlink() for p in (path, *path.parents)):
+                store.put(str(path.relative_to(self.folder)), path.read_bytes())
+        return store
+
+    @property
+    def backup(self) -> pgbackrest.Backup:
+        (found,) = pgbackrest.backups(self.store, STANZA)
+        return found
+
+    @contextlib.contextmanager
+    def changed(self, contents: Mapping[str, bytes | None]) -> Generator[None]:
+        """Give objects another content for a while; None deletes one."""
+        paths = {self.folder / key: content for key, content in contents.items()}
+        before = {path: path.read_bytes() if path.exists() else None for path in paths}
+        try:
+            self._write(paths)
+            yield
+        finally:
+            self._write(before)
+
+    def _write(self, contents: Mapping[pathlib.Path, bytes | None]) -> None:
+        for path, content in contents.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(content)
+                self._crew.who.take(path)
+
+    # --- Judging it -------------------------------------------------------------------------
+
+    def verdict(self, backup: pgbackrest.Backup) -> Verdict:
+        """Return what verify-backup finds out about the database's part, and deep=true besides."""
+        store, wrong, weaknesses = self.store, '', tuple[str, ...]()
+        try:
+            listed = {one.label: one for one in pgbackrest.backups(store, STANZA)}
+            weaknesses = pgbackrest.verify(store, STANZA, listed[backup.label]).weaknesses
+        except errors.StepError as error:
+            return Verdict(str(error), '', ())
+        part = examples.backup_set().postgresql.model_copy(
+            update={
+                'stanza': STANZA,
+                'label': backup.label,
+                'archive': backup.archive,
+                'wal_start': backup.wal_start,
+                'wal_stop': backup.wal_stop,
+                'manifest': manifest.Object(key='backup.manifest', size=1),
+            }
+        )
+        objects = integrity.objects(store, part)
+        found = inspection.inspect(objects, range(len(objects)), lambda: True, pace.Pace(0))
+        damage = [finding for _, verdict in found for finding in verdict.findings]
+        return Verdict(wrong, '; '.join(damage), weaknesses)
+
+    def is_restored(self, backup: pgbackrest.Backup) -> bool:
+        """Restore the backup as the charm does; say whether PostgreSQL serves what was in it."""
+        own = self._again
+        self._configure(own)
+        try:
+            self._run(
+                own,
+                f'--set={backup.label}',
+                '--type=immediate',
+                '--target-action=promote',
+                'restore',
+            )
+            own.configure(server.Role())
+            own.start(lambda: not own.recovering)
+            return own.ask('select count(*), min(name) from machines') == [(_ROWS, _FIRST)]
+        except (processes.ProgramFailed, server.ServerFailed):
+            return False
+        finally:
+            own.stop()
+            own.empty()
