@@ -222,6 +222,10 @@ class ActionGoesWrong:
             run.mends.append(lambda: _restore_by_hand(run, unit, parameters))
 
 
+LOSE_THE_DISPATCH = (Loss, Deposed)
+"""Faults after which nothing is kept of what the dispatch has seen."""
+
+
 def _restart_agents(run: Run) -> None:
     for unit in run.sim.model.units:
         run.sim.model.restart_agent(unit)
