@@ -25,6 +25,7 @@ MAY_MISS = frozenset(
     }
 )
 """Calls that can answer that the thing asked for is not there."""
+_SHORTEST_DEADLINE = 15 * 60.0
 _CUT_SHORT = 'action terminated'
 """What Juju says of an action whose agent was restarted."""
 
@@ -224,6 +225,13 @@ class ActionGoesWrong:
 
 LOSE_THE_DISPATCH = (Loss, Deposed)
 """Faults after which nothing is kept of what the dispatch has seen."""
+
+
+def is_harmless(fault: Fault) -> bool:
+    """Whether it only delays an operation, by less than the deadline of any step."""
+    if isinstance(fault, Loss):
+        return fault.seconds < _SHORTEST_DEADLINE
+    return isinstance(fault, LostAnswer)
 
 
 def _restart_agents(run: Run) -> None:

@@ -65,6 +65,8 @@ class Run:
         """What the operator does once the operation is held."""
         self.holds: list[str] = []
         """At which steps the operation was held."""
+        self.harmless = True
+        """Whether nothing went wrong that may keep an operation from its end."""
         self.changes = 0
         """Rises with whatever a dispatch that is killed leaves behind: looks leave nothing."""
         self._quiet = False
@@ -83,6 +85,8 @@ class Run:
         finally:
             coordinator.removeHandler(self._log)
         self.watch.ended(self._log.lines)
+        if self.harmless:
+            self.watch.undisturbed()
 
     def _to_the_end(self) -> None:
         self._until_it_rests()

@@ -111,7 +111,7 @@ class Walk:
                 continue
             if self._fork():
                 self._path.append(entry)
-                fault.strike(run, moment)
+                _strike(fault, run, moment)
                 return
 
     def _is_known(self, run: Run, fault: faults.Fault) -> bool:
@@ -158,9 +158,14 @@ class Repeat:
         for fault in self._levels[self._depth]:
             if self._path[self._depth] == _entry(self._number, run, moment, fault):
                 self._depth += 1
-                fault.strike(run, moment)
+                _strike(fault, run, moment)
                 return
 
 
 def _entry(number: int, run: Run, moment: moments.Moment, fault: faults.Fault) -> str:
     return f'{number} {run.step}: {moment.name}: {fault.name}'
+
+
+def _strike(fault: faults.Fault, run: Run, moment: moments.Moment) -> None:
+    run.harmless = run.harmless and faults.is_harmless(fault)
+    fault.strike(run, moment)
