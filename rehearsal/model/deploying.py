@@ -203,6 +203,9 @@ class Model(Acting):
                 if storage.life == 'dying':
                     del self.storage[storage.id]
         for relation in self.relations.values():
+            if relation.peer and self.silent_departures:
+                # Peers go on seeing it.
+                continue
             relation.unit_data.pop(unit.name, None)
             relation.scope.discard(unit.name)
         self.secrets = {i: s for i, s in self.secrets.items() if s.owner != unit.tag}

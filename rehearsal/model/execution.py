@@ -57,6 +57,8 @@ class Executing:
         """Seconds that an agent stays `executing` after its last hook, as Juju's does."""
         self.release_after = 5.0
         """Seconds for which a machine whose last unit has gone is still listed, as dying."""
+        self.silent_departures = False
+        """Whether units never hear that a peer has left, as may happen on Juju 4."""
         self.revision = 0
         """Rises with every change; `on_change` hears of it."""
         self.on_change: list[Callable[[], object]] = []

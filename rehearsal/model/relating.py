@@ -126,6 +126,9 @@ class Relating(Executing):
         then: Callable[[BaseException | None], object] = lambda error: None,
     ) -> None:
         """A unit goes: others see it depart; it sees them depart, then the relation broken."""
+        if relation.peer and self.silent_departures:
+            then(None)
+            return
         others = self._counterparts(relation, unit.application.name, unit.name)
         unit_was_in = unit.name in relation.scope
         for other in others:
@@ -174,6 +177,8 @@ class Relating(Executing):
     def set_unit_data(self, relation: Relation, unit: Unit, values: Mapping[str, str]) -> None:
         """Change a unit's own bag ('' deletes); counterparts hear of a difference."""
         if _update(relation.unit_data.setdefault(unit.name, {}), values):
+            if relation.peer and self.silent_departures and unit.life != 'alive':
+                return
             for other in self._counterparts(relation, unit.application.name, unit.name):
                 if other.name in relation.scope:
                     self._relation_event(relation, other, 'changed', unit.name)

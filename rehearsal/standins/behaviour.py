@@ -40,6 +40,8 @@ class Behaviour:
     """How long any hook takes, beside what it does."""
     action: float = 0.05
     """How long any action takes, beside what it does."""
+    leave: float = 0.0
+    """How long letting go takes: of a unit's place in the cluster, or of the database."""
     blocked: str = ''
     """Units are blocked with this message from their next hook on."""
     faults: dict[str, list[Fault]] = dataclasses.field(default_factory=dict)

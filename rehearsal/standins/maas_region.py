@@ -128,6 +128,7 @@ class MaasRegion:
         _go_down(here)
         for key in ('endpoints', 'waits-for-turn', 'lacks'):
             here.own.pop(key, None)
+        yield self.behaviour.leave
         yield functools.partial(self._installation.stop, here)
 
     def _take_turns(self, here: host.Host) -> clock.Work:

@@ -30,7 +30,7 @@ class Modelled:
         return f'{here.address}:{PORT}'
 
     def bootstrap(self, here: host.Host, passwords: Mapping[str, str]) -> None:
-        here.shared['roles'] = {user: _digest(user, word) for user, word in passwords.items()}
+        here.shared['roles'] = {user: digest(user, word) for user, word in passwords.items()}
 
     def join(self, here: host.Host, passwords: Mapping[str, str]) -> None:
         pass
@@ -55,13 +55,13 @@ class Modelled:
     def may_log_in(self, here: host.Host, passwords: Mapping[str, str]) -> bool:
         roles: dict[str, str] = here.shared.get('roles', {})
         return all(
-            _digest(user, passwords[user]) == digest
-            for user, digest in roles.items()
+            digest(user, passwords[user]) == known
+            for user, known in roles.items()
             if user in passwords
         )
 
     def set_passwords(self, here: host.Host, passwords: Mapping[str, str]) -> None:
-        digests = {user: _digest(user, word) for user, word in passwords.items()}
+        digests = {user: digest(user, word) for user, word in passwords.items()}
         here.shared['roles'] = here.shared['roles'] | digests
 
     def admit(self, here: host.Host, clients: Mapping[str, Mapping[str, str]]) -> None:
@@ -164,5 +164,6 @@ def _backup(label: str, row: Mapping[str, Any]) -> body.Backup:
 
 
 @functools.lru_cache(maxsize=256)
-def _digest(user: str, word: str) -> str:
+def digest(user: str, word: str) -> str:
+    """Return what the database keeps of a role's password."""
     return hashlib.pbkdf2_hmac('sha256', word.encode(), user.encode(), _ITERATIONS).hex()

@@ -59,6 +59,7 @@ class Postgresql:
         yield self.behaviour.hook
         if name in _LAST_HOOKS or name.endswith('storage-detaching'):
             if name == 'stop':
+                yield self.behaviour.leave
                 here.own['member'] = 'stopped'
                 yield functools.partial(self._body.leave, here)
             return

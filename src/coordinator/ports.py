@@ -10,8 +10,28 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+_Call = TypeVar('_Call', bound=Callable[..., Any])
+_effects: set[Callable[..., Any]] = set()
+
+
+def effect(call: _Call) -> _Call:
+    """Mark a call of a port that changes something outside; all others only look."""
+    _effects.add(call)
+    return call
+
+
+def effects_of(port: type) -> frozenset[str]:
+    """Return the names of the calls of a port that have an effect."""
+    return frozenset(name for name, call in vars(port).items() if call in _effects)
+
+
+def looks_of(port: type) -> frozenset[str]:
+    """Return the names of the calls of a port that only look."""
+    calls = {name for name, call in vars(port).items() if callable(call) and name[0] != '_'}
+    return frozenset(calls) - effects_of(port)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,22 +191,26 @@ class JujuModel(Protocol):
         """Return one task with its results; `NotFound` when Juju no longer knows it."""
         ...
 
+    @effect
     def run_action(
         self, unit: str, action: str, parameters: Mapping[str, str | bool | int]
     ) -> Task:
         """Enqueue an action. Effect. `StepError` when the unit does not define it."""
         ...
 
+    @effect
     def cancel_task(self, task_id: int) -> None:
         """Ask for a task's end, as best Juju can (4.0 cannot). Effect."""
         ...
 
+    @effect
     def add_units(
         self, application: str, count: int, machines: Sequence[str] = ()
     ) -> Sequence[str]:
         """Request units, the first ones placed on `machines`; return their names. Effect."""
         ...
 
+    @effect
     def remove_unit(self, unit: str) -> None:
         """Begin removing a unit; its detachable storage stays behind. Effect.
 
@@ -198,14 +222,17 @@ class JujuModel(Protocol):
         """Return all storage instances of the model."""
         ...
 
+    @effect
     def remove_storage(self, ids: Sequence[str]) -> None:
         """Destroy storage that no unit owns; what is gone already is no error. Effect."""
         ...
 
+    @effect
     def integrate(self, endpoint: str, other: str) -> None:
         """Relate two endpoints (`app:endpoint`). `AlreadyExists` when they are. Effect."""
         ...
 
+    @effect
     def remove_relation(self, endpoint: str, other: str) -> None:
         """Begin removing the relation of two endpoints; `NotFound` if there is none. Effect."""
         ...
@@ -214,10 +241,12 @@ class JujuModel(Protocol):
         """Return the values in force, defaults included; options without a value are absent."""
         ...
 
+    @effect
     def set_config(self, application: str, values: Mapping[str, str]) -> None:
         """Set options (an empty string sets the empty string, it does not unset). Effect."""
         ...
 
+    @effect
     def reset_config(self, application: str, options: Sequence[str]) -> None:
         """Give options their defaults again. Effect."""
         ...
@@ -230,14 +259,17 @@ class JujuModel(Protocol):
         """Return the newest content of a secret, decoded. Needs model admin."""
         ...
 
+    @effect
     def create_secret(self, label: str, content: Mapping[str, str], description: str = '') -> str:
         """Make a user secret and return its id. Effect. `AlreadyExists` on a label clash."""
         ...
 
+    @effect
     def grant_secret(self, secret_id: str, application: str) -> None:
         """Let an application read a user secret; granting twice is no error. Effect."""
         ...
 
+    @effect
     def remove_secret(self, secret_id: str) -> None:
         """Remove a user secret with all revisions; one that is gone is no error. Effect."""
         ...
@@ -274,6 +306,7 @@ class ObjectStore(Protocol):
         """`endpoint`, `bucket`, `path` and `region`: where this store lies, for people."""
         ...
 
+    @effect
     def put(self, key: str, content: bytes) -> StoredObject:
         """Store an object whole, replacing any other of that key."""
         ...
@@ -305,6 +338,7 @@ class ObjectStore(Protocol):
         """Return the names directly below `prefix` (it ends in `/`) that hold objects deeper."""
         ...
 
+    @effect
     def delete(self, key: str) -> None:
         """Delete an object; one that is not there is no error."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Callable, Mapping
 
@@ -532,9 +533,22 @@ CHANGES: Mapping[str, Change] = {
     'integrate': lambda juju: juju.integrate('pg:db', 'app:database'),
     'remove_relation': lambda juju: juju.remove_relation('app:db', 'pg:database'),
     'set_config': lambda juju: juju.set_config('pg', {'profile': 'testing'}),
+    'reset_config': lambda juju: juju.reset_config('pg', ['profile']),
     'create_secret': lambda juju: juju.create_secret('passwords', {'operator': 'one'}),
     'grant_secret': lambda juju: juju.grant_secret(MISSING, 'pg'),
     'remove_secret': lambda juju: juju.remove_secret(MISSING),
+}
+
+LOOKS: Mapping[str, Change] = {
+    'access': lambda juju: juju.access(),
+    'status': lambda juju: juju.status(),
+    'leader': lambda juju: juju.leader('pg'),
+    'tasks': lambda juju: juju.tasks('echo'),
+    'task': lambda juju: juju.task(4711),
+    'storage': lambda juju: juju.storage(),
+    'config': lambda juju: juju.config('pg'),
+    'secrets': lambda juju: juju.secrets(),
+    'reveal_secret': lambda juju: juju.reveal_secret(MISSING),
 }
 
 each_change = pytest.mark.parametrize('change', CHANGES.values(), ids=CHANGES.keys())
@@ -572,7 +586,17 @@ def test_only_an_admin_may_read_a_secret(connect: Connect):
 @pytest.mark.parametrize(
     ('disabled', 'refused'),
     [
-        ('all', {'add_units', 'integrate', 'set_config', 'remove_unit', 'remove_relation'}),
+        (
+            'all',
+            {
+                'add_units',
+                'integrate',
+                'set_config',
+                'reset_config',
+                'remove_unit',
+                'remove_relation',
+            },
+        ),
         ('remove-object', {'remove_unit', 'remove_relation'}),
         ('destroy-model', set[str]()),
     ],
@@ -629,3 +653,22 @@ def test_looking_asks_no_fence(site: Site):
 
     juju.run_action('pg/1', 'echo', {})
     assert asked == ['asked']
+
+
+def test_every_call_of_the_port_is_either_a_change_or_a_look():
+    assert CHANGES.keys() == ports.effects_of(ports.JujuModel)
+    assert LOOKS.keys() == ports.looks_of(ports.JujuModel)
+
+
+@pytest.mark.parametrize('look', LOOKS.values(), ids=LOOKS.keys())
+def test_looking_changes_nothing_and_asks_no_fence(site: Site, look: Change):
+    def refuse() -> None:
+        raise Deposed('another unit leads')
+
+    juju = site.connect('boss', refuse)
+    revision = site.juju.revision
+
+    with contextlib.suppress(errors.NotFound):
+        look(juju)
+
+    assert site.juju.revision == revision

@@ -7,6 +7,7 @@ import datetime
 import functools
 import hashlib
 import random
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import pytest
@@ -34,6 +35,31 @@ class Site(Protocol):
 def read(store: ports.ObjectStore, key: str) -> bytes:
     with store.open(key) as chunks:
         return b''.join(chunks)
+
+
+LOOKS: Mapping[str, Callable[[ports.ObjectStore], object]] = {
+    'get': lambda store: store.get('key'),
+    'open': lambda store: read(store, 'key'),
+    'head': lambda store: store.head('key'),
+    'list': lambda store: list(store.list('')),
+    'folders': lambda store: store.folders(''),
+}
+
+
+def test_every_call_of_the_port_is_tried():
+    assert LOOKS.keys() == ports.looks_of(ports.ObjectStore)
+
+
+@pytest.mark.parametrize('look', LOOKS.values(), ids=LOOKS)
+def test_looking_changes_nothing(
+    object_store: ports.ObjectStore, look: Callable[[ports.ObjectStore], object]
+):
+    object_store.put('key', b'content')
+    before = list(object_store.list(''))
+
+    look(object_store)
+
+    assert list(object_store.list('')) == before
 
 
 def test_an_object_is_given_back_as_it_was_stored(object_store: ports.ObjectStore):

@@ -5,20 +5,26 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
+import functools
+import gc
 import itertools
 import json
 import logging
 import multiprocessing
 import os
 import re
+import resource
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from coordinator import sealing
+from tests import simulation
 from tests.exploration import families, mutants, run, walk
 
 _SHARDS = 4
+_FEW = 3
+"""Scenarios of a family that few processes would share."""
 _DIGITS = re.compile(r'\d+')
 
 
@@ -30,8 +36,19 @@ class Work:
     """Its position in `FAMILIES`: faults cannot be sent from process to process."""
     scenario: str
     shard: int
+    shards: int
     sample: int
     seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """Work that was done."""
+
+    work: Work
+    results: list[walk.Result]
+    seconds: float
+    """Of processors."""
 
 
 @dataclasses.dataclass
@@ -41,20 +58,24 @@ class Tally:
     runs: int = 0
     faults: int = 0
     held: int = 0
+    seconds: float = 0.0
+    """Of processors."""
     ends: set[str] = dataclasses.field(default_factory=set)
     broken: list[tuple[str, walk.Result]] = dataclasses.field(default_factory=list)
 
-    def add(self, scenario: str, results: Iterable[walk.Result]) -> None:
-        for result in results:
+    def add(self, done: Done) -> None:
+        self.seconds += done.seconds
+        for result in done.results:
             self.runs += 1
             self.faults += len(result.path)
             self.held += bool(result.holds)
             self.ends.add(result.end)
             if result.faults:
-                self.broken.append((scenario, result))
+                self.broken.append((done.work.scenario, result))
 
     def row(self, name: str) -> str:
-        figures = (self.runs, self.faults, self.held, len(self.ends), len(self.broken))
+        ends, broken = len(self.ends), len(self.broken)
+        figures = (self.runs, self.faults, self.held, ends, broken, round(self.seconds))
         return f'{name:<42}' + ''.join(f'{figure:>9}' for figure in figures)
 
 
@@ -65,11 +86,34 @@ def _cheaply() -> None:
     logging.getLogger('coordinator').propagate = False
 
 
-def _explore(work: Work) -> tuple[Work, list[walk.Result]]:
-    family = families.FAMILIES[work.family]
-    choice = walk.Choice(work.shard, _SHARDS, family.one_in, work.sample, work.seed)
-    sim = families.SCENARIOS[work.scenario]()
-    return work, walk.Walk(family.levels, choice).along(sim)
+def _used() -> float:
+    """Return the processor seconds of this process and of those that it has forked."""
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, whose))
+
+
+def _explore(work: Work) -> Done:
+    before, family = _used(), families.FAMILIES[work.family]
+    choice = walk.Choice(work.shard, work.shards, family.one_in, work.sample, work.seed)
+    sim = _site(work.scenario)
+    results = walk.Walk(family.levels, choice).along(sim)
+    return Done(work, results, _used() - before)
+
+
+@functools.cache
+def _site(scenario: str) -> simulation.Simulation:
+    """Return a site at the beginning of an operation, for one walk of this process."""
+    return families.SCENARIOS[scenario]()
+
+
+def _works(chosen: Sequence[int], sample: int, seed: int) -> Iterator[Work]:
+    for number in chosen:
+        family = families.FAMILIES[number]
+        # Each shard walks along the undisturbed run once more.
+        shards = _SHARDS if sample == 1 and len(family.scenarios) <= _FEW else 1
+        for scenario in family.scenarios:
+            for shard in range(shards):
+                yield Work(number, scenario, shard, shards, sample, seed)
 
 
 def _survivors() -> list[str]:
@@ -103,22 +147,22 @@ def _print_broken(tally: Tally) -> None:
 
 
 def _everything(chosen: Sequence[int], sample: int, seed: int) -> int:
-    work = [
-        Work(number, scenario, shard, sample, seed)
-        for number in chosen
-        for scenario in families.FAMILIES[number].scenarios
-        for shard in range(_SHARDS)
-    ]
     begun, total = time.monotonic(), Tally()
-    heads = ('runs', 'faults', 'held', 'ends', 'broken')
+    work = list(_works(chosen, sample, seed))
+    for scenario in {each.scenario for each in work}:
+        _site(scenario)
+    # What is forked must not copy what it shares, only because it was looked at.
+    gc.freeze()
+    heads = ('runs', 'faults', 'held', 'ends', 'broken', 'CPU s')
     print(f'{"":<42}' + ''.join(f'{head:>9}' for head in heads))
-    with multiprocessing.Pool(os.cpu_count(), _cheaply) as pool:
+    # A process for each walk: it finds the sites as they were made here.
+    with multiprocessing.get_context('fork').Pool(os.cpu_count(), maxtasksperchild=1) as pool:
         done = pool.imap(_explore, work)
-        for number, group in itertools.groupby(done, key=lambda pair: pair[0].family):
+        for number, group in itertools.groupby(done, key=lambda each: each.work.family):
             tally = Tally()
-            for each, results in group:
-                tally.add(each.scenario, results)
-                total.add(each.scenario, results)
+            for each in group:
+                tally.add(each)
+                total.add(each)
             print(tally.row(families.FAMILIES[number].name), flush=True)
             if sample == 1 and not tally.faults:
                 raise AssertionError(f'{families.FAMILIES[number].name}: no fault ever struck')

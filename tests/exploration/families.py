@@ -8,34 +8,48 @@ from collections.abc import Callable, Sequence
 from coordinator import catalogue, rules, settings
 from rehearsal import site
 from tests import backup_sets, by_hand, restores, simulation
-from tests.exploration import faults, meddling
+from tests.exploration import faults, meddling, sites
 
 SHORT = {'scaling_minutes': 40, 'postgresql_backup_minutes': 60, 'maas_backup_minutes': 50}
 """Deadlines: what never ends is waited for, in virtual time, but dispatch by dispatch."""
 
 
-def _backup(**site: object) -> simulation.Simulation:
-    return _hurried(simulation.Simulation(**site))  # type: ignore[arg-type]
+Furnish = Callable[[simulation.Simulation], None]
+
+
+def _backup(*furnish: Furnish, **deployed: object) -> simulation.Simulation:
+    sim = simulation.Simulation(**deployed)  # type: ignore[arg-type]
+    for each in (sites.age, *furnish):
+        each(sim)
+    sim.begin('backup-all')
+    return _hurried(sim)
 
 
 def _restore(
-    *,
+    *furnish: Furnish,
     fresh: bool,
     regions: int = 1,
     version: str = '3.6.26',
-    aimed_elsewhere: bool = False,
     **given: str,
 ) -> simulation.Simulation:
     lost = restores.backed_up(regions=regions, version=version)
     sim = lost
     if fresh:
         sim = restores.simulate(after=lost, regions=regions, version=version)
+    for each in furnish:
+        each(sim)
     restores.restore(sim, lost, **given)
-    if aimed_elsewhere:
-        sim.model.set_config(site.S3_POSTGRESQL, {'path': 'other'})
-        sim.clock.advance(300)
-        site.settle(sim.model, ('active', 'blocked'))
     return _hurried(sim)
+
+
+def _aim_elsewhere(sim: simulation.Simulation) -> None:
+    sim.model.set_config(site.S3_POSTGRESQL, {'path': 'other'})
+    sim.clock.advance(300)
+    site.settle(sim.model, ('active', 'blocked'))
+
+
+def _new_passwords(sim: simulation.Simulation) -> None:
+    sites.set_passwords(sim, 'administrator')
 
 
 def _on_sets(kind: str, **parameters: str) -> simulation.Simulation:
@@ -56,19 +70,25 @@ def _hurried(sim: simulation.Simulation) -> simulation.Simulation:
 
 
 SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
-    'backup-all': lambda: _backup(),
-    'backup-all, replica': lambda: _backup(strategy='replica'),
+    'backup-all': lambda: _backup(sites.fail_over),
+    'backup-all, replica': lambda: _backup(sites.fail_over, strategy='replica'),
     'backup-all, 1 region, Juju 4.0': lambda: _backup(regions=1, version='4.0.15'),
     'backup-all, 1 database unit': lambda: _backup(postgresql_units=1, regions=1),
-    'restore-all, fresh model': lambda: _restore(fresh=True, regions=3),
+    'backup-all, shared machines, slow': lambda: _backup(
+        sites.share_machines, sites.slow_down, regions=1
+    ),
+    'restore-all, fresh model': lambda: _restore(_new_passwords, fresh=True, regions=3),
     'restore-all, fresh model, 1 region': lambda: _restore(fresh=True, backup_id='latest'),
     'restore-all, same model, 3 regions, Juju 4.0': lambda: _restore(
         fresh=False, regions=3, version='4.0.15'
     ),
-    'restore-all, same model, 1 region': lambda: _restore(fresh=False),
-    'restore-all, fresh model, aimed elsewhere': lambda: _restore(
-        fresh=True, aimed_elsewhere=True
+    'restore-all, same model, 1 region': lambda: _restore(
+        sites.fail_over, _new_passwords, fresh=False
     ),
+    'restore-all, same model, shared machines, slow': lambda: _restore(
+        sites.share_machines, sites.slow_down, fresh=False
+    ),
+    'restore-all, fresh model, aimed elsewhere': lambda: _restore(_aim_elsewhere, fresh=True),
     'expire': lambda: _on_sets('expire'),
     'delete-backup': lambda: _on_sets(
         'delete-backup', backup_id=backup_sets.name(backup_sets.DAYS[0])

@@ -25,6 +25,7 @@ MAY_MISS = frozenset(
     }
 )
 """Calls that can answer that the thing asked for is not there."""
+_SHORTEST_DEADLINE = 15 * 60.0
 _CUT_SHORT = 'action terminated'
 """What Juju says of an action whose agent was restarted."""
 
@@ -220,6 +221,17 @@ class ActionGoesWrong:
             run.mends.append(lambda: _restart_agents(run))
         if action == 'restore' and self.at == 'middle':
             run.mends.append(lambda: _restore_by_hand(run, unit, parameters))
+
+
+LOSE_THE_DISPATCH = (Loss, Deposed)
+"""Faults after which nothing is kept of what the dispatch has seen."""
+
+
+def is_harmless(fault: Fault) -> bool:
+    """Whether it only delays an operation, by less than the deadline of any step."""
+    if isinstance(fault, Loss):
+        return fault.seconds < _SHORTEST_DEADLINE
+    return isinstance(fault, LostAnswer)
 
 
 def _restart_agents(run: Run) -> None:

@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Collection, Iterable, Iterator
 
 from coordinator import (
     advance,
     catalogue,
-    errors,
     index,
-    maas_backup,
-    manifest,
     operation,
-    pgbackrest,
     plans,
     status,
     verification,
 )
-from coordinator.steps import checks, passwords
+from coordinator.steps import checks
 from rehearsal import site
+from rehearsal.standins import system_users
 from tests import backup_sets, simulation
-from tests.exploration import moments
+from tests.exploration import moments, publishing, scene
 
 _LARGEST_RECORD = 16 * 1024
 _DIGITS = re.compile(r'\d+')
-
-
-@dataclasses.dataclass(frozen=True)
-class Before:
-    """How a site was before the operation."""
-
-    units: int
-    restarts: int
-    fingerprint: object
-    relations: frozenset[tuple[str, ...]]
-    aims: dict[str, dict[str, str]]
-    storage: frozenset[str]
-    secrets: frozenset[str]
-    objects: frozenset[str]
-    sets: dict[str, set[str]]
-    """Every object of each backup set."""
-    labels: frozenset[str]
-    files: frozenset[str]
-    newest_task: int
 
 
 class Watch:
@@ -52,7 +29,7 @@ class Watch:
 
     def __init__(self, sim: simulation.Simulation):
         self._sim = sim
-        self._before = _look(sim)
+        self._before = scene.look(sim)
         self._secrets = _secrets(sim)
         self.faults: list[str] = []
         self.meddled = False
@@ -80,6 +57,8 @@ class Watch:
             self._published(call.arguments[1])
         elif call.method == 'delete':
             self._deleted(call.key)
+        elif call.method == 'remove_storage':
+            self._removes_storage(call.arguments[0])
 
     def saved(self, text: str) -> None:
         """Look at a checkpoint."""
@@ -91,8 +70,17 @@ class Watch:
         """Look whether the set whose object is about to be deleted is none any more."""
         for name, owned in self._before.sets.items():
             manifest_key = catalogue.manifest_key(name)
-            if key in owned and key != manifest_key and manifest_key in _objects(self._sim):
+            if key in owned and key != manifest_key and manifest_key in scene.objects(self._sim):
                 self.fault(f'{key} is deleted before the manifest of {name}')
+
+    def _removes_storage(self, ids: Iterable[str]) -> None:
+        """Look whether what storage may be the last copy of is in a good backup."""
+        for item in self._before.storage & set(ids):
+            self.fault(f'storage {item} is removed, which was there before')
+        op = self._sim.op
+        restored = op.kind == 'restore-all' and not op.undoing
+        if not restored and not self.meddled and not scene.labels(self._sim) - self._before.labels:
+            self.fault(f'storage {ids} is removed, though there is no new backup')
 
     def _action(self, unit: str, action: str, parameters: dict[str, object]) -> None:
         if action not in ('create-backup', 'restore', 'restore-backup'):
@@ -120,19 +108,22 @@ class Watch:
         if action != 'create-backup':
             return any(task.status == 'completed' for task in tasks)
         if application == site.POSTGRESQL:
-            return bool(_labels(self._sim) - self._before.labels)
-        return bool(_files(self._sim) - self._before.files)
+            return bool(scene.labels(self._sim) - self._before.labels)
+        return bool(scene.files(self._sim) - self._before.files)
 
     def _published(self, content: bytes) -> None:
-        """Look whether both parts of a set that is about to be published are complete."""
-        try:
-            found = manifest.parse(content, 'manifest')
-            _assert_complete(self._sim, found)
-        except errors.CoordinatorError as error:
-            if not self.meddled:
-                self.fault(f'published too early: {error}')
+        for sentence in publishing.wrong(self._sim, self._before, content):
+            # An operator may have damaged what was complete, or have made the newest backup.
+            if not self.meddled or 'password' in sentence:
+                self.fault(sentence)
 
     # --- At rest ---------------------------------------------------------------------------------
+
+    def undisturbed(self) -> None:
+        """Look at an operation that nothing has kept from its end."""
+        op = self._sim.op
+        if (op.status, op.problems) != (operation.COMPLETE, ()):
+            self.fault(f'{op.status}, though nothing went wrong: {op.error} {op.problems}')
 
     def held(self) -> None:
         """Look at an operation that waits for a person."""
@@ -160,7 +151,7 @@ class Watch:
         return bool(running) and all(f'task {number}' in told for number in running)
 
     def _of_the_site(self, told: str) -> Iterator[str]:
-        sim, before, now = self._sim, self._before, _look(self._sim)
+        sim, before, now = self._sim, self._before, scene.look(self._sim)
         fewest, most = before.units - self.removed, before.units + self.added
         missing = f'{before.units - now.units} unit(s) of {site.POSTGRESQL} are missing'
         had = f'{site.POSTGRESQL} had {before.units} unit(s)'
@@ -171,6 +162,10 @@ class Watch:
         restarted = now.restarts != before.restarts
         if sim.op.kind == 'backup-all' and restarted and not self.meddled:
             yield f'MAAS was restarted {now.restarts - before.restarts} times by a backup'
+        for machine in now.crowded - before.crowded:
+            yield f'two PostgreSQL units are on machine {machine}'
+        for item in () if self.meddled else before.storage - now.storage:
+            yield f'storage {item} is gone, which was there before'
         for item in now.storage - before.storage - self.left:
             if item not in told:
                 yield f'storage {item} is left, and nobody is told'
@@ -180,7 +175,7 @@ class Watch:
         if not self.meddled:
             yield from self._as_it_was(now, told)
 
-    def _as_it_was(self, now: Before, told: str) -> Iterator[str]:
+    def _as_it_was(self, now: scene.Scene, told: str) -> Iterator[str]:
         before, op = self._before, self._sim.op
         restored = op.kind == 'restore-all' and op.record('verify').state == operation.DONE
         if now.relations != before.relations and 'juju integrate' not in told:
@@ -189,17 +184,25 @@ class Watch:
         if now.aims != (wanted if restored else before.aims) and 'juju config' not in told:
             yield f's3-integrators are aimed at {now.aims}, before it was {before.aims}'
         for label in now.secrets - before.secrets:
-            if not (restored and label in _in_use(self._sim)) and label not in told:
+            if not (restored and label == scene.in_use(self._sim)) and label not in told:
                 yield f'secret {label} is left, and nobody is told'
+        yield from self._system_users(now, restored, told)
         if restored and now.fingerprint != self._sim.at_backup:
             yield 'what was restored is not what was backed up'
         begun = op.facts.get('restore-maas-watermark') or op.kind == 'backup-all'
         if not restored and not begun and now.fingerprint != before.fingerprint and not told:
             yield 'the site is another than before'
 
+    def _system_users(self, now: scene.Scene, restored: bool, told: str) -> Iterator[str]:
+        option = system_users.OPTION
+        if now.system_users != self._before.system_users and not restored and option not in told:
+            yield f'{option} is {now.system_users!r}, it was {self._before.system_users!r}'
+        if now.system_users and not scene.in_use(self._sim):
+            yield f'{option} names {now.system_users}, which is there no more'
+
     def _of_s3(self, told: str) -> Iterator[str]:
         sim, op = self._sim, self._sim.op
-        new = set(_objects(sim)) - self._before.objects
+        new = set(scene.objects(sim)) - self._before.objects
         ours = {key for key in new if '/coordinator/' in f'/{key}'}
         # The probe has one key for ever: the next backup's check removes what a crash left.
         explained = {f'coordinator/operations/{op.id}.json', checks.PROBE, index.KEY}
@@ -223,7 +226,7 @@ class Watch:
 
     def _of_the_sets(self, told: str) -> Iterator[str]:
         """Look at the sets that were there before: each is whole, or was to go and is gone."""
-        there, listed = set(_objects(self._sim)), backup_sets.listed(self._sim)
+        there, listed = set(scene.objects(self._sim)), backup_sets.listed(self._sim)
         for name, owned in self._before.sets.items():
             if name in listed:
                 yield from (f'{key} of a set that is listed is gone' for key in owned - there)
@@ -258,46 +261,10 @@ def _advanced_again(sim: simulation.Simulation) -> operation.Operation:
     return advance.advance(sim.op, plans.PLANS[sim.op.kind], sim.world)
 
 
-def _look(sim: simulation.Simulation) -> Before:
-    juju = sim.model
-    return Before(
-        units=len(sim.postgresql_units()),
-        restarts=sim.site.maas_restarts,
-        fingerprint=sim.site.fingerprint(),
-        relations=frozenset(
-            tuple(sorted(f'{app}:{end.name}' for app, end in relation.endpoints.items()))
-            for relation in juju.relations.values()
-        ),
-        aims={
-            name: {key: str(sim.world.juju.config(name)[key]) for key in ('bucket', 'path')}
-            for name in (site.S3_MAAS, site.S3_POSTGRESQL)
-        },
-        storage=frozenset(s.id for s in sim.world.juju.storage() if not s.owner and s.alive),
-        secrets=frozenset(s.label for s in juju.secrets.values() if s.owner.startswith('model-')),
-        objects=frozenset(_objects(sim)),
-        sets={name: _owned(sim, name) for name in backup_sets.listed(sim)},
-        labels=frozenset(_labels(sim)),
-        files=frozenset(_files(sim)),
-        newest_task=max(juju.tasks, default=0),
-    )
-
-
 def _verdict_of_a_set(sim: simulation.Simulation, key: str) -> verification.Outcome | None:
     """Return what verify-backup has found out, as an object says that lies beside a manifest."""
     folder, _, name = key.rpartition('/')
-    return verification.outcome(name) if f'{folder}/manifest.json' in _objects(sim) else None
-
-
-def _objects(sim: simulation.Simulation) -> list[str]:
-    return [item.key for item in sim.world.maas_store.list('')]
-
-
-def _owned(sim: simulation.Simulation, backup_id: str) -> set[str]:
-    try:
-        return backup_sets.owned(sim.world.maas_store, backup_id)
-    except errors.CoordinatorError:
-        # An operator has damaged it.
-        return set()
+    return verification.outcome(name) if f'{folder}/manifest.json' in scene.objects(sim) else None
 
 
 def _may_go(op: operation.Operation, sets: Collection[str]) -> set[str]:
@@ -306,46 +273,6 @@ def _may_go(op: operation.Operation, sets: Collection[str]) -> set[str]:
         return {op.parameters['backup-id']}
     last = op.settings.retention.last
     return set(sorted(sets)[:-last]) if last else set()
-
-
-def _labels(sim: simulation.Simulation) -> set[str]:
-    stanza = pgbackrest.stanza(sim.model.name, site.POSTGRESQL)
-    try:
-        listed = pgbackrest.backups(sim.world.postgresql_store, stanza)
-    except errors.NotFound:
-        return set()
-    return {backup.label for backup in listed if not backup.error}
-
-
-def _files(sim: simulation.Simulation) -> set[str]:
-    store = sim.world.maas_store
-    return {name for name in maas_backup.ids(store) if _finished(sim, name)}
-
-
-def _finished(sim: simulation.Simulation, name: str) -> bool:
-    try:
-        maas_backup.read(sim.world.maas_store, name)
-    except errors.StepError:
-        return False
-    return True
-
-
-def _assert_complete(sim: simulation.Simulation, found: manifest.Manifest) -> None:
-    """Raise what is missing of a set."""
-    maas_backup.read(sim.world.maas_store, found.maas.backup_id)
-    listed = pgbackrest.backups(sim.world.postgresql_store, found.postgresql.stanza)
-    label = found.postgresql.label
-    backup = next((b for b in listed if b.label == label and not b.error), None)
-    if backup is None:
-        raise errors.StepError(f'{label} is not listed')
-    pgbackrest.verify(sim.world.postgresql_store, found.postgresql.stanza, backup)
-    sim.world.maas_store.head(found.passwords.sealed.key)
-
-
-def _in_use(sim: simulation.Simulation) -> set[str]:
-    """Return the label of the secret that PostgreSQL takes its passwords from."""
-    uri = str(sim.world.juju.config(site.POSTGRESQL).get(passwords.OPTION, ''))
-    return {s.label for s in sim.model.secrets.values() if s.uri == uri}
 
 
 def _secrets(sim: simulation.Simulation) -> dict[str, str]:

@@ -199,6 +199,7 @@ class Script:
             return
         self._checkpoint += 1
         while self._moves and self._moves[0][0] <= self._checkpoint:
+            run.harmless = False
             self._moves.pop(0)[1].strike(run, moment)
 
 

@@ -12,25 +12,7 @@ from tests import simulation, worlds
 
 BETWEEN, BEFORE, AFTER, COMMIT = 'between', 'before', 'after', 'before the commit'
 
-EFFECTS = frozenset(
-    {
-        'run_action',
-        'cancel_task',
-        'add_units',
-        'remove_unit',
-        'remove_storage',
-        'integrate',
-        'remove_relation',
-        'set_config',
-        'reset_config',
-        'create_secret',
-        'grant_secret',
-        'remove_secret',
-        'put',
-        'delete',
-    }
-)
-"""Calls that change something outside; all others look."""
+_EFFECTS = ports.effects_of(ports.JujuModel) | ports.effects_of(ports.ObjectStore)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +26,7 @@ class Call:
 
     @property
     def effect(self) -> bool:
-        return self.method in EFFECTS
+        return self.method in _EFFECTS
 
     @property
     def name(self) -> str:

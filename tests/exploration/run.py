@@ -65,6 +65,10 @@ class Run:
         """What the operator does once the operation is held."""
         self.holds: list[str] = []
         """At which steps the operation was held."""
+        self.harmless = True
+        """Whether nothing went wrong that may keep an operation from its end."""
+        self.changes = 0
+        """Rises with whatever a dispatch that is killed leaves behind: looks leave nothing."""
         self._quiet = False
         self._log = _Log()
 
@@ -81,6 +85,8 @@ class Run:
         finally:
             coordinator.removeHandler(self._log)
         self.watch.ended(self._log.lines)
+        if self.harmless:
+            self.watch.undisturbed()
 
     def _to_the_end(self) -> None:
         self._until_it_rests()
@@ -115,6 +121,7 @@ class Run:
                 self.watch.fault(f'no end after {why}: {self.sim.op.current}')
                 self.sim.op = self.sim.op.forced_to_end(self.sim.clock.now(), ())
                 return
+            self.changes += 1
             self.at(moments.Moment(moments.BETWEEN, self.step, checkpoint=checkpoint))
             try:
                 checkpoint = self.dispatch()
@@ -143,6 +150,7 @@ class Run:
         else:
             fitting = before
         if doubt.all_answered(before, moved):
+            self.changes += 1
             self.world.settle()
         self.at(moments.Moment(moments.COMMIT, before.step, checkpoint=fitting != before))
         if fitting == before:
@@ -179,11 +187,13 @@ class Run:
             raise self.broken[call.name]()
         world = self.world
         if call.effect:
+            self.changes += 1
             world.sending()
         self.at(moments.Moment(moments.BEFORE, self.step, call, make=make))
         self.watch.calling(call)
         answer = make()
         if call.effect:
+            self.changes += 1
             world.answered()
         self.at(moments.Moment(moments.AFTER, self.step, call))
         return answer

@@ -69,6 +69,8 @@ class Walk:
         self._until_a_fault = until_a_fault
         self._found = False
         self._results, self._path = tempfile.TemporaryFile(), list[str]()  # noqa: SIM115
+        self._known = set[tuple[str, int]]()
+        """At which changes a fault that loses the dispatch has struck already."""
         self._number = 0
         self._is_child = False
 
@@ -103,12 +105,26 @@ class Walk:
             return
         for fault in self._levels[len(self._path)]:
             entry = _entry(self._number, run, moment, fault)
-            if not fault.fits(moment) or not self._choice.takes([*self._path, entry]):
+            if not fault.fits(moment) or self._is_known(run, fault):
+                continue
+            if not self._choice.takes([*self._path, entry]):
                 continue
             if self._fork():
                 self._path.append(entry)
-                fault.strike(run, moment)
+                _strike(fault, run, moment)
                 return
+
+    def _is_known(self, run: Run, fault: faults.Fault) -> bool:
+        """Whether this fault leaves what it left at an earlier moment.
+
+        A dispatch that is lost is lost with all that it has seen.
+        """
+        if not isinstance(fault, faults.LOSE_THE_DISPATCH):
+            return False
+        key = (fault.name, run.changes)
+        known = key in self._known
+        self._known.add(key)
+        return known
 
     def _fork(self) -> bool:
         """Return True in the child; in the parent return False once the child has ended."""
@@ -142,9 +158,14 @@ class Repeat:
         for fault in self._levels[self._depth]:
             if self._path[self._depth] == _entry(self._number, run, moment, fault):
                 self._depth += 1
-                fault.strike(run, moment)
+                _strike(fault, run, moment)
                 return
 
 
 def _entry(number: int, run: Run, moment: moments.Moment, fault: faults.Fault) -> str:
     return f'{number} {run.step}: {moment.name}: {fault.name}'
+
+
+def _strike(fault: faults.Fault, run: Run, moment: moments.Moment) -> None:
+    run.harmless = run.harmless and faults.is_harmless(fault)
+    fault.strike(run, moment)

@@ -1,0 +1,69 @@
+"""What must hold of a backup set in the moment in which it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordinator import errors, maas_backup, manifest, pgbackrest, sealing
+from rehearsal.standins import manifest as standin_manifest
+from rehearsal.standins import modelled, repository
+from tests import examples, restores, simulation
+from tests.exploration import scene
+
+_IDENTITIES = {
+    str(identity.to_public()): str(identity) for identity in (examples.IDENTITY, restores.KEY)
+}
+
+
+def wrong(sim: simulation.Simulation, before: scene.Scene, content: bytes) -> Iterator[str]:
+    """Yield what is wrong with a set that is about to be published, whoever meddled."""
+    try:
+        published = manifest.parse(content, 'manifest')
+        _assert_complete(sim, published)
+    except errors.CoordinatorError as error:
+        yield f'published too early: {error}'
+        return
+    if sim.op.kind == 'backup-all':
+        yield from _older(before, published)
+        yield from _of_another_site(sim, published)
+    yield from _other_passwords(sim, published)
+
+
+def _assert_complete(sim: simulation.Simulation, published: manifest.Manifest) -> None:
+    """Raise what is missing of a set."""
+    maas_backup.read(sim.world.maas_store, published.maas.backup_id)
+    listed = pgbackrest.backups(sim.world.postgresql_store, published.postgresql.stanza)
+    label = published.postgresql.label
+    backup = next((b for b in listed if b.label == label and not b.error), None)
+    if backup is None:
+        raise errors.StepError(f'{label} is not listed')
+    pgbackrest.verify(sim.world.postgresql_store, published.postgresql.stanza, backup)
+    sim.world.maas_store.head(published.passwords.sealed.key)
+
+
+def _older(before: scene.Scene, published: manifest.Manifest) -> Iterator[str]:
+    for part, older in (
+        (published.postgresql.label, before.labels),
+        (published.maas.backup_id, before.files),
+    ):
+        if part in older:
+            yield f'published with {part}, which is older than the operation'
+
+
+def _of_another_site(sim: simulation.Simulation, published: manifest.Manifest) -> Iterator[str]:
+    own = {state['system-id'] for state in sim.site.maas.states.values()}
+    if set(published.maas.controllers) != own:
+        yield f'published with the files of {published.maas.controllers}, here are {own}'
+
+
+def _other_passwords(sim: simulation.Simulation, published: manifest.Manifest) -> Iterator[str]:
+    """Compare the sealed passwords with the roles that the database backup holds."""
+    sealed = sim.world.maas_store.get(published.passwords.sealed.key)
+    identity = _IDENTITIES[published.passwords.recipients[0]]
+    opened = sealing.unseal(sealed, identity, published.backup_id)
+    cluster = standin_manifest.Cluster(published.postgresql.stanza, 0)
+    store = sim.world.postgresql_store
+    roles = repository.Repository(store, cluster).restore(published.postgresql.label).roles
+    for user in opened.keys() & roles.keys():
+        if modelled.digest(user, opened[user]) != roles[user]:
+            yield f'published with a password of {user} that its database does not know'
