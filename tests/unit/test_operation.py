@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from coordinator import errors, operation, plain, settings
+from coordinator import errors, formats, operation, plain, settings
 from tests import worlds
 
 NOW = worlds.START
@@ -103,8 +103,10 @@ def test_fields_that_an_older_revision_did_not_write_get_their_defaults():
 
 
 def test_a_newer_format_is_refused_whatever_else_it_holds():
-    with pytest.raises(errors.ForeignRecordError, match=r'has format 3, .* knows 2: refresh'):
-        read({'format': 3, 'shape': 'unheard-of'})
+    newer = formats.FORMAT + 1
+
+    with pytest.raises(errors.ForeignRecordError, match=rf'has format {newer}, .*: refresh'):
+        read({'format': newer, 'shape': 'unheard-of'})
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ def test_a_repository_that_lacks_something_fails_the_restore(bench: site_bench.B
     gone = [
         key
         for key in bucket.objects
-        if key.endswith(what) or (what == '1-' and '/16-1/' in key and '-' in key.split('/')[-1])
+        if key.endswith((what, f'{what}.copy'))
+        or (what == '1-' and '/16-1/' in key and '-' in key.split('/')[-1])
     ]
     assert gone
     for key in gone:
