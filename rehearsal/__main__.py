@@ -20,6 +20,7 @@ from rehearsal.real import account, programs  # noqa: E402
 
 HOME = _SOURCE / '.rehearsal'
 CONNECTION = HOME / 'connection.json'
+JUJU_DATA = HOME / 'juju-client'
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -130,9 +131,11 @@ def _up(given: argparse.Namespace) -> int:
         (HOME / 'backup-identity.txt').write_text(f'{running.identity}\n')
         print(f'up; how to connect is in {CONNECTION}', flush=True)
         print('settling: python -m rehearsal juju status', flush=True)
+        print(f'your own juju client reaches it with: export JUJU_DATA={JUJU_DATA}', flush=True)
         down.wait()
         running.call(line.close)
     CONNECTION.unlink(missing_ok=True)
+    shutil.rmtree(JUJU_DATA, ignore_errors=True)
     return 0
 
 

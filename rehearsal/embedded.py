@@ -23,7 +23,7 @@ import pyrage
 from coordinator import ports, s3
 from coordinator.juju_api import connection
 from coordinator.juju_api import model as juju_model
-from rehearsal import clock, deployed, hosted, model, s3_server, site, tls
+from rehearsal import client_data, clock, deployed, hosted, model, s3_server, site, tls
 from rehearsal.agent import charm_agent, home
 from rehearsal.controller import faults, server
 from rehearsal.real import machines
@@ -314,7 +314,10 @@ class Embedded:
         return juju_model.JujuApi(self.endpoint())
 
     def write_connection_file(self, path: pathlib.Path) -> None:
-        """Write what any client needs to connect, for its owner's eyes only."""
+        """Write what any client needs to connect, for its owner's eyes only.
+
+        Beside it goes a data directory for a real `juju` client, `juju-client`.
+        """
         content = {
             'pid': os.getpid(),
             'juju': self.layout.version,
@@ -328,8 +331,25 @@ class Embedded:
             'age-identity': str(self.identity),
             'logs': str(self.logs),
             'control': str(self.root / 'control.sock'),
+            'juju-data': str(self._write_client_data(path.with_name('juju-client'))),
         }
         self._connection_file = path
         path.unlink(missing_ok=True)
         path.touch(0o600)
         path.write_text(json.dumps(content, indent=2) + '\n')
+
+    def _write_client_data(self, folder: pathlib.Path) -> pathlib.Path:
+        client_data.write(
+            folder,
+            client_data.Known(
+                addresses=tuple(self.controller.addresses),
+                ca_pem=self.authority.ca_pem,
+                controller_uuid=self.controller.uuid,
+                version=self.layout.version,
+                model=self.model.name,
+                model_uuid=self.model.uuid,
+                user=_OPERATOR,
+                password=self.passwords[_OPERATOR],
+            ),
+        )
+        return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rehearsal import model, parameters, permissions
@@ -10,18 +11,55 @@ from rehearsal.controller import rpc, wire
 
 METHODS = rpc.Methods()
 
-_COMMANDS = ('juju-exec', 'juju-run')
-"""Names of the actions that run any command: only for admins."""
+_BAD_ID = ('id not found', 'not found')
 
 
 @METHODS.add('EnqueueOperation', 'write')
 def _enqueue_operation(call: rpc.Call) -> wire.Json:
     requests = [_Request.read(item) for item in call.items('actions')]
-    if any(request.name in _COMMANDS for request in requests):
+    if any(request.name in model.COMMANDS for request in requests):
         permissions.check_access(call.user, 'admin')
     if call.model.juju4:
         return _enqueue_4(call.model, requests)
     return _enqueue_3(call.model, requests)
+
+
+@METHODS.add('Run', 'admin', blocked_as='change')
+def _run(call: rpc.Call) -> wire.Json:
+    """Run any command on units: what `juju exec` asks for."""
+    juju = call.model
+    units = {*_leaders(juju, rpc.texts(call.params, 'units'))}
+    for name in rpc.texts(call.params, 'applications'):
+        units |= juju.application(name).units.keys()
+    if rpc.texts(call.params, 'machines'):
+        raise rpc.ApiError('machines run no commands here, units do', 'not supported')
+    command = rpc.text(call.params, 'commands')
+    parameters = {'command': command, 'timeout': rpc.number(call.params, 'timeout')}
+    if not juju.juju4:
+        parameters['workload-context'] = rpc.flag(call.params, 'workload-context')
+    group = rpc.text(call.params, 'execution-group')
+    parallel = rpc.flag(call.params, 'parallel')
+    requests = [
+        _Request(wire.unit_tag(unit), model.COMMANDS[0], parameters, parallel, group)
+        for unit in sorted(units)
+    ]
+    if juju.juju4:
+        return _enqueued_4(juju, requests, f'exec "{command}"')
+    return _enqueue_3(juju, requests)
+
+
+def _leaders(juju: model.Model, names: Iterable[str]) -> Iterator[str]:
+    """Yield names of units, for `application/leader` that of the unit which leads now."""
+    for name in names:
+        application, _, number = name.partition('/')
+        if number != 'leader':
+            yield name
+            continue
+        leader = juju.application(application).leader
+        if leader is None:
+            text = f'could not determine leader for "{application}"'
+            raise model.ModelError(text, 'not found' if juju.juju4 else '')
+        yield leader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,22 +82,16 @@ class _Request:
             rpc.text(item, 'execution-group') if item.get('execution-group') is not None else None,
         )
 
-    def unit(self, juju: model.Model) -> model.Unit:
+    def unit(self, juju: model.Model) -> str:
         """Return the receiving unit; a leader is looked up now and not followed later."""
-        application, slash, leader = self.receiver.partition('/')
-        if slash and leader == 'leader':
-            unit = juju.application(application).leader
-            if unit is None:
-                text = f'could not determine leader for "{application}"'
-                raise model.ModelError(text, 'not found' if juju.juju4 else '')
-            return juju.unit(unit)
-        return juju.unit(wire.untag(self.receiver, 'unit'))
+        if self.receiver.endswith('/leader'):
+            return next(_leaders(juju, [self.receiver]))
+        return wire.untag(self.receiver, 'unit')
 
     def call(self, juju: model.Model) -> model.ActionCall:
         """Return what the model is to enqueue, or refuse it as the controller does."""
-        unit = self.unit(juju)
         return juju.action_call(
-            unit, self.name, self.parameters, self.parallel, self.execution_group
+            self.unit(juju), self.name, self.parameters, self.parallel, self.execution_group
         )
 
 
@@ -72,47 +104,91 @@ def _enqueue_3(juju: model.Model, requests: list[_Request]) -> wire.Json:
             calls.append(request.call(juju))
             slots.append(None)
         except model.ModelError as refusal:
-            slots.append({'error': wire.error(refusal)})
-    operation = juju.enqueue(calls)
+            slots.append(_NOTHING | {'error': wire.error(refusal)})
+    names = {request.name for request in requests}
+    name = names.pop() if len(names) == 1 else 'multiple actions'
+    receivers = ','.join(request.receiver for request in requests)
+    refusals = ', '.join(slot['error']['message'] for slot in slots if slot)
+    operation = juju.enqueue(
+        calls,
+        summary=f'{name} run on {receivers}',
+        fail=f'error(s) enqueueing action(s): {refusals}' if refusals else '',
+    )
     tasks = iter(operation.tasks)
     return {
         'operation': f'operation-{operation.id}',
-        'actions': [slot or _enqueued(next(tasks)) for slot in slots],
+        'actions': [slot or describe(juju, next(tasks)) for slot in slots],
     }
 
 
 def _enqueue_4(juju: model.Model, requests: list[_Request]) -> wire.Json:
     """All actions are one: the same action with the same parameters, of one application."""
     if not requests:
-        raise rpc.ApiError('no actions specified', 'not valid')
+        raise rpc.ApiError('no actions specified')
+    first, *others = requests
+    for other in others[:1]:
+        # Juju compares the second with the first, and no more.
+        _check_alike(first, other)
+    if len({request.receiver.rpartition('-')[0] for request in _of_units(requests)}) > 1:
+        raise rpc.ApiError('actions must be run on units from the same application')
+    return _enqueued_4(juju, requests)
+
+
+def _of_units(requests: list[_Request]) -> list[_Request]:
+    return [request for request in requests if not request.receiver.endswith('/leader')]
+
+
+def _check_alike(first: _Request, other: _Request) -> None:
+    wrong: list[str] = []
+    if first.name != other.name:
+        wrong.append(f'action name mismatch: "{first.name}" != "{other.name}"')
+    if bool(first.parallel) != bool(other.parallel):
+        wrong.append(f'parallel mismatch: {first.parallel} != {other.parallel}')
+    if first.parameters != other.parameters:
+        wrong.append(f'parameters mismatch: {first.parameters} != {other.parameters}')
+    if wrong:
+        raise rpc.ApiError('\n'.join(wrong))
+
+
+def _enqueued_4(juju: model.Model, requests: list[_Request], summary: str = '') -> wire.Json:
+    """Enqueue what is alike. It is answered by tags and receivers only."""
     calls = [request.call(juju) for request in requests]
-    first = requests[0]
-    for request, call in zip(requests, calls, strict=True):
-        if (request.name, request.parameters) != (first.name, first.parameters):
-            text = 'all actions of an operation must have the same name and parameters'
-            raise rpc.ApiError(text, 'not valid')
-        if call[0].partition('/')[0] != calls[0][0].partition('/')[0]:
-            text = 'all actions of an operation must be of the same application'
-            raise rpc.ApiError(text, 'not valid')
-    operation = juju.enqueue(calls)
-    return {
-        'operation': f'operation-{operation.id}',
-        'actions': [_enqueued(task) for task in operation.tasks],
-    }
+    operation = juju.enqueue(calls, summary=summary)
+    tasks = {task.unit: task for task in operation.tasks}
+    actions: list[wire.Json] = []
+    for unit, *_ in calls:
+        if unit not in tasks:
+            actions.append(_NOTHING | {'error': wire.error(juju.unlinked(unit))})
+            continue
+        answer = describe(juju, tasks[unit])
+        action = {'tag': answer['action']['tag'], 'receiver': answer['action']['receiver']}
+        actions.append(answer | {'action': action | {'name': '', 'parallel': False}})
+    return {'operation': f'operation-{operation.id}', 'actions': actions}
 
 
-def _enqueued(task: model.Task) -> wire.Json:
-    answer = describe(task)
-    answer['action'] |= {'parallel': task.parallel, 'execution-group': task.execution_group}
-    return answer
+_NOTHING: wire.Json = {
+    'enqueued': wire.ZERO_TIME,
+    'started': wire.ZERO_TIME,
+    'completed': wire.ZERO_TIME,
+}
+"""Go writes the times of a task that is not there."""
+
+
+def _each_task(call: rpc.Call, answer: Callable[[str], wire.Json]) -> wire.Json:
+    """Answer for each tag; one that is no task's is an error with times."""
+    return {'results': [_NOTHING | result for result in wire.each(call.tags(), answer)]}
 
 
 @METHODS.add('Actions')
 def _actions(call: rpc.Call) -> wire.Json:
     def one(tag: str) -> wire.Json:
-        return describe(find(call.model, tag), log=True, output=True)
+        try:
+            task = find(call.model, tag)
+        except model.ModelError:
+            raise model.ModelError(*_BAD_ID) from None
+        return describe(call.model, task, log=True, output=True)
 
-    return {'results': wire.each(call.tags(), one)}
+    return _each_task(call, one)
 
 
 @METHODS.add('Cancel', 'write')
@@ -121,12 +197,17 @@ def _cancel(call: rpc.Call) -> wire.Json:
         task = find(call.model, tag)
         if call.model.juju4:
             # A bug of 4.0: it cannot prepare the statement that would cancel a task.
-            text = f'cancelling task "{task.id}": type "taskStatus" has no "status_id" db tag'
+            doing = f'cancelling task "{task.id}": '
+            text = (
+                f'{doing}{doing}preparing update status statement for task ID "{task.id}": '
+                'preparing:: cannot prepare statement: input expression: type "taskStatus" has no '
+                '"status_id" db tag: $taskStatus.status_id'
+            )
             raise model.ModelError(text)
         call.model.cancel(task)
-        return describe(task, output=True)
+        return describe(call.model, task, output=True)
 
-    return {'results': wire.each(call.tags(), cancel)}
+    return _each_task(call, cancel)
 
 
 @METHODS.add('ApplicationsCharmsActions')
@@ -146,26 +227,41 @@ def _applications_charms_actions(call: rpc.Call) -> wire.Json:
 
 def find(juju: model.Model, tag: str) -> model.Task:
     """Return the task that a tag such as `action-2` names."""
-    number = wire.untag(tag, 'action')
-    if not number.isdigit() or int(number) not in juju.tasks:
-        raise model.ModelError(f'action "{number}" not found', 'not found')
+    number = tag.removeprefix('action-')
+    if number == tag or not number.isdigit():
+        raise model.ModelError(*_BAD_ID)
+    if int(number) not in juju.tasks:
+        raise model.differing(
+            juju.juju4,
+            (f'action "{number}" not found', 'not found'),
+            (f'action {number} not found', 'not found'),
+        )
     return juju.tasks[int(number)]
 
 
-def describe(task: model.Task, *, log: bool = False, output: bool = False) -> wire.Json:
-    """Write a task, with its log and output where the call in question shows them."""
+def describe(
+    juju: model.Model, task: model.Task, *, log: bool = False, output: bool = False
+) -> wire.Json:
+    """Write a task, with its log and output where the call in question shows them.
+
+    What is empty is left out. 4.0 never says when a task has ended.
+    """
+    action: wire.Json = {
+        'tag': f'action-{task.id}',
+        'receiver': wire.unit_tag(task.unit),
+        'name': task.name,
+        'parallel': task.parallel,
+        'execution-group': task.execution_group,
+    }
     answer: wire.Json = {
-        'action': {
-            'tag': f'action-{task.id}',
-            'receiver': wire.unit_tag(task.unit),
-            'name': task.name,
-            'parameters': task.parameters,
-        },
+        'action': action,
         'enqueued': wire.timestamp(task.enqueued),
         'started': wire.timestamp(task.started),
-        'completed': wire.timestamp(task.completed),
+        'completed': wire.timestamp(None if juju.juju4 else task.completed),
         'status': task.status,
     }
+    if task.parameters:
+        action['parameters'] = task.parameters
     if task.message:
         answer['message'] = task.message
     if log and task.log:

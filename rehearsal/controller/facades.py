@@ -52,7 +52,7 @@ def find(juju: model.Model, on_model: bool, name: str, version: int, method: str
     """Return a method for a connection to the model, or to the controller alone."""
     facade = ALL.get(name)
     if facade is None or not facade.versions(juju):
-        raise rpc.not_implemented(juju, name)
+        raise rpc.not_implemented(juju, name, version, known=False)
     if not facade.on(on_model):
         place = 'model' if on_model else 'controller'
         text = f'facade "{name}" not supported for {place} API connection'

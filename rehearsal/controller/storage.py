@@ -14,7 +14,7 @@ _FILESYSTEM = 2
 def _list_storage_details(call: rpc.Call) -> wire.Json:
     filters = call.items('filters')
     if not filters and call.model.juju4:
-        raise rpc.ApiError('empty storage filters', 'not valid')
+        raise rpc.ApiError('at least one filter is required', 'not valid')
     everything = [details(call.model, item) for item in call.model.storage.values()]
     return {'results': [{'result': everything} for _ in filters]}
 
@@ -66,7 +66,7 @@ def details(juju: model.Model, storage: model.Storage) -> wire.Json:
             'location': f'/var/lib/juju/storage/{storage.id}',
             'life': storage.life,
         }
-    return {
+    answer: wire.Json = {
         'storage-tag': storage.tag,
         'owner-tag': wire.unit_tag(storage.owner) if storage.owner else '',
         'kind': _FILESYSTEM,
@@ -76,13 +76,15 @@ def details(juju: model.Model, storage: model.Storage) -> wire.Json:
             'since': wire.timestamp(storage.created),
         },
         'life': storage.life,
-        'persistent': True,
-        'attachments': attachments or None,
+        'persistent': storage.persistent,
     }
+    if attachments:
+        answer['attachments'] = attachments
+    return answer
 
 
 def _find(juju: model.Model, tag: str) -> model.Storage:
     storage_id = wire.untag(tag, 'storage')
     if storage_id not in juju.storage:
-        raise model.ModelError(f'storage instance "{storage_id}" not found', 'not found')
+        raise juju.no_storage(storage_id)
     return juju.storage[storage_id]

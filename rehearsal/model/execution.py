@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import logging
 import uuid
 from collections.abc import Callable
@@ -24,7 +23,13 @@ from rehearsal.model.entities import (
     Unit,
     User,
 )
-from rehearsal.model.refusals import ActionFailed, HookFailed, HookTerminated, ModelError
+from rehearsal.model.refusals import (
+    ActionFailed,
+    ActionRejected,
+    HookFailed,
+    HookTerminated,
+    ModelError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +67,11 @@ class Executing:
         self.revision = 0
         """Rises with every change; `on_change` hears of it."""
         self.on_change: list[Callable[[], object]] = []
-        self._next_task = 1
+        self._next_task = 0 if self.juju4 else 1
         self._next_relation = 0
         self._next_machine = 0
-        self._next_storage: collections.Counter[str] = collections.Counter()
+        self._next_storage = 0
+        """One sequence for storage of all names."""
 
     @property
     def juju4(self) -> bool:
@@ -138,7 +144,8 @@ class Executing:
             try:
                 task.parameters = action_parameters.checked(spec, task.parameters)
             except action_parameters.BadParameters as error:
-                raise ActionFailed(f'cannot run "{task.name}" action: {error}') from None
+                text = f'cannot run "{task.name}" action: {error}'
+                raise ActionRejected(text) from None
         yield from unit.application.agent.run(unit, event)
 
     def _ran(self, unit: Unit, event: Event, error: BaseException | None) -> None:
@@ -162,6 +169,9 @@ class Executing:
         if task.status == 'aborting':
             task.status, task.message = 'aborted', 'terminated'
             task.output = {'return-code': -1}
+            return
+        if isinstance(error, ActionRejected):
+            task.status, task.message, task.started = 'error', str(error), None
             return
         task.output.setdefault('return-code', 0)
         task.status = 'completed' if error is None else 'failed'

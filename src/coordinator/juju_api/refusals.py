@@ -57,12 +57,16 @@ def translate(what: str, message: str, code: str, caller: Caller) -> errors.Coor
         return errors.ModelMoved(f'The model has moved to another controller ({said}).')
     if code == 'not implemented':
         return errors.UnexpectedAnswer(f'This controller does not know the call: {said}.')
-    if code.endswith('not found') or (not code and 'does not exist' in message):
+    # Both leave the code out now and then, 4.0 often: then the text decides.
+    if code.endswith('not found') or (not code and _is_missing(message)):
         return errors.NotFound(said)
-    # Juju 4.0 leaves the code out for relations.
     if code == 'already exists' or (not code and 'already exists' in message):
         return errors.AlreadyExists(said)
     return errors.StepError(said)
+
+
+def _is_missing(message: str) -> bool:
+    return message.endswith(' not found') or 'does not exist' in message
 
 
 def _unauthorised(message: str, said: str, caller: Caller) -> errors.NotAuthorised:
