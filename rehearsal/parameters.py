@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jsonschema
 
@@ -48,7 +48,8 @@ def _words(error: jsonschema.ValidationError) -> str:
         case 'type':
             return f'must be of type {error.validator_value}, given {given}'
         case 'additionalProperties':
-            unexpected = sorted(error.instance.keys() - error.schema['properties'].keys())
+            known: Mapping[str, Any] = cast('Mapping[str, Any]', error.schema)['properties']
+            unexpected = sorted(cast('Mapping[str, Any]', error.instance).keys() - known.keys())
             return f'additional property "{unexpected[0]}" is not allowed, given {given}'
         case _:
             return error.message

@@ -79,5 +79,4 @@ def _settle_commands(run: context.Context, ended: child.Ended) -> None:
 
 
 def _log(run: context.Context, level: str, text: str) -> None:
-    source = f'unit.{run.unit.name}.{run.event.name}'
-    run.home.log(run.model.clock.now(), level, source, text)
+    run.log(level, run.event.name, text)

@@ -66,6 +66,25 @@ def _destroy_unit(call: rpc.Call) -> wire.Json:
     return {'results': wire.each(call.items('units'), destroy)}
 
 
+@METHODS.add('DestroyApplication', 'write', blocked_as='remove')
+def _destroy_application(call: rpc.Call) -> wire.Json:
+    juju = call.model
+
+    def destroy(item: wire.Json) -> wire.Json:
+        name = wire.untag(rpc.text(item, 'application-tag'), 'application')
+        with_storage = rpc.flag(item, 'destroy-storage')
+        units = list(juju.application(name).units)
+        info: wire.Json = {'destroyed-units': [{'tag': wire.unit_tag(unit)} for unit in units]}
+        for unit in units if not juju.juju4 else ():
+            for fate, tags in _storage_of(juju, unit, with_storage).items():
+                info.setdefault(fate, []).extend(tags)
+        if not rpc.flag(item, 'dry-run'):
+            juju.remove_application(name, destroy_storage=with_storage)
+        return {'info': {key: value for key, value in info.items() if value}}
+
+    return {'results': wire.each(call.items('applications'), destroy)}
+
+
 def _storage_of(juju: model.Model, unit: str, with_storage: bool) -> wire.Json:
     """Return what becomes of a unit's storage, as 3.6 tells it."""
     info: wire.Json = {}

@@ -8,6 +8,7 @@ from rehearsal.controller import rpc, wire
 METHODS = rpc.Methods()
 
 _FILESYSTEM = 2
+_MEBIBYTES = 1024
 
 
 @METHODS.add('ListStorageDetails')
@@ -17,6 +18,47 @@ def _list_storage_details(call: rpc.Call) -> wire.Json:
         raise rpc.ApiError('at least one filter is required', 'not valid')
     everything = [details(call.model, item) for item in call.model.storage.values()]
     return {'results': [{'result': everything} for _ in filters]}
+
+
+@METHODS.add('ListFilesystems')
+def _list_filesystems(call: rpc.Call) -> wire.Json:
+    juju = call.model
+    everything = [_filesystem(juju, item) for item in juju.storage.values()]
+    result = {'result': everything} if everything else {}
+    return _listed([result for _ in call.items('filters')])
+
+
+@METHODS.add('ListVolumes')
+def _list_volumes(call: rpc.Call) -> wire.Json:
+    # No storage here is a block device, or stands upon one.
+    return _listed([{} for _ in call.items('filters')])
+
+
+def _listed(results: list[wire.Json]) -> wire.Json:
+    return {'results': results} if results else {}
+
+
+def _filesystem(juju: model.Model, item: model.Storage) -> wire.Json:
+    """Write the file system that storage is; it goes by the number of that."""
+    whole = details(juju, item)
+    number = item.id.partition('/')[2]
+    answer: wire.Json = {
+        'filesystem-tag': f'filesystem-{number}',
+        'info': {
+            'filesystem-id': f'filesystem-{number}',
+            'pool': 'maas' if item.persistent else 'rootfs',
+            'size': _MEBIBYTES,
+        },
+        'life': item.life,
+        'status': whole['status'],
+        'storage': whole,
+    }
+    if item.owner:
+        machine = wire.machine_tag(juju.unit(item.owner).machine.id)
+        mount = {'mount-point': f'/var/lib/juju/storage/{item.id}', 'life': item.life}
+        answer['machine-attachments'] = {machine: mount}
+        answer['unit-attachments'] = whole['attachments']
+    return answer
 
 
 @METHODS.add('StorageDetails')

@@ -217,6 +217,27 @@ class Model(Acting):
         )
         self.changed()
 
+    def remove_application(self, name: str, *, destroy_storage: bool = False) -> None:
+        """Begin an application's removal: relations and units go, and the last takes it along."""
+        app = self.application(name)
+        app.life = 'dying'
+        for relation in list(self.relations.values()):
+            if name in relation.endpoints and not relation.peer:
+                self.remove_relation(*(f'{a}:{e.name}' for a, e in relation.endpoints.items()))
+        for unit in list(app.units):
+            self.remove_unit(unit, destroy_storage=destroy_storage)
+        if not app.units:
+            self._application_gone(app)
+
+    def _application_gone(self, app: Application) -> None:
+        del self.applications[app.name]
+        for relation in list(self.relations.values()):
+            if app.name in relation.endpoints:
+                del self.relations[relation.id]
+        owner = f'application-{app.name}'
+        self.secrets = {i: s for i, s in self.secrets.items() if s.owner != owner}
+        self.changed()
+
     def _gone(self, unit: Unit) -> None:
         app = unit.application
         del app.units[unit.name]
@@ -240,6 +261,8 @@ class Model(Acting):
         if app.leader == unit.name:
             self._elect(app)
         app.agent.removed(unit)
+        if app.life != 'alive' and not app.units:
+            self._application_gone(app)
         self.changed()
 
     def _release(self, machine: Machine) -> None:

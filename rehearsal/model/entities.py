@@ -271,6 +271,17 @@ class JujuOperation:
     tasks: list[Task] = dataclasses.field(default_factory=list)
 
 
+@dataclasses.dataclass(frozen=True)
+class LogLine:
+    """One line of the model's log, as `juju debug-log` shows it."""
+
+    tag: str
+    when: datetime.datetime
+    level: str
+    module: str
+    text: str
+
+
 @dataclasses.dataclass
 class User:
     """A Juju user. Access: '', read, write, admin; controller access: login or superuser."""

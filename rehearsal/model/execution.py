@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import logging
 import uuid
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from rehearsal.model.entities import (
     Event,
     JujuOperation,
     Kind,
+    LogLine,
     Machine,
     Relation,
     Secret,
@@ -32,6 +34,9 @@ from rehearsal.model.refusals import (
 )
 
 logger = logging.getLogger(__name__)
+
+
+_LINES = 10_000
 
 
 class Executing:
@@ -67,6 +72,10 @@ class Executing:
         self.revision = 0
         """Rises with every change; `on_change` hears of it."""
         self.on_change: list[Callable[[], object]] = []
+        self.lines: collections.deque[LogLine] = collections.deque(maxlen=_LINES)
+        """The newest lines of the model's log."""
+        self.logged = 0
+        """How many lines there were ever."""
         self._next_task = 0 if self.juju4 else 1
         self._next_relation = 0
         self._next_machine = 0
@@ -99,6 +108,12 @@ class Executing:
         self.revision += 1
         for listener in tuple(self.on_change):
             listener()
+
+    def log(self, tag: str, level: str, module: str, text: str) -> None:
+        """Add to the log, a line for each line of the text."""
+        for line in text.splitlines():
+            self.lines.append(LogLine(tag, self.clock.now(), level, module, line))
+            self.logged += 1
 
     def queue(self, unit: Unit, event: Event) -> None:
         """Give a unit something to run; an equal hook that waits already is enough."""
@@ -149,6 +164,11 @@ class Executing:
         yield from unit.application.agent.run(unit, event)
 
     def _ran(self, unit: Unit, event: Event, error: BaseException | None) -> None:
+        what = 'action' if event.task is not None else 'hook'
+        if event.kind is not Kind.EXEC:
+            text = f'ran "{event.name}" {what}' if error is None else f'{what} failed: {error}'
+            level = 'INFO' if error is None else 'ERROR'
+            self.log(unit.tag, level, 'juju.worker.uniter.operation', text)
         if event.task is not None:
             self._task_ended(event.task, error)
         elif isinstance(error, HookFailed) and event.kind is not Kind.EXEC:
