@@ -71,6 +71,11 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--strategy', choices=['scale-down', 'replica'], default='scale-down')
     parser.add_argument('--s3-track', type=int, choices=[1, 2], default=1)
     parser.add_argument(
+        '--rootfs-storage',
+        action='store_true',
+        help="PostgreSQL's storage in the root file system: it goes with its unit",
+    )
+    parser.add_argument(
         '--real-postgresql',
         action='store_true',
         help="this machine's PostgreSQL and pgBackRest below the stand-ins, and S3 over TLS",
@@ -85,6 +90,7 @@ def _layout(given: argparse.Namespace) -> embedded.Layout:
         coordinators=given.coordinators,
         strategy=given.strategy,
         s3_track=given.s3_track,
+        detachable_storage=not given.rootfs_storage,
         # PostgreSQL notices the end of a restore on this hook: a rehearsal waits less for it.
         update_status_seconds=15,
         real_postgresql=given.real_postgresql,

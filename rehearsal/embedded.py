@@ -48,6 +48,8 @@ class Layout:
     coordinators: int = 1
     strategy: str = 'scale-down'
     s3_track: int = 1
+    detachable_storage: bool = True
+    """Whether PostgreSQL's storage outlives its units; it does not in the root file system."""
     update_status_seconds: float = 300.0
     real_postgresql: bool = False
     """PostgreSQL and pgBackRest of this machine below the stand-ins, and S3 over TLS."""
@@ -176,6 +178,7 @@ class Embedded:
             maas_switches=self.maas,
             postgresql_switches=self.postgresql,
             below=self.machines.below if self.machines else None,
+            detachable_storage=self.layout.detachable_storage,
         )
 
     def _deploy_coordinator(self) -> None:

@@ -113,10 +113,9 @@ def _enqueue_3(juju: model.Model, requests: list[_Request]) -> wire.Json:
         fail=f'error(s) enqueueing action(s): {refusals}' if refusals else '',
     )
     tasks = iter(operation.tasks)
-    return {
-        'operation': f'operation-{operation.id}',
-        'actions': [slot or action.describe(juju, next(tasks)) for slot in slots],
-    }
+    actions = [slot or action.describe(juju, next(tasks)) for slot in slots]
+    answer: wire.Json = {'operation': f'operation-{operation.id}'}
+    return answer | ({'actions': actions} if actions else {})
 
 
 def _enqueue_4(juju: model.Model, requests: list[_Request]) -> wire.Json:

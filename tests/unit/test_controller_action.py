@@ -241,7 +241,7 @@ def test_no_actions_are_an_error_in_4_0_only(served: Served):
             with pytest.raises(Refused, match='no actions'):
                 enqueue(client)
         else:
-            assert enqueue(client)['actions'] == []
+            assert 'actions' not in enqueue(client)
 
 
 def test_running_any_command_is_for_admins(served: Served):
