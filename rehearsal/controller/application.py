@@ -161,7 +161,7 @@ def _endpoints_to_join(call: rpc.Call) -> tuple[str, str]:
         if one.interface == two.interface and {one.role, two.role} == {'provider', 'requirer'}
     ]
     if not pairs:
-        raise rpc.ApiError('no relations found', 'not found')
+        raise rpc.ApiError('no relations found')
     if len(pairs) > 1:
         found = '; '.join(f'"{one} {two}"' for one, two in pairs)
         raise rpc.ApiError(f'ambiguous relation: "{" ".join(names)}" could refer to {found}')

@@ -46,25 +46,27 @@ class Relating(Executing):
         try:
             return self.application(app).charm.endpoint(name)
         except ModelError as refusal:
-            if not self.juju4:
+            if app not in self.applications and not self.juju4:
                 raise
+            text = f'application "{app}" has no "{name}" relation'
             why = f'no candidates for {end}: relation endpoint not found'
             raise self._unrelated(one, other, f'cannot relate endpoints "{one}" and "{other}"',
-                                  (str(refusal), refusal.code), why) from None  # fmt: skip
+                                  (text, ''), why) from refusal  # fmt: skip
 
     def _check_may_relate(self, ends: Mapping[str, Endpoint], one: str, other: str) -> None:
         adding = f'cannot add relation "{one}", "{other}"'
+        key = ' '.join(f'{app}:{end.name}' for app, end in requirer_first(ends))
         wanted = {(app, e.name) for app, e in ends.items()}
         for relation in self.relations.values():
             if {(app, e.name) for app, e in relation.endpoints.items()} == wanted:
-                text = f'relation {relation.key}'
+                text, adding_3 = f'relation {key}', f'cannot add relation "{key}": '
                 raise self._unrelated(one, other, adding,
-                                      (f'{text} already exists', 'already exists'),
+                                      (f'{adding_3}{text} already exists', 'already exists'),
                                       f'{text}: already exists')  # fmt: skip
         roles = {end.role for end in ends.values()}
         if len({end.interface for end in ends.values()}) != 1 or roles != {'provider', 'requirer'}:
             raise self._unrelated(one, other, f'cannot relate endpoints "{one}" and "{other}"',
-                                  ('no relations found', 'not found'),
+                                  ('no relations found', ''),
                                   'no compatible endpoints found')  # fmt: skip
         for app, end in ends.items():
             joined = [r for r in self.relations.values() if r.endpoints.get(app) == end]
@@ -73,8 +75,8 @@ class Relating(Executing):
                     f'establishing a new relation for {app}:{end.name} would exceed its maximum '
                     f'relation limit of {end.limit}'
                 )
-                key = ' '.join(f'{a}:{e.name}' for a, e in requirer_first(ends))
-                raise self._unrelated(one, other, adding, (text, 'quota limit exceeded'),
+                in_3 = f'cannot add relation "{key}": {text}'
+                raise self._unrelated(one, other, adding, (in_3, 'quota limit exceeded'),
                                       f'relation {key}: {text}')  # fmt: skip
 
     def _unrelated(

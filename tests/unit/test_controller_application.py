@@ -235,7 +235,10 @@ def test_a_relation_is_removed_by_its_id(served: Served):
         (['app', 'pg'], 'ambiguous relation'),
         (['app:db'], 'two applications'),
         (['app:db', 'pg:db'], 'no relations found|no compatible endpoints found'),
-        (['app:nonsense', 'pg:database'], 'no endpoint|relation endpoint not found'),
+        (
+            ['app:nonsense', 'pg:database'],
+            'has no "nonsense" relation|relation endpoint not found',
+        ),
     ],
 )
 def test_relations_that_cannot_be_are_refused(served: Served, endpoints: list[str], words: str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from coordinator import errors
 
@@ -65,8 +66,12 @@ def translate(what: str, message: str, code: str, caller: Caller) -> errors.Coor
     return errors.StepError(said)
 
 
+# The last is how 3.6 says that an application has no such endpoint.
+_MISSING = re.compile(r'.* not found|.*does not exist.*|.* has no "[^"]*" relation', re.DOTALL)
+
+
 def _is_missing(message: str) -> bool:
-    return message.endswith(' not found') or 'does not exist' in message
+    return _MISSING.fullmatch(message) is not None
 
 
 def _unauthorised(message: str, said: str, caller: Caller) -> errors.NotAuthorised:
