@@ -56,7 +56,7 @@ def _cancel(call: rpc.Call) -> wire.Json:
     return _each_task(call, cancel)
 
 
-@METHODS.add('ApplicationsCharmsActions')
+@METHODS.add('ApplicationsCharmsActions', 'write')
 def _applications_charms_actions(call: rpc.Call) -> wire.Json:
     def one(tag: str) -> wire.Json:
         specs = call.model.application(wire.untag(tag, 'application')).charm.actions.values()

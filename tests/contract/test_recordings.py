@@ -87,9 +87,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def serving(file: pathlib.Path) -> Generator[Site]:
+def serving(file: pathlib.Path, version: str) -> Generator[Site]:
     with hosted.LoopThread() as thread:
-        site = Site(thread, load(file), version_of(file))
+        site = Site(thread, load(file), version)
         try:
             yield site
         finally:
@@ -100,7 +100,8 @@ def serving(file: pathlib.Path) -> Generator[Site]:
 def both(request: pytest.FixtureRequest) -> dict[str, tuple[Json, Json]]:
     """What was recorded of each call, and what is answered now."""
     recorded = load(request.param)
-    with serving(request.param) as site, recorder.dialled(site.login) as line:
+    version = version_of(request.param)
+    with serving(request.param, version) as site, recorder.dialled(site.login) as line:
         ours = recorder.record(line, site.login, site.before)
     assert [entry['name'] for entry in recorded] == [entry['name'] for entry in ours] == [*NAMES]
     return {one['name']: (one, other) for one, other in zip(recorded, ours, strict=True)}
@@ -141,23 +142,27 @@ def test_a_comparison_finds_what_differs():
 # --- Recording anew ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize('version', served_model.VERSIONS)
 def test_a_recording_is_made_anew_from_what_a_client_knows(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], version: str
 ):
-    with serving(FILES[-1]) as site:
+    with serving(FILES[-1], version) as site:
+        units = set(site.juju.units)
         site.write_client_data(tmp_path / 'client')
         arguments = ['--juju-data', str(tmp_path / 'client'), '--folder', str(tmp_path)]
         assert recordings.main(arguments) == 0
         secrets_left = [s.label for s in site.juju.secrets.values() if 'probe' in s.label]
+        units_left = site.juju.units.keys() - units
 
     assert f'{len(NAMES)} calls recorded' in capsys.readouterr().out
-    entries = load(tmp_path / FILES[-1].name)
+    entries = load(tmp_path / f'juju-{version}.json')
     assert [entry['name'] for entry in entries] == [*NAMES]
     text = json.dumps(entries)
     assert 'admin-password' not in text
     assert base64.b64encode(b'example-operator-password').decode() in text
     assert site.controller.addresses[0].partition(':')[0] not in text
     assert secrets_left == [], 'the calls left secrets behind'
+    assert units_left == set(), 'the calls left units behind'
 
 
 def test_nothing_is_recorded_of_a_model_that_the_client_does_not_know(

@@ -204,5 +204,8 @@ CALLS: tuple[Call, ...] = (
 )  # fmt: skip
 """All but the login, which comes first."""
 
-SWEEP: tuple[Call, ...] = (_remove_secret('', '{leftover}'),)
-"""What removes the traces of the others; nothing of it is kept."""
+STATUS = CALLS[0]
+DESTROY = _destroy_unit('sweep', '{leftover}')
+UNSET = _unset('sweep', COORDINATOR, OPTION)
+REMOVE = _remove_secret('sweep', '{leftover}')
+"""What removes the traces of the others, whatever became of them; the answers are not kept."""

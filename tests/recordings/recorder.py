@@ -89,8 +89,8 @@ class _Recorder:
             'client-version': '4.0.15',
         }
         answer = self._answer('Admin', 3, 'Login', params)
-        if 'error' in answer:
-            raise PermissionError(str(answer['error']))
+        if 'facades' not in answer['response']:
+            raise PermissionError(str(answer.get('error', 'the controller asks for a macaroon')))
         offered = answer['response']['facades']
         self._versions = {facade['name']: max(facade['versions']) for facade in offered}
         return _entry('login', 'Admin', 3, 'Login', params | {'credentials': '...'}, answer)
@@ -99,13 +99,13 @@ class _Recorder:
         """Make one call and learn from its answer."""
         version = call.version or self._versions[call.facade]
         params = _filled(call.params, self._known)
-        answer = self._answer(call.facade, version, call.request, params)
+        answer = self._make(call, self._known)
         end = time.monotonic() + _TASK_SECONDS
         while call.until_ended and answer['response']['results'][0]['status'] not in _ENDED:
             if time.monotonic() > end:
                 raise TimeoutError(f'{call.name}: {self._known["task"]} does not end')
             time.sleep(_POLL_SECONDS)
-            answer = self._answer(call.facade, version, call.request, params)
+            answer = self._make(call, self._known)
         if 'error' not in answer:
             self._learn(call, answer['response'])
             answer = answer | {'response': _part(answer['response'], call.only)}
@@ -113,10 +113,18 @@ class _Recorder:
 
     def sweep(self) -> None:
         """Remove what the calls have left behind."""
+        self._make(calls.UNSET, {})
         for uri in self._made:
-            params = [_filled(call.params, {'leftover': uri}) for call in calls.SWEEP]
-            for call, filled in zip(calls.SWEEP, params, strict=True):
-                self._answer(call.facade, self._versions[call.facade], call.request, filled)
+            self._make(calls.REMOVE, {'leftover': uri})
+        status = self._make(calls.STATUS, {})['response']
+        for name, unit in status['applications'][calls.COORDINATOR]['units'].items():
+            if not unit['machine']:
+                # 3.6 has added it before it found that there is no such machine.
+                self._make(calls.DESTROY, {'leftover': 'unit-' + name.replace('/', '-')})
+
+    def _make(self, call: calls.Call, known: Mapping[str, str]) -> Json:
+        version = call.version or self._versions[call.facade]
+        return self._answer(call.facade, version, call.request, _filled(call.params, known))
 
     def _learn(self, call: calls.Call, response: Json) -> None:
         match call.request:
@@ -128,7 +136,7 @@ class _Recorder:
             case 'CreateSecrets' if response['results'][0]['result']:
                 self._made.append(response['results'][0]['result'])
                 self._known.setdefault('secret', self._made[0])
-            case 'ListStorageDetails':
+            case 'ListStorageDetails' if call.params['filters']:
                 tags = [item['storage-tag'] for item in response['results'][0]['result']]
                 self._known['storage'] = next(tag for tag in tags if calls.STORAGE in tag)
             case _:
