@@ -218,25 +218,26 @@ class Model(Acting):
         self.changed()
 
     def remove_application(self, name: str, *, destroy_storage: bool = False) -> None:
-        """Begin an application's removal: relations and units go, and the last takes it along."""
+        """Begin an application's removal, with its relations and units."""
         app = self.application(name)
         app.life = 'dying'
-        for relation in list(self.relations.values()):
+        for relation in tuple(self.relations.values()):
             if name in relation.endpoints and not relation.peer:
-                self.remove_relation(*(f'{a}:{e.name}' for a, e in relation.endpoints.items()))
-        for unit in list(app.units):
+                ends = [f'{other}:{end.name}' for other, end in relation.endpoints.items()]
+                self.remove_relation(*ends)
+        for unit in tuple(app.units):
             self.remove_unit(unit, destroy_storage=destroy_storage)
-        if not app.units:
-            self._application_gone(app)
+        self._end_application(app)
+        self.changed()
 
-    def _application_gone(self, app: Application) -> None:
+    def _end_application(self, app: Application) -> None:
+        """Let an application that is being removed go, once its last unit has."""
+        if app.units or app.life == 'alive':
+            return
         del self.applications[app.name]
-        for relation in list(self.relations.values()):
-            if app.name in relation.endpoints:
-                del self.relations[relation.id]
+        self.relations = {i: r for i, r in self.relations.items() if app.name not in r.endpoints}
         owner = f'application-{app.name}'
         self.secrets = {i: s for i, s in self.secrets.items() if s.owner != owner}
-        self.changed()
 
     def _gone(self, unit: Unit) -> None:
         app = unit.application
@@ -261,8 +262,7 @@ class Model(Acting):
         if app.leader == unit.name:
             self._elect(app)
         app.agent.removed(unit)
-        if app.life != 'alive' and not app.units:
-            self._application_gone(app)
+        self._end_application(app)
         self.changed()
 
     def _release(self, machine: Machine) -> None:

@@ -54,11 +54,11 @@ def test_an_action_has_its_parameters_and_defaults_and_nested_results(site: agen
     assert [message for _, message in task.log] == ['putting']
 
 
-def test_an_unknown_parameter_fails_the_task_in_the_unit(tmp_path: pathlib.Path):
+def test_a_task_with_an_unknown_parameter_ends_in_error_in_the_unit(tmp_path: pathlib.Path):
     with agent_site.Site(tmp_path, version='4.0.15') as site:
         task = site.action('put', colour='red')
 
-    assert task.status == 'failed'
+    assert (task.status, task.started, task.output) == ('error', None, {})
     assert 'cannot run "put" action: validation failed' in task.message
     assert 'colour' in task.message
 
