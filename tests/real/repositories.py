@@ -19,7 +19,7 @@ from rehearsal.real import account, database, processes, programs, server
 from tests import examples
 
 STANZA = 'maas.postgresql'
-ODD_NAMES = (b'odd\x01\x1b\x7f', b'gr\xfc\xdfe', 'größe=1'.encode())
+_ODD_NAMES = (b'odd\x01\x1b\x7f', b'gr\xfc\xdfe', 'größe=1'.encode())
 """Of files in the data directory: pgBackRest writes them into its manifest as they are."""
 _ROWS = 20_000
 _FIRST = min(hashlib.md5(b'%d' % n).hexdigest() for n in range(1, _ROWS + 1))
@@ -46,6 +46,8 @@ class Repository:
     def __init__(self, root: pathlib.Path, found: programs.Programs, options: Mapping[str, str]):
         self.programs = found
         self._options = options
+        # A name that is no text is no key of S3: such a file can only lie in a bundle.
+        self.odd_names = _ODD_NAMES if 'repo1-bundle' in options else _ODD_NAMES[::2]
         self._crew = processes.Crew(account.of_servers())
         self._home = self._crew.who.own(root)
         self._crew.who.check_way(self._home)
@@ -99,7 +101,7 @@ class Repository:
                 (_ROWS,),
             )
             line.execute('checkpoint')
-        for name in ODD_NAMES:
+        for name in self.odd_names:
             path = os.path.join(os.fsencode(own.data), name)
             with open(path, 'wb') as file:
                 file.write(name * 9)
@@ -111,6 +113,8 @@ class Repository:
             'lock-path': str(self._crew.who.own(own.home / 'lock')),
             'log-path': str(self._crew.who.own(own.home / 'log')),
             'start-fast': 'y',
+            # What is damaged stays so.
+            'job-retry': '0',
             **self._options,
         }
         cluster = {

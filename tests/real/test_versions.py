@@ -273,7 +273,7 @@ def test_a_repository_has_what_its_version_makes(repository: repositories.Reposi
 
     assert bundled == ({False} if plain else {True, False} & bundled | {True})
     assert (True in blocks) == (repository.programs.makes_blocks and not plain)
-    assert names.issuperset(repositories.ODD_NAMES)
+    assert names.issuperset(repository.odd_names)
     assert look.backup.wal_stop.startswith('00000002')
 
 
