@@ -193,6 +193,13 @@ def the_segment_of_another_timeline(look: Look) -> Contents:
     return {own: None, key: packers.PACKERS[kind](bytes(content))}
 
 
+def history_gone(look: Look) -> Contents:
+    """Delete what tells how the backup's timeline began."""
+    key = f'{look.archive}/{look.backup.archive}/{look.backup.wal_stop[:8]}.history'
+    assert look.content(key)
+    return {key: None}
+
+
 def later_wal_gone(look: Look) -> Contents:
     later = [key for key in look.segments() if key > look.segment()]
     assert later
@@ -236,6 +243,7 @@ HARMLESS: list[Damage] = [
     archive_info_changed,
     archive_info_gone,
     copy_of_archive_info_gone,
+    history_gone,
     later_wal_gone,
 ]
 FOUND_BY_A_LOOK: list[Damage] = [
