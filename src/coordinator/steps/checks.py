@@ -15,6 +15,7 @@ from coordinator import (
     manifest,
     operation,
     pgbackrest,
+    pgbackrest_archive,
     ports,
     sealing,
     settings,
@@ -320,4 +321,6 @@ def _repository(config: settings.Settings, world: ports.World) -> str:
             f'there is no pgBackRest stanza {name} in the bucket of s3-postgresql: is '
             f'{config.postgresql}:s3-parameters related to the same integrator?'
         ) from None
+    # Without it no WAL is archived, and a backup that waits for its WAL fails.
+    pgbackrest_archive.info(world.postgresql_store, name)
     return f'stanza {name} lists {len(listed)} backup(s)'
