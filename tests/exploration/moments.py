@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from coordinator import ports
 from tests import simulation, worlds
 
-BETWEEN, BEFORE, AFTER, COMMIT = 'between', 'before', 'after', 'before the commit'
+BETWEEN, BEFORE, AFTER = 'between', 'before', 'after'
+SAVED, COMMIT = 'after the record was set', 'before the commit'
 
 _EFFECTS = ports.effects_of(ports.JujuModel) | ports.effects_of(ports.ObjectStore)
 
