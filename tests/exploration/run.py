@@ -80,6 +80,25 @@ class Run:
     def step(self) -> str:
         return self.sim.op.step
 
+    @property
+    def situation(self) -> int:
+        """What there is to see now, of whatever a dispatch can see: equal in equal situations."""
+        juju = self.sim.model
+        units = tuple(
+            (
+                unit.name,
+                unit.life,
+                unit.workload.current,
+                unit.workload.message,
+                unit.agent.current,
+            )
+            for unit in juju.units.values()
+        )
+        running = tuple(task.status for task in juju.tasks.values() if not task.ended)
+        stored = tuple(len(bucket.objects) for bucket in self.sim.s3.buckets.values())
+        there = (tuple(juju.relations), tuple(juju.secrets), tuple(juju.storage))
+        return hash((len(self.sim.saved), len(juju.tasks), units, running, stored, there))
+
     def to_the_end(self) -> None:
         """Go on until the operation has ended; mend and resume it when it is held."""
         coordinator = logging.getLogger('coordinator')
