@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from coordinator import ports
+from coordinator import elapsed, ports
 from tests import simulation, worlds
 
 BETWEEN, BEFORE, AFTER = 'between', 'before', 'after'
@@ -102,7 +102,7 @@ class GatedWorld:
         self._skew = datetime.timedelta(seconds=skew)
         self.model_name = world.model_name
         self.model_uuid = world.model_uuid
-        self._counter = worlds.Counter()
+        self._counter = worlds.Counter(elapsed.LONGEST)
         self._sent: datetime.datetime | None = None
         self._unanswered = 0
 
