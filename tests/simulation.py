@@ -32,6 +32,8 @@ class World:
     reading: readers.InstantReader = dataclasses.field(default_factory=readers.InstantReader)
     counter: worlds.Counter = dataclasses.field(default_factory=worlds.Counter)
     user_secrets: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    skew: datetime.timedelta = datetime.timedelta()
+    """How much the clock of the leading unit is ahead."""
 
     @property
     def maas_store(self) -> ports.ObjectStore:
@@ -57,7 +59,7 @@ class World:
         return self.user_secrets[reference]
 
     def now(self) -> datetime.datetime:
-        return self.clock.now()
+        return self.clock.now() + self.skew
 
     def leads(self) -> bool:
         return True

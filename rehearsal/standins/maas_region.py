@@ -79,6 +79,8 @@ class MaasRegion:
     def action(self, here: host.Host, name: str) -> clock.Work:
         try:
             yield from stand_in.run_action(self._actions, here, name, self.behaviour)
+        except host.Died:
+            raise
         except Exception:
             self._show_status(here)
             raise

@@ -167,5 +167,7 @@ def _seconds(op: operation.Operation) -> dict[str, int]:
     for entry in op.steps:
         if entry.started and entry.ended:
             begin, end = (operation.parse_stamp(text) for text in (entry.started, entry.ended))
-            spent[entry.name] = int((end - begin).total_seconds())
+            # Another unit may have ended it, by a clock that is behind: then nobody knows.
+            if end >= begin:
+                spent[entry.name] = int((end - begin).total_seconds())
     return spent
