@@ -11,6 +11,7 @@ from coordinator.steps import (
     aiming,
     backup_set,
     checks,
+    claiming,
     expiry,
     maas_region,
     passwords,
@@ -26,6 +27,7 @@ _CAPTURE = Step(
     'capture-secrets',
     'seal the passwords of {postgresql} for {recipients} recipient(s) into the repository',
     passwords.capture,
+    mark=claiming.mark,
     undo=passwords.discard,
     remains=passwords.sealed_remains,
 )
@@ -102,7 +104,7 @@ BACKUP_ALL = Plan(
             maas_region.back_up,
             mark=maas_region.mark_back_up,
             undo=maas_region.cancel_back_up,
-            remains=tasks.remains,
+            remains=maas_region.remains,
             deadline=lambda settings: settings.maas_backup_deadline,
         ),
         # Both parts are good by now, so the set is published even if a unit does not come back.

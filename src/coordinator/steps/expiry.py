@@ -31,9 +31,9 @@ def expire(op: operation.Operation, world: ports.World) -> step.Outcome:
     store = repository.of(op, world)
     listed = catalogue.entries(store, heal=True)
     complete = {entry.backup_id for entry in listed if entry.state == retention.COMPLETE}
-    if op.kind == 'backup-all' and op.id not in complete:
+    if op.kind == 'backup-all' and op.backup_id not in complete:
         # S3 may list late. Judged without the newest set, another one would take its place.
-        return step.Wait(f'{checks.where(store)} does not list backup set {op.id} yet')
+        return step.Wait(f'{checks.where(store)} does not list backup set {op.backup_id} yet')
     if not op.settings.retention.rules:
         return step.Done(_lost(listed, world))
     judged = verdicts(listed, op.settings.retention, store, world)
