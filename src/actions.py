@@ -144,9 +144,7 @@ class Actions(action_base.ActionBase):
             return op, None
         with self.charm.connected() as reachable:
             try:
-                told = history.read(
-                    operation_id, reachable.maas_store, reachable.model_uuid
-                )
+                told = history.read(operation_id, reachable.maas_store, reachable.model_uuid)
             except errors.NotFound:
                 raise errors.PreconditionError(
                     f'the repository has no operation {operation_id}: juju run {self.app}/leader '

@@ -63,7 +63,10 @@ def write(op: operation.Operation, world: ports.World) -> None:
         document['messages'] = [
             dataclasses.asdict(message) for message in _messages(op, store, world)
         ]
-        store.put(key(op.id, world.model_uuid), json.dumps(document, indent=2, ensure_ascii=False).encode())
+        store.put(
+            key(op.id, world.model_uuid),
+            json.dumps(document, indent=2, ensure_ascii=False).encode(),
+        )
         if op.terminal:
             _expire(store, world.model_uuid)
     except Exception as error:
