@@ -46,7 +46,7 @@ class ActionBase(ops.Object):
                 f'a time: juju run {self.app}/leader {next_command}'
             )
         now = utc_now()
-        latest = max(last.id if last else '', self.record.last_complete)
+        latest = max(*((last.id, last.backup_id) if last else ('',)), self.record.last_complete)
         if latest >= operation.stamp(now):
             # Ids only ever rise, whatever the clock does.
             now = operation.parse_stamp(latest) + datetime.timedelta(seconds=1)

@@ -122,8 +122,8 @@ def _key_there(operation_id: str, store: ports.ObjectStore, model_uuid: str) -> 
         return own
     if len(there) > 1:
         raise errors.PreconditionError(
-            f'{len(there)} operations of other models have the id {operation_id}, and none of this '
-            f'model: see {", ".join(there)} in the bucket'
+            f'{len(there)} operations of other models have the id {operation_id}, and none of '
+            f'this model has: see {", ".join(there)} in the bucket'
         )
     return there[0]
 

@@ -62,5 +62,8 @@ def test_an_undo_leaves_the_set_of_the_other_model_alone(both: Both, after: int)
     ]
 
 
-def test_each_has_a_history_of_its_own(both: Both):
+def test_a_backup_that_had_to_take_a_later_id_keeps_to_it(both: Both):
     two_models.take_turns(both, ())
+    moved = next(sim for sim in both if sim.op.backup_id != sim.op.id)
+    assert operation.Operation.from_json(moved.op.to_json()).backup_id == moved.op.backup_id
+    assert moved.op.backup_id > moved.op.id
