@@ -10,7 +10,17 @@ from typing import Any
 
 import yaml
 
-from coordinator import catalogue, errors, figures, index, keys, plain, report, retention
+from coordinator import (
+    catalogue,
+    errors,
+    figures,
+    index,
+    keys,
+    operation,
+    plain,
+    report,
+    retention,
+)
 
 _ROOM = 100 << 10
 """Bytes of a list: Juju takes it as one argument of a program, which has 128 KiB at most."""
@@ -89,6 +99,22 @@ def without_running(entries: Iterable[catalogue.Entry], running: str) -> list[ca
     ]
 
 
+def with_ahead(
+    entries: Iterable[catalogue.Entry], now: datetime.datetime
+) -> list[catalogue.Entry]:
+    """Tell of the sets whose id is of a time to come."""
+    return [
+        dataclasses.replace(entry, problem=entry.problem or _AHEAD)
+        if operation.is_ahead(entry.backup_id, now)
+        else entry
+        for entry in entries
+    ]
+
+
+_AHEAD = (
+    'it is dated in the future, as a clock was wrong: neither retention nor backup-id=latest '
+    'counts it, and delete-backup deletes it once there is a newer set'
+)
 _EXPIRED = 'pgBackRest has expired its database part: it cannot be restored any more'
 
 

@@ -45,6 +45,15 @@ def age_of(fact: str) -> int | None:
     return int(fact) if fact.isdecimal() else None
 
 
+CLOCKS_APART = datetime.timedelta(minutes=5)
+"""How far clocks may differ: ids of backups and ages of marks are times."""
+
+
+def is_ahead(operation_id: str, now: datetime.datetime) -> bool:
+    """Whether an id is of a time to come, as a clock that was wrong has made it."""
+    return operation_id > stamp(now + CLOCKS_APART)
+
+
 DATABASE_EXPIRED = 'database-expired'
 """Fact: how many backup sets have no database part any more, '' if all have."""
 BACKUP_ID = 'backup-id'
