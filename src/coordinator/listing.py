@@ -16,6 +16,7 @@ from coordinator import (
     figures,
     index,
     keys,
+    marks,
     operation,
     plain,
     report,
@@ -111,6 +112,24 @@ def with_ahead(
     ]
 
 
+def with_marks(
+    entries: Iterable[catalogue.Entry], now: datetime.datetime
+) -> list[catalogue.Entry]:
+    """Tell of the sets that a restore uses, or has left its mark on."""
+    return [
+        dataclasses.replace(entry, problem='; '.join(filter(None, (entry.problem, *notes))))
+        if (notes := [_use(use, now) for use in entry.uses])
+        else entry
+        for entry in entries
+    ]
+
+
+def _use(use: marks.Mark, now: datetime.datetime) -> str:
+    if use.counts(now):
+        return f'{use} uses it, so it cannot be deleted'
+    return f'{use} has marked it as in use more than a week ago: the mark counts no more'
+
+
 _AHEAD = (
     'it is dated in the future, as a clock was wrong: neither retention nor backup-id=latest '
     'counts it, and delete-backup deletes it once there is a newer set'
@@ -134,11 +153,7 @@ def choose(entries: Sequence[catalogue.Entry], wanted: Wanted, model_uuid: str) 
     What has no manifest that can be read is of any model.
     """
     recent = [entry for entry in entries if entry.backup_id >= wanted.since]
-    own = [
-        entry
-        for entry in recent
-        if wanted.all_models or not entry.summary or entry.summary.model_uuid == model_uuid
-    ]
+    own = [entry for entry in recent if wanted.all_models or entry.model_uuid in ('', model_uuid)]
     shown = own[-wanted.limit :]
     return Choice(shown, len(own) - len(shown), len(recent) - len(own))
 

@@ -123,6 +123,27 @@ def ids(store: ports.ObjectStore) -> Sequence[str]:
     return store.folders('backup/')
 
 
+def breaking(store: ports.ObjectStore) -> list[str]:
+    """Return the backups that make maas-region's own list fail, and with it every restore."""
+    sizes: dict[str, int] = {}
+    for item in _parts(store):
+        name, separator, part = item.key.removeprefix('backup/').partition('/')
+        if separator and '/' not in part:
+            sizes[name] = sizes.get(name, 0) + item.size
+    return [name for name, size in sizes.items() if not size or not _is_json(store, name)]
+
+
+def _is_json(store: ports.ObjectStore, backup_id: str) -> bool:
+    """Whether a backup's metadata can be read, if it is there."""
+    try:
+        json.loads(store.get(folder(backup_id) + METADATA))
+    except errors.NotFound:
+        return True
+    except (errors.UnexpectedAnswer, ValueError, RecursionError):
+        return False
+    return True
+
+
 def read(store: ports.ObjectStore, backup_id: str) -> Backup:
     """Read a finished backup.
 

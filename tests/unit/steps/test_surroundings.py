@@ -45,7 +45,7 @@ class Shown:
         self._juju, self._changes = juju, changes
 
     def status(self) -> ports.ModelStatus:
-        return dataclasses.replace(self._juju.status(), **self._changes)  # type: ignore[arg-type]
+        return dataclasses.replace(self._juju.status(), **self._changes)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._juju, name)
