@@ -138,6 +138,7 @@ RESTORE_ALL = Plan(
             'mark-backup-set',
             'mark the backup set as in use, so that no model deletes it meanwhile',
             marking.mark,
+            mark=marking.announce,
             undo=marking.unmark,
             remains=marking.remains,
         ),

@@ -11,15 +11,24 @@ import contextlib
 from coordinator import catalogue, errors, marks, operation, ports, step
 from coordinator.steps import repository, restore_checks, tasks
 
+_KEY = 'in-use-mark'
+"""Fact: key of the mark, set while it may be there."""
 _LATE = 'unmark-since'
 """Fact: since when S3 does not let the mark be removed."""
 _PATIENCE = 600
 
 
+def announce(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Note under which key the mark is going to be."""
+    backup_id = restore_checks.backup_set(op).backup_id
+    name = marks.use_name(world.model_uuid, op.id)
+    return step.Mark(facts={_KEY: catalogue.folder(backup_id) + name})
+
+
 def mark(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Say that this restore uses the set, and make sure that it is still there."""
     store, backup_id = repository.of(op, world), restore_checks.backup_set(op).backup_id
-    store.put(_key(op, world), b'')
+    store.put(op.fact(_KEY), b'')
     try:
         catalogue.opened(store, backup_id)
     except errors.NotFound:
@@ -31,8 +40,9 @@ def mark(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 def unmark(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Say that it uses the set no more: also the undo."""
-    repository.of(op, world).delete(_key(op, world))
-    return step.Done()
+    if op.fact(_KEY):
+        repository.of(op, world).delete(op.fact(_KEY))
+    return step.Done({_KEY: ''})
 
 
 def unmark_at_last(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -50,25 +60,20 @@ def unmark_at_last(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 def forget(op: operation.Operation, world: ports.World) -> None:
     """Take the mark off when the operation was ended by force; S3 may refuse, a week ends it."""
-    if op.fact(restore_checks.BACKUP_SET):
+    if op.fact(_KEY):
         with contextlib.suppress(errors.CoordinatorError):
             unmark(op, world)
 
 
 def remains(op: operation.Operation) -> list[str]:
     """Return what may be left of it when an operation ends as it is."""
-    return [_left(op)] if op.fact(restore_checks.BACKUP_SET) else []
+    return [_left(op)] if op.fact(_KEY) else []
 
 
 def _left(op: operation.Operation) -> str:
     backup_id = restore_checks.backup_set(op).backup_id
     days = marks.COUNTS_FOR.days
     return (
-        f'backup set {backup_id} may still be marked as in use by restore {op.id}: it cannot be '
-        f'deleted for {days} days'
+        f'backup set {backup_id} may still be marked as in use, and cannot be deleted for {days} '
+        f'days: {op.fact(_KEY)} in the repository is the mark'
     )
-
-
-def _key(op: operation.Operation, world: ports.World) -> str:
-    backup_id = restore_checks.backup_set(op).backup_id
-    return catalogue.folder(backup_id) + marks.use_name(world.model_uuid, op.id)

@@ -135,7 +135,9 @@ def test_a_restore_that_is_ended_by_force_unmarks_it():
     assert marked(sim) == []
     sim.s3.bucket('maas-backups').exists = False
     marking.forget(ended, sim.world)
-    assert 'cannot be deleted for 7 days' in ' '.join(marking.remains(ended))
+    assert 'cannot be deleted for 7 days: coordinator/backup-sets/' in ' '.join(
+        marking.remains(ended)
+    )
 
 
 def test_a_restore_whose_set_was_deleted_meanwhile_fails_before_it_changes_anything():
