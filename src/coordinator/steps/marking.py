@@ -50,7 +50,7 @@ def unmark_at_last(op: operation.Operation, world: ports.World) -> step.Outcome:
     try:
         return unmark(op, world)
     except errors.TransientError as error:
-        facts = tasks.patience(op, world, _LATE, _PATIENCE)
+        facts = tasks.patience(op, _LATE, _PATIENCE)
         if facts is not None:
             return step.Wait('the mark on the backup set is to be removed from S3', facts=facts)
         return step.Done(left=f'{_left(op)}: {error}')

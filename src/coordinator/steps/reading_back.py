@@ -108,7 +108,7 @@ def _again(op: operation.Operation, world: ports.World, why: str, newest: int) -
     """
     if op.settings.s3_maas not in aiming.aimed(op):
         raise errors.StepError(why)
-    facts = tasks.patience(op, world, _DOUBTED, _ARRIVES_WITHIN)
+    facts = tasks.patience(op, _DOUBTED, _ARRIVES_WITHIN)
     if facts is None:
         raise errors.StepError(why)
     return step.Wait(why, facts={**facts, _ASKED: str(newest)})

@@ -56,7 +56,7 @@ def pass_on(op: operation.Operation, world: ports.World, task: ports.Task) -> st
     if not op.fact(_SAID) or task.status == 'pending':
         return None
     waits = f'{task.unit} is backing up its files (task {task.id})'
-    runs = None if task.ended else tasks.patience(op, world, _RUNS, _NAMED_WITHIN)
+    runs = None if task.ended else tasks.patience(op, _RUNS, _NAMED_WITHIN)
     if runs is not None:
         return step.Wait(waits, task.id, runs)
     give_up(op, world)
