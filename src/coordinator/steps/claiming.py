@@ -27,7 +27,12 @@ def mark(op: operation.Operation, world: ports.World) -> step.Mark:
     """Draw the name of the claim; another attempt keeps to it."""
     if op.fact(_CLAIM):
         return step.Mark()
-    return step.Mark(facts={_CLAIM: marks.claim_name(world.model_uuid, secrets.token_hex(4))})
+    return step.Mark(facts={_CLAIM: marks.claim_name(world.model_uuid, token())})
+
+
+def token() -> str:
+    """Draw what no other operation of a model has in its claim."""
+    return secrets.token_hex(4)
 
 
 def name(op: operation.Operation) -> str:
