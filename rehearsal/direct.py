@@ -75,6 +75,7 @@ class DirectModel:
                     m.id: ports.Machine(m.id, m.instance_id) for m in juju.machines.values()
                 },
                 relations=[_relation(relation) for relation in juju.relations.values()],
+                time=juju.clock.now(),
             )
 
     def _application(self, app: model.Application) -> ports.Application:

@@ -93,11 +93,12 @@ class Simulation:
         detachable_storage: bool = True,
         recipient: str = examples.RECIPIENT,
         model_uuid: str = '',
+        name: str = 'maas',
         after: Simulation | None = None,
     ):
         """Deploy a site; `after` another one, it finds that one's buckets and time."""
         self.clock = after.clock if after else clock.VirtualClock()
-        self.model = model.Model('maas', self.clock, version, model_uuid)
+        self.model = model.Model(name, self.clock, version, model_uuid)
         self.s3 = after.s3 if after else memory_store.MemoryS3(self.clock.now)
         self.database = behaviour.PostgresqlBehaviour()
         self.maas = behaviour.MaasBehaviour()

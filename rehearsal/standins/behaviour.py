@@ -127,3 +127,5 @@ class MaasBehaviour(Behaviour):
     restore: float = 4.0
     """One region's restore."""
     version: str = '3.6.1'
+    strips_ids: bool = False
+    """A revision before 333, which strips from an id whatever letters and digits the path has."""

@@ -104,7 +104,8 @@ def test_after_a_failover_between_two_removals_the_new_primary_stays(
 
 def test_when_maas_gets_another_leader_that_one_is_asked_to_back_up(sim: simulation.Simulation):
     sim.at_step('back-up-maas')
-    sim.dispatch()
+    while not sim.tasks('create-backup', 'maas-region'):
+        sim.dispatch()
     (task,) = sim.tasks('create-backup', 'maas-region')
     assert (task.unit, task.status) == ('maas-region/0', 'pending')
     sim.model.set_leader('maas-region/1')
