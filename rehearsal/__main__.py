@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import sys
@@ -137,7 +138,8 @@ def _up(given: argparse.Namespace) -> int:
         (HOME / 'backup-identity.txt').write_text(f'{running.identity}\n')
         print(f'up; how to connect is in {CONNECTION}', flush=True)
         print('settling: python -m rehearsal juju status', flush=True)
-        print(f'your own juju client reaches it with: export JUJU_DATA={JUJU_DATA}', flush=True)
+        selected = f'export JUJU_DATA={shlex.quote(str(JUJU_DATA))}'
+        print(f'to use your own juju client: {selected}', flush=True)
         down.wait()
         running.call(line.close)
     CONNECTION.unlink(missing_ok=True)
