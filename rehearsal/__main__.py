@@ -74,7 +74,7 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--rootfs-storage',
         action='store_true',
-        help="PostgreSQL's storage in the root file system: it goes with its unit",
+        help="keep PostgreSQL's storage in the root file system: Juju deletes it with its unit",
     )
     parser.add_argument(
         '--real-postgresql',
