@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import sys
@@ -73,7 +74,7 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--rootfs-storage',
         action='store_true',
-        help="PostgreSQL's storage in the root file system: it goes with its unit",
+        help="keep PostgreSQL's storage in the root file system: Juju deletes it with its unit",
     )
     parser.add_argument(
         '--real-postgresql',
@@ -137,7 +138,8 @@ def _up(given: argparse.Namespace) -> int:
         (HOME / 'backup-identity.txt').write_text(f'{running.identity}\n')
         print(f'up; how to connect is in {CONNECTION}', flush=True)
         print('settling: python -m rehearsal juju status', flush=True)
-        print(f'your own juju client reaches it with: export JUJU_DATA={JUJU_DATA}', flush=True)
+        selected = f'export JUJU_DATA={shlex.quote(str(JUJU_DATA))}'
+        print(f'to use your own juju client: {selected}', flush=True)
         down.wait()
         running.call(line.close)
     CONNECTION.unlink(missing_ok=True)
