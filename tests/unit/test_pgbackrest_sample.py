@@ -94,7 +94,7 @@ def test_the_sampled_backup_is_whole_until_an_object_goes():
     store.put(f'{folder}/backup.manifest.copy', manifest.encode())
     contents = pgbackrest.verify(store, STANZA, first)
     assert contents.manifest_bytes == len(manifest)
-    assert (contents.system_id, contents.weaknesses) == (7710909084746483203, ())
+    assert contents.weaknesses == ()
     store.delete(f'{folder}/pg_data/PG_VERSION.gz')
     with pytest.raises(errors.StepError, match=r'PG_VERSION\.gz \(missing instead of 23 bytes\)'):
         pgbackrest.verify(store, STANZA, first)
