@@ -22,7 +22,7 @@ _LONGEST_WAL = 1 << 16
 SEGMENT_BYTES = 16 << 20
 """Of PostgreSQL's segments, as the charm leaves it."""
 _SEGMENTS_IN_LOG = (1 << 32) // SEGMENT_BYTES
-_HISTORY = re.compile(r'\s*([0-9]+)\s+([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})(\s.*)?')
+_HISTORY = re.compile(r'\s*([0-9]{1,10})\s+([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})(\s.*)?')
 
 
 @dataclasses.dataclass(frozen=True)
