@@ -186,32 +186,6 @@ class RaisesAfterSaving:
 
 
 @dataclasses.dataclass(frozen=True)
-class StopsHalfWay:
-    """Juju adds units one by one: it stops before the last one, with an error or no answer."""
-
-    answers: bool
-
-    @property
-    def name(self) -> str:
-        return f'adds all but one, {"and says so" if self.answers else "answer lost"}'
-
-    def fits(self, moment: moments.Moment) -> bool:
-        call = moment.call
-        return moment.kind == moments.BEFORE and call is not None and call.method == 'add_units'
-
-    def strike(self, run: Run, moment: moments.Moment) -> None:
-        assert moment.call is not None
-        application, count, machines = moment.call.arguments
-        if count > 1:
-            run.sim.world.juju.add_units(application, count - 1, machines[: count - 1])
-        if self.answers:
-            raise errors.StepError(
-                f'Application.AddUnits: adding unit {count}/{count}: no machine'
-            )
-        raise errors.AnswerLost('the connection broke before the answer')
-
-
-@dataclasses.dataclass(frozen=True)
 class Unheard:
     """Juju 4 drops the departure of a unit, and of those after it: no peer hears of them."""
 
@@ -345,7 +319,7 @@ LOSSES_THAT_COUNT: list[Fault] = [Loss(2, only_effects=True)]
 LOST_ANSWERS: list[Fault] = [LostAnswer(), LostAnswer(20), LostAnswer(20, killed=True)]
 LOST_FOR_GOOD: list[Fault] = [LostAnswer(20, lease=30, skew=skew) for skew in (0, HOUR, -HOUR)]
 RAISED: list[Fault] = [RaisesAfterSaving()]
-UNITS: list[Fault] = [StopsHalfWay(answers=True), StopsHalfWay(answers=False), Unheard()]
+UNITS: list[Fault] = [Unheard()]
 DEPOSED: list[Fault] = [Deposed(1), Deposed(4, HOUR), Deposed(4, -HOUR)]
 ABORTS: list[Fault] = [Abort()]
 ABORTS_THAT_COUNT: list[Fault] = [Abort(at_checkpoints=True)]
