@@ -77,6 +77,7 @@ SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
     'backup-all, shared machines, slow': lambda: _backup(
         sites.share_machines, sites.slow_down, regions=1
     ),
+    'backup-all, two models': lambda: _backup(sites.accompany, regions=1, postgresql_units=1),
     'restore-all, fresh model': lambda: _restore(_new_passwords, fresh=True, regions=3),
     'restore-all, fresh model, 1 region': lambda: _restore(fresh=True, backup_id='latest'),
     'restore-all, same model, 3 regions, Juju 4.0': lambda: _restore(

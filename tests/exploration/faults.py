@@ -27,6 +27,8 @@ MAY_MISS = frozenset(
 """Calls that can answer that the thing asked for is not there."""
 _LEAVES_A_STATUS = ('create-backup', 'restore-backup')
 """Actions that set a status, which stays when they die."""
+_RESTORES_NOTHING = ('stopping', 'emptying')
+"""When a restore of postgresql has set its status, and fails with the old data in place."""
 _CUT_SHORT = 'action terminated'
 """What Juju says of an action whose agent was restarted."""
 
@@ -186,6 +188,32 @@ class RaisesAfterSaving:
 
 
 @dataclasses.dataclass(frozen=True)
+class StopsHalfWay:
+    """Juju adds units one by one: it stops before the last one, with an error or no answer."""
+
+    answers: bool
+
+    @property
+    def name(self) -> str:
+        return f'adds all but one, {"and says so" if self.answers else "answer lost"}'
+
+    def fits(self, moment: moments.Moment) -> bool:
+        call = moment.call
+        return moment.kind == moments.BEFORE and call is not None and call.method == 'add_units'
+
+    def strike(self, run: Run, moment: moments.Moment) -> None:
+        assert moment.call is not None
+        application, count, machines = moment.call.arguments
+        if count > 1:
+            run.sim.world.juju.add_units(application, count - 1, machines[: count - 1])
+        if self.answers:
+            raise errors.StepError(
+                f'Application.AddUnits: adding unit {count}/{count}: no machine'
+            )
+        raise errors.AnswerLost('the connection broke before the answer')
+
+
+@dataclasses.dataclass(frozen=True)
 class Unheard:
     """Juju 4 drops the departure of a unit, and of those after it: no peer hears of them."""
 
@@ -249,6 +277,8 @@ class ActionGoesWrong:
         call = moment.call
         if moment.kind != moments.BEFORE or call is None or call.method != 'run_action':
             return False
+        if self.at in _RESTORES_NOTHING:
+            return call.arguments[1] == 'restore'
         if self.kind == 'die' and call.arguments[1] not in _LEAVES_A_STATUS:
             return False
         # Who says that it has restored, and has not, cannot be found out from outside.
@@ -322,7 +352,7 @@ LOSSES_THAT_COUNT: list[Fault] = [Loss(2, only_effects=True)]
 LOST_ANSWERS: list[Fault] = [LostAnswer(), LostAnswer(20), LostAnswer(20, killed=True)]
 LOST_FOR_GOOD: list[Fault] = [LostAnswer(20, lease=30, skew=skew) for skew in (0, HOUR, -HOUR)]
 RAISED: list[Fault] = [RaisesAfterSaving()]
-UNITS: list[Fault] = [Unheard()]
+UNITS: list[Fault] = [StopsHalfWay(answers=True), StopsHalfWay(answers=False), Unheard()]
 DEPOSED: list[Fault] = [Deposed(1), Deposed(4, HOUR), Deposed(4, -HOUR)]
 ABORTS: list[Fault] = [Abort()]
 ABORTS_THAT_COUNT: list[Fault] = [Abort(at_checkpoints=True)]
@@ -331,6 +361,8 @@ ACTIONS: list[Fault] = [
     *(ActionGoesWrong('fail', at) for at in ('start', 'middle', 'end')),
     *(ActionGoesWrong('cut short', at) for at in ('start', 'end')),
     *(ActionGoesWrong('die', at) for at in ('middle', 'end')),
+    *(ActionGoesWrong('fail', at) for at in _RESTORES_NOTHING),
+    ActionGoesWrong('die', 'stopping'),
     ActionGoesWrong('hang', 'middle'),
     ActionGoesWrong('make nothing'),
 ]
