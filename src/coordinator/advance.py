@@ -103,6 +103,8 @@ def _gone_wrong(
             logger.warning('%s: attempt %s: %s', op.at, again.current.attempts, error)
             return again
         return _failed(op, plan, current, f'{error} (after {current.attempts} attempts)', world)
+    if isinstance(error, errors.NeedsDecision):
+        return _holding(op, str(error))
     if isinstance(error, errors.ShutOut) and _to_undo(
         op, plan, [*_before(plan, op.step), current]
     ):
