@@ -389,9 +389,9 @@ def _heed_removals(op: operation.Operation, app: ports.Application) -> None:
     added = int(_newest(app.units)) - int(op.fact(_NEWEST) or _newest(json.loads(op.fact(UNITS))))
     if added >= wanted:
         raise errors.StepError(
-            f'{added} units were added to {app.name} in place of {wanted}, and units were removed '
-            f'again: something keeps its number of units, such as Terraform. Pause it, then run '
-            'resume-operation'
+            f'{added} units were added to {app.name}, and units were removed again: something '
+            'keeps its number of units, such as Terraform. Pause it, add what is missing '
+            f'({_missing_units(app, _missing(op, app))}), then run resume-operation'
         )
 
 

@@ -61,7 +61,7 @@ def detach(op: operation.Operation, world: ports.World) -> step.Outcome:
             # One that stays blocked would refuse to restore.
             why = site.unsettled(unit) if site.needs_a_person(unit) else ''
             return site.lasting(op, app, unit, why or f'{unit.name} is to let go of the database')
-    return step.Done()
+    return step.Done(site.settled(op, app))
 
 
 def keep_detached(

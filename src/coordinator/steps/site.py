@@ -85,10 +85,13 @@ def settling(
         # What the others do meanwhile changes all the time.
         first = min(unsettled_ones, key=lambda unit: _TROUBLES.index(_trouble(unit, allowed)))
         return lasting(op, app, first, unsettled(first, allowed), allowed, waits=waits)
-    if op.fact(_fact(app)):
-        # Should the same come again, its time runs anew.
-        return step.Wait(f'the units of {app.name} have settled', facts={_fact(app): ''})
-    return None
+    over = settled(op, app)
+    return step.Wait(f'the units of {app.name} have settled', facts=over) if over else None
+
+
+def settled(op: operation.Operation, app: ports.Application) -> dict[str, str]:
+    """Return the facts that end a trouble: should the same come again, its time runs anew."""
+    return {_fact(app): ''} if op.fact(_fact(app)) else {}
 
 
 def lasting(
@@ -110,15 +113,15 @@ def lasting(
     """
     trouble = _trouble(unit, allowed)
     if not trouble:
-        return step.Wait(why, facts={_fact(app): ''} if op.fact(_fact(app)) else {})
+        return step.Wait(why, facts=settled(op, app))
     key = f'{unit.name} {trouble}'
     since, _, noted = op.fact(_fact(app)).partition(' ')
     first = operation.age_of(since) if noted == key else None
     first = op.age if first is None else first
     lasted = op.age - first
     # While a hook runs, the status may be about to change.
-    settled = not waits and unit.agent != 'executing'
-    if trouble == _BLOCKED and settled and lasted > BLOCKED_SECONDS:
+    final = not waits and unit.agent != 'executing'
+    if trouble == _BLOCKED and final and lasted > BLOCKED_SECONDS:
         raise errors.StepError(f'{why}: mend it, juju status {app.name} shows all units')
     hint = _hint(unit) if lasted > TROUBLE_SECONDS else ''
     return step.Wait(f'{why}{hint}', facts={_fact(app): f'{first} {key}'})

@@ -11,7 +11,7 @@ from coordinator import errors, operation, ports, step
 _SETTLE_SECONDS = 60
 LOST_SECONDS = 300
 _LOST = 'agents-lost'
-"""Fact: units whose task is waited for, to the operation's age since when their agent is lost."""
+"""Fact: tasks that are waited for, to the operation's age since when their agent is lost."""
 _LOOK_EVERY, _LOOK_FOR = 60, 20
 """Seconds: for so long of each minute the agents are looked at. Two beats are closer together."""
 # How Juju words the end of a task whose agent died under it: the charm refused nothing.
@@ -133,12 +133,12 @@ def awaiting(
     }
     known: dict[str, int] = json.loads(op.fact(_LOST) or '{}')
     lost = {
-        task.unit: known.get(task.unit, op.age)
+        str(task.id): known.get(str(task.id), op.age)
         for task in running
         if task.unit in units and units[task.unit].agent == 'lost'
     }
     for task in running:
-        if op.age - lost.get(task.unit, op.age) > LOST_SECONDS:
+        if op.age - lost.get(str(task.id), op.age) > LOST_SECONDS:
             raise errors.AgentLost(
                 f'{reason}, but the agent of {task.unit} has been lost for more than '
                 f'{LOST_SECONDS // 60} min. {then.format(unit=task.unit)}',

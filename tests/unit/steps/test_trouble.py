@@ -173,6 +173,22 @@ def test_a_lost_unit_that_is_not_alone_fails_the_backup_and_the_units_come(
         assert len(sim.postgresql_units()) == 3
 
 
+def test_each_wait_counts_a_lost_agent_for_itself():
+    sim, unit = hanging('maas-region')
+    lose(sim, unit)
+    dispatch_for(sim, 120)
+    assert str(sim.tasks('create-backup', 'maas-region')[0].id) in sim.fact('agents-lost')
+    (task,) = sim.tasks('create-backup', 'maas-region')
+    sim.model._stop_running(sim.model.unit(unit))
+    task.status, task.message = 'failed', 'action terminated'
+    sim.model.set_agent_status(sim.model.unit(unit), 'idle')
+    sim.maas.hang_next('create-backup')
+    dispatch_for(sim, 400)
+    lose(sim, unit)
+    dispatch_for(sim, 200)
+    assert not sim.op.undoing
+
+
 def test_an_agent_that_is_lost_for_two_minutes_in_a_backup_is_waited_for():
     sim, unit = hanging('maas-region')
     lose(sim, unit)
@@ -246,6 +262,11 @@ def test_units_that_are_removed_again_and_again_are_requested_within_bounds(
     assert 'Terraform' in sim.op.current.reason
     numbers = [int(name.partition('/')[2]) for name in sim.model.application('postgresql').units]
     assert max(numbers, default=0) <= 2 + 4
+    assert 'juju add-unit postgresql -n 2' in sim.op.current.reason
+    sim.model.add_units('postgresql', 2)
+    sim.op = sim.op.resumed(sim.clock.now())
+    assert sim.run().status == operation.FAILED
+    assert len(sim.postgresql_units()) == 3
 
 
 # --- One machine, one unit -----------------------------------------------------------------------
