@@ -182,13 +182,15 @@ class Actions(action_base.ActionBase):
         with self.failing(event):
             self.must_lead('abort-operation')
             force = bool(event.params.get('force'))
-            op = steering.aborted(self.record.load(), action_base.utc_now(), force=force)
-            op = self.record.save(op) or op
-            state = 'aborted' if op.terminal else 'aborting'
-            logger.warning('%s: %s by the operator', op.at, state)
-            if op.terminal:
-                # No dispatch will work on it any more, so none would tell its end.
-                with self.charm.connected() as reachable:
+            with self.charm.connected() as reachable:
+                op = steering.aborted(
+                    self.record.load(), action_base.utc_now(), force=force, world=reachable
+                )
+                op = self.record.save(op) or op
+                state = 'aborted' if op.terminal else 'aborting'
+                logger.warning('%s: %s by the operator', op.at, state)
+                if op.terminal:
+                    # No dispatch will work on it any more, so none would tell its end.
                     marking.forget(op, reachable)
                     history.write(op, reachable)
             event.set_results({'operation-id': op.id, 'status': state, 'follow': self.follow()})

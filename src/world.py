@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
     from coordinator import s3
 
 
-_IN_FLIGHT, _LOOK, _READING = '.in-flight', '.last-look', '.reading'
+_IN_FLIGHT, _READING = '.in-flight', '.reading'
 """What is kept on the unit's own disk, in the charm's folder."""
 
 
@@ -98,7 +98,7 @@ class LiveWorld:
 
     def elapsed(self, operation_id: str, age: int) -> int:
         """Return the age of an operation, by what the dispatches of this unit saw pass."""
-        return elapsed.Elapsed(self._charm.charm_dir / _LOOK).look(operation_id, age)
+        return elapsed.Elapsed(self._charm.charm_dir / elapsed.FILE).look(operation_id, age)
 
     def take_up(self) -> datetime.datetime | None:
         """Remember what is sent; return when something was sent that was never answered."""

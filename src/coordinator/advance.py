@@ -103,6 +103,8 @@ def _gone_wrong(
             logger.warning('%s: attempt %s: %s', op.at, again.current.attempts, error)
             return again
         return _failed(op, plan, current, f'{error} (after {current.attempts} attempts)', world)
+    if isinstance(error, errors.NeedsDecision):
+        return _holding(op, str(error))
     if isinstance(error, errors.ShutOut) and _to_undo(
         op, plan, [*_before(plan, op.step), current]
     ):
@@ -173,7 +175,7 @@ def _failed(
     logger.error('%s: failed: %s', op.at, why)
     op = op.step_ended(operation.BROKEN, world.now(), why)
     if current.tolerated:
-        return _next(_unfinished(op, current, f'{op.step}: {why}'), plan, world)
+        return _next(_unfinished(op, current, f'{op.step}: {why}', world), plan, world)
     return op.turning_back(f'{op.step}: {why}')
 
 
@@ -205,14 +207,16 @@ def _undo(
     if late:
         why = f'undoing {op.step} did not come to its end in time: {outcome.reason}'
         op = op.step_ended(operation.BROKEN, world.now(), why)
-        return _back(_unfinished(op, current, why), plan, world)
+        return _back(_unfinished(op, current, why, world), plan, world)
     return _waiting(op, outcome, world)
 
 
-def _unfinished(op: operation.Operation, current: step.Step, why: str) -> operation.Operation:
+def _unfinished(
+    op: operation.Operation, current: step.Step, why: str, world: ports.World
+) -> operation.Operation:
     """Tell that a step is given up as it is, and what may be left of it."""
     op = op.with_problem(why)
-    for line in current.remains(op) if current.remains else ():
+    for line in current.remaining(op, world):
         op = op.with_problem(line)
     return op
 

@@ -14,6 +14,8 @@ import pathlib
 import time
 from collections.abc import Callable
 
+FILE = '.last-look'
+"""In the charm's folder."""
 LONGEST = 300.0
 """Seconds that count between two dispatches: update-status comes as often by default. What nobody
 could see, such as a night without a controller, must not use up a deadline."""

@@ -44,6 +44,18 @@ class RetryStepError(StepError):
     """This attempt came to nothing, through no fault of its own: another attempt may succeed."""
 
 
+class BlockedUnit(StepError):
+    """A unit needs a person, unless it settles within a minute by itself."""
+
+
+class AgentLost(StepError):
+    """A task is waited for whose unit has lost its agent: it may never answer."""
+
+
+class NeedsDecision(StepError):
+    """Neither going on nor going back is right by itself: the operation is held for a person."""
+
+
 class ForeignRecordError(CoordinatorError):
     """A stored document was written by a newer version than this one: it is left untouched."""
 

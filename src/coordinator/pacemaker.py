@@ -1,8 +1,8 @@
 """Brings the next dispatch while an operation waits.
 
 A transient systemd service outlives restarts of the unit agent, whose children die with it. Its
-one command asks the agent to dispatch; systemd starts it again a moment after it ended, and a
-little later each time: the delay stays near one hundredth of what the operation has lasted.
+program waits until a beat is due (`beat`) and becomes the command that asks the agent to dispatch;
+systemd starts it again when that has ended.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import subprocess
 
+from coordinator import beat, elapsed
+
 logger = logging.getLogger(__name__)
 
 _SECONDS = 20
-_FIRST, _LONGEST, _STEPS = 0.5, 15, 300
-"""Seconds between two dispatches, at first and at last, and how many lie between (systemd 254)."""
 
 
 class Pacemaker:
@@ -39,13 +39,18 @@ class Pacemaker:
             '--collect',
             f'--unit={self._service}',
             '--property=Restart=always',
-            f'--property=RestartSec={_FIRST}',
-            f'--property=RestartSteps={_STEPS}',
-            f'--property=RestartMaxDelaySec={_LONGEST}',
+            f'--property=RestartSec={beat.RESTART}',
             # Between two starts the service is not dead, and its starts are not an accident.
             '--property=StartLimitIntervalSec=0',
             f'--description=Advances the operation of {self._unit}',
             '--',
+            # Isolated: the modules beside the program are none of its own.
+            '/usr/bin/env',
+            'python3',
+            '-I',
+            f'{self._charm_dir}/src/coordinator/beat.py',
+            f'{self._charm_dir}/{elapsed.FILE}',
+            f'{self._charm_dir}/.last-beat',
             'juju-exec',
             '-u',
             self._unit,

@@ -43,6 +43,7 @@ _SCALE_DOWN = Step(
     deadline=lambda settings: settings.scaling_deadline,
     undo_deadline=lambda settings: settings.scaling_deadline,
     remains=postgresql.remains,
+    left_over=postgresql.left_over,
 )
 
 _VERIFY = Step(
@@ -92,6 +93,7 @@ BACKUP_ALL = Plan(
             mark=postgresql.mark_back_up,
             undo=postgresql.cancel_back_up,
             remains=tasks.remains,
+            left_over=tasks.left_over,
             deadline=lambda settings: settings.postgresql_backup_deadline,
         ),
         # Requested here, awaited later: the units come back while the files are backed up.
@@ -117,6 +119,7 @@ BACKUP_ALL = Plan(
             deadline=lambda settings: settings.scaling_deadline,
             tolerated=True,
             remains=postgresql.remains,
+            left_over=postgresql.left_over,
         ),
         _VERIFY,
         _PUBLISH,
@@ -174,6 +177,7 @@ RESTORE_ALL = Plan(
             undo=relations.attach_again,
             undo_deadline=minutes(60),
             remains=relations.remains,
+            left_over=relations.left_over,
         ),
         # From here on the old database is gone, so an error holds the operation.
         Step(
@@ -183,6 +187,7 @@ RESTORE_ALL = Plan(
             mark=restoring.mark_postgresql,
             undo=restoring.nothing_restored,
             remains=tasks.remains,
+            left_over=tasks.left_over,
         ),
         # The regions restore their files while the database is being restored.
         Step(
@@ -222,6 +227,7 @@ RESTORE_ALL = Plan(
             deadline=lambda settings: settings.scaling_deadline,
             tolerated=True,
             remains=postgresql.remains,
+            left_over=postgresql.left_over,
         ),
         Step('forget-passwords', 'remove what was put aside to go back', passwords.forget),
         Step(

@@ -14,7 +14,7 @@ import pathlib
 
 import ops
 
-from coordinator import ended, limits, newest, operation
+from coordinator import ended, errors, limits, newest, operation
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,11 @@ class Record:
         if not newer:
             self._newest.note(op.generation, text)
             return op
-        found = operation.Operation.from_json(newer)
+        try:
+            found = operation.Operation.from_json(newer)
+        except errors.ForeignRecordError:
+            # What nobody can read has nothing to say.
+            return op
         if not self.behind:
             logger.error(
                 '%s: a unit that led before has overwritten record %s with record %s: the newer '

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 
-from coordinator import errors, operation, plans
+from coordinator import errors, operation, plans, ports
 
 
 def resumed(
@@ -22,11 +22,16 @@ def resumed(
 
 
 def aborted(
-    op: operation.Operation | None, now: datetime.datetime, *, force: bool = False
+    op: operation.Operation | None,
+    now: datetime.datetime,
+    *,
+    force: bool = False,
+    world: ports.World | None = None,
 ) -> operation.Operation:
     """Return the open or held operation such that it undoes what it did.
 
-    With `force` it ends at once, as it is: nothing is put back.
+    With `force` it ends at once, as it is: nothing is put back. What is left is what `world`
+    shows, or what the record says without one.
 
     Raises:
         PreconditionError: none is under way, or it cannot be undone.
@@ -34,7 +39,7 @@ def aborted(
     if op is None or op.terminal:
         raise errors.PreconditionError(f'no operation is under way: {_state(op)}')
     if force:
-        return op.forced_to_end(now, _remains(op))
+        return op.forced_to_end(now, _remains(op, world))
     plan = plans.PLANS.get(op.kind)
     if plan is None or plan.find(op.step) is None:
         raise errors.PreconditionError(
@@ -50,9 +55,9 @@ def aborted(
     return op.aborting(now)
 
 
-def _remains(op: operation.Operation) -> list[str]:
+def _remains(op: operation.Operation, world: ports.World | None) -> list[str]:
     plan = plans.PLANS.get(op.kind)
-    return plan.remains(op) if plan is not None else []
+    return plan.remains(op, world) if plan is not None else []
 
 
 def _state(op: operation.Operation | None) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from coordinator import errors, operation, plain, ports, settings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,11 +90,23 @@ class Step:
     remains: Callable[[operation.Operation], Sequence[str]] | None = None
     """What may be left of it, or missing, when neither it nor its undo came to an end: out of the
     record alone, as the world may not answer then."""
+    left_over: Callable[[operation.Operation, ports.World], Sequence[str]] | None = None
+    """What is left of it, or missing, as the world shows it now: told instead of `remains`."""
     attempts: int = 3
     only_looks: bool = False
     """`do` leaves nothing behind, so it needs no intent: it may follow in the same dispatch."""
     tolerated: bool = False
     """Its failure is reported, but does not stop what follows."""
+
+    def remaining(self, op: operation.Operation, world: ports.World | None) -> Sequence[str]:
+        """Return what is left of the step: what the world shows, or else what the record says."""
+        if self.left_over is not None and world is not None:
+            try:
+                return self.left_over(op, world)
+            except Exception as error:
+                # Whatever it is: this must not keep an operation from its end.
+                logger.warning('%s: what is left was not found: %s', op.at, type(error).__name__)
+        return self.remains(op) if self.remains is not None else ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,10 +129,11 @@ class Plan:
         """Return the step of this name, if the plan has it."""
         return next((step for step in self.steps if step.name == name), None)
 
-    def remains(self, op: operation.Operation) -> list[str]:
+    def remains(self, op: operation.Operation, world: ports.World | None = None) -> list[str]:
         """Return what the operator must know of an operation that ends as it is."""
-        tellers = dict.fromkeys(step.remains for step in reversed(self.steps) if step.remains)
-        return [line for tell in tellers for line in tell(op)]
+        lines = (line for step in reversed(self.steps) for line in step.remaining(op, world))
+        # Two steps may tell of the same thing.
+        return list(dict.fromkeys(lines))
 
     def beyond_pivot(self, name: str) -> bool:
         """Whether a step comes after the pivot: the pivot itself may not have done anything."""

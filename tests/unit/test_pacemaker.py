@@ -30,6 +30,12 @@ def test_it_dispatches_the_advance_event_by_way_of_the_unit_agent(
     pace.start(AT)
     command = systemd.calls[-1]
     assert command[command.index('--') + 1 :] == [
+        '/usr/bin/env',
+        'python3',
+        '-I',
+        f'{CHARM_DIR}/src/coordinator/beat.py',
+        f'{CHARM_DIR}/.last-look',
+        f'{CHARM_DIR}/.last-beat',
         'juju-exec',
         '-u',
         'coordinator/3',

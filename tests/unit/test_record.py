@@ -89,7 +89,7 @@ def test_what_a_dispatch_stores_is_not_remembered_before_it_was_read(tmp_path: p
         assert not kept.behind
 
 
-@pytest.mark.parametrize('content', ['', '7', 'seven\n{}', '7\n'])
+@pytest.mark.parametrize('content', ['', '7', 'seven\n{}', '7\n', '7\n{"format":'])
 def test_a_memory_that_is_cut_off_is_passed_over(tmp_path: pathlib.Path, content: str):
     (tmp_path / 'newest').write_text(content)
     databag: dict[str, str] = {}

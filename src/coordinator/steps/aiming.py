@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 from coordinator import errors, manifest, operation, pgbackrest, ports, step
@@ -90,8 +91,7 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
         pgbackrest.backups(world.postgresql_store, stanza)
     except errors.NotFound:
         return step.Wait(f'{app.name} is to make its stanza in {path}')
-    why = site.settling(app)
-    return step.Wait(why) if why else step.Done()
+    return site.settling(op, app) or step.Done()
 
 
 def _stuck(app: ports.Application, unit: ports.Unit) -> str:
@@ -140,8 +140,8 @@ def _point(world: ports.World, integrator: str, values: dict[str, str]) -> step.
 def _settled(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Wait until PostgreSQL has taken the change, and stays settled for a while."""
     app = site.application(world.juju.status(), op.settings.postgresql)
-    why = site.settling(app, site.ANOTHER_CLUSTER)
-    if why:
-        return step.Wait(why, facts={_SETTLED: ''})
+    settling = site.settling(op, app, site.ANOTHER_CLUSTER)
+    if settling:
+        return dataclasses.replace(settling, facts={**settling.facts, _SETTLED: ''})
     quiet = tasks.patience(op, _SETTLED, _QUIET_SECONDS)
     return step.Done() if quiet is None else step.Wait(f'{app.name} settles', facts=quiet)

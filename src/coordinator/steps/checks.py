@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from coordinator import (
     errors,
@@ -22,10 +22,12 @@ from coordinator import (
     settings,
     step,
 )
-from coordinator.steps import passwords, postgresql, repository, site, surroundings
+from coordinator.steps import passwords, postgresql, repository, site, surroundings, tasks
 
 MODEL = 'model'
 _CHARM = 'charm-'
+_BLOCKED = 'check-blocked'
+"""Fact: the operation's age since when a check fails that may pass by itself."""
 PROBE = 'coordinator/probe'
 
 OK, WARNING, LATER, BAD = 'ok', 'warning', 'wait', 'fail'
@@ -39,6 +41,8 @@ class Check:
     outcome: str
     """ok; warning, which stops nothing; wait, when time alone may mend it; or fail."""
     sentence: str
+    passing: bool = False
+    """Whether a failure may be over in a minute: units are blocked while their cluster changes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,14 +55,14 @@ class Warned:
 def ready_for_backup(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Make every check; remember what the manifest will say of the model and the charms."""
     outcomes = list(looking_checks(op.settings, world))
-    found = {check.outcome for check in outcomes}
+    found = {LATER if check.passing else check.outcome for check in outcomes}
     # Nothing is tried out in S3 while it may be tried again and again. What fails for good is
     # tried once, and S3 may be what the charms suffer from: its sentence says what to mend.
     if BAD in found or LATER not in found:
         outcomes += writing_checks(world)
-    waits_for = verdict(outcomes)
-    if waits_for:
-        return step.Wait(waits_for)
+    waiting = awaited(op, outcomes)
+    if waiting:
+        return waiting
     status = world.juju.status()
     model = {'name': status.name, 'uuid': world.model_uuid, 'juju-version': status.juju_version}
     facts = {MODEL: json.dumps(model), **repository.remembered(world)}
@@ -109,17 +113,23 @@ def looking_checks(config: settings.Settings, world: ports.World) -> Iterator[Ch
     yield made('postgresql-repository', lambda: _repository(config, world))
 
 
-def verdict(outcomes: Iterable[Check]) -> str:
-    """Return what the checks still wait for, or '' when all are well.
+def awaited(op: operation.Operation, outcomes: Sequence[Check]) -> step.Wait | None:
+    """Return what the checks still wait for; None when all are well.
 
     Raises:
-        StepError: a check failed; all that failed are named.
+        StepError: a check failed, and has for a minute if that may pass; all that failed are
+            named.
     """
-    made_all = list(outcomes)
-    bad = [check.sentence for check in made_all if check.outcome == BAD]
-    if bad:
-        raise errors.StepError('; '.join(bad))
-    return '; '.join(check.sentence for check in made_all if check.outcome == LATER)
+    bad = [check for check in outcomes if check.outcome == BAD]
+    passing = bool(bad) and all(check.passing for check in bad)
+    patience = tasks.patience(op, _BLOCKED, site.BLOCKED_SECONDS) if passing else None
+    if bad and patience is None:
+        raise errors.StepError('; '.join(check.sentence for check in bad))
+    reasons = [check.sentence for check in outcomes if check.outcome in (BAD, LATER)]
+    if reasons:
+        over = {_BLOCKED: ''} if op.fact(_BLOCKED) else {}
+        return step.Wait('; '.join(reasons), facts=patience or over)
+    return None
 
 
 def warnings(outcomes: Iterable[Check]) -> tuple[str, ...]:
@@ -139,7 +149,7 @@ def made(name: str, check: Callable[[], str | Warned]) -> Check:
     except errors.TransientError as error:
         return Check(name, LATER, str(error))
     except errors.CoordinatorError as error:
-        return Check(name, BAD, str(error))
+        return Check(name, BAD, str(error), isinstance(error, errors.BlockedUnit))
 
 
 def _recipients(config: settings.Settings) -> str:
@@ -216,7 +226,7 @@ def units_settled(status: ports.ModelStatus, name: str, allowed: str = '') -> st
         return f'{len(app.units)} unit(s) of {name} are active and idle'
     text = f'{", ".join(reasons)}: every unit of {name} must be active and idle'
     if any(site.needs_a_person(unit, allowed) for unit, reason in unsettled if reason):
-        raise errors.StepError(f'{text}; mend it, juju status {name} shows all units')
+        raise errors.BlockedUnit(f'{text}; mend it, juju status {name} shows all units')
     raise errors.TransientError(text)
 
 
@@ -236,9 +246,12 @@ def same_integrators(status: ports.ModelStatus, config: settings.Settings) -> st
 
 
 def _one_primary(status: ports.ModelStatus, name: str) -> str:
-    primaries = postgresql.shown_primaries(site.application(status, name))
+    app = site.application(status, name)
+    primaries = postgresql.shown_primaries(app)
     if len(primaries) != 1:
-        raise errors.StepError(
+        # One that is blocked for a moment does not show that it is the primary.
+        blocked = any(unit.workload == 'blocked' for unit in app.units.values())
+        raise (errors.BlockedUnit if blocked else errors.StepError)(
             f'{name} shows {len(primaries)} primaries instead of one: run juju run {name}/leader '
             'get-primary, and mend the cluster first'
         )

@@ -45,7 +45,9 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     if waiting is not None:
         return waiting
     if not task.ended:
-        return step.Wait(f'{task.unit} is backing up its files (task {task.id})', task.id)
+        why = f'{task.unit} is backing up its files (task {task.id})'
+        # Going back needs no decision: PostgreSQL's units were requested, and are waited for.
+        return tasks.awaiting(op, world, [task], why, tasks.replacing(op.settings.maas))
     backup_id = _named_by(world, task) or _proven(op, world, task.unit)
     if backup_id:
         return step.Done({BACKUP_ID: backup_id})

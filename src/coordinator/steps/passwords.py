@@ -193,8 +193,9 @@ def apply(
     app = op.settings.postgresql
     current = in_force(world, app)
     if equal(found.passwords.hashes, current):
-        waits_for = site.settling(site.application(world.juju.status(), app), site.ANOTHER_CLUSTER)
-        return step.Wait(waits_for) if waits_for else step.Done()
+        status = world.juju.status()
+        settling = site.settling(op, site.application(status, app), site.ANOTHER_CLUSTER)
+        return settling or step.Done()
     before = _BEFORE_LABEL.format(op.id)
     if not _user_secret(world, before):
         world.juju.create_secret(before, current, 'Removed when the restore has ended.')

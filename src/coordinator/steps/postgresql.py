@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 
@@ -19,6 +20,8 @@ _DOUBTED = 'get-primary-doubted'
 """Fact: since when the last answer is doubted."""
 _AMONG = 'get-primary-among'
 """Fact: the units that were there when get-primary was asked last."""
+_NEWEST = 'postgresql-newest-unit'
+"""Fact: the highest number of a unit when the last one was removed."""
 _FAILOVER_SECONDS = 30
 _AGREEMENT_SECONDS = 400
 """Status lines follow a failover on the next update-status, five minutes apart by default."""
@@ -74,9 +77,9 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
     if op.settings.strategy != 'scale-down':
         return step.Done()
     app = site.application(world.juju.status(), op.settings.postgresql)
-    waits_for = site.settling(app, _allowed(op))
-    if waits_for:
-        return step.Wait(waits_for)
+    settling = site.settling(op, app, _allowed(op))
+    if settling:
+        return settling
     if len(app.units) == 1:
         return step.Done({PRIMARY: next(iter(app.units))})
     primary = _primary(op, world, app)
@@ -87,13 +90,40 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
         (unit for unit in app.units.values() if unit.name != primary),
         key=lambda unit: (not unit.leader, number(unit.name)),
     )
+    _heed_additions(op, app)
     known: dict[str, list[str]] = json.loads(op.fact(STORAGE))
     if leaving.name not in known:
         # Somebody added it since: what it leaves behind must be known before it goes.
         storage = json.dumps({**known, **_storage(world, [leaving.name])})
         return step.Wait(f'{leaving.name} came in addition', facts={STORAGE: storage})
     world.juju.remove_unit(leaving.name)
-    return step.Wait(f'{leaving.name} is being removed', facts={PRIMARY: primary})
+    facts = {PRIMARY: primary, _NEWEST: _newest(app.units)}
+    return step.Wait(f'{leaving.name} is being removed', facts=facts)
+
+
+def _newest(units: Iterable[str]) -> str:
+    """Return the highest number among units. Juju gives each number once."""
+    return str(max(map(number, units), default=-1))
+
+
+def _heed_additions(op: operation.Operation, app: ports.Application) -> None:
+    """Do not go on for ever against somebody who adds the units again that are removed.
+
+    Raises:
+        StepError: as many units were added meanwhile as there were.
+    """
+    before: dict[str, str] = json.loads(op.fact(UNITS))
+    added = int(_newest(app.units)) - int(_newest(before))
+    if added > len(before):
+        way_out = (
+            'pause it until the restore has ended'
+            if op.kind == 'restore-all'
+            else 'keep all units with postgresql-backup-strategy=replica, or pause it'
+        )
+        raise errors.StepError(
+            f'{added} units were added to {app.name} while it was scaled down from {len(before)}: '
+            f'something keeps its number of units, such as Terraform: {way_out}'
+        )
 
 
 def _primary(
@@ -113,7 +143,8 @@ def _primary(
         task = world.juju.run_action(min(app.units, key=number), 'get-primary', {})
     if not task.ended:
         why = f'{task.unit} is asked for the primary (task {task.id})'
-        return step.Wait(why, task.id, {_AMONG: among})
+        waiting = tasks.awaiting(op, world, [task], why, tasks.replacing(app.name))
+        return dataclasses.replace(waiting, facts={**waiting.facts, _AMONG: among})
     if task.status != 'completed':
         tasks.judge(task)
     primary = task.results.get('primary', '')
@@ -168,10 +199,10 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     a finished backup: what the repository lists is what counts. A newer label is this cluster's
     own, as the charm refuses a repository of another model or another cluster.
     """
-    app = site.application(world.juju.status(), op.settings.postgresql)
-    task = tasks.find(op, world, app.name, 'create-backup', _FULL)
+    task = tasks.find(op, world, op.settings.postgresql, 'create-backup', _FULL)
     if task is not None and not task.ended:
-        return step.Wait(f'{task.unit} is backing up the database (task {task.id})', task.id)
+        return _backing_up(op, world, task)
+    app = site.application(world.juju.status(), op.settings.postgresql)
     backup = pgbackrest.first_full_after(
         world.postgresql_store, stanza(op, world), after=op.fact(NEWEST_LABEL)
     )
@@ -183,8 +214,7 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
         unit = _backup_unit(op, world, app)
         if isinstance(unit, step.Wait):
             return unit
-        task = world.juju.run_action(unit, 'create-backup', _FULL)
-        return step.Wait(f'{task.unit} is backing up the database (task {task.id})', task.id)
+        return _backing_up(op, world, world.juju.run_action(unit, 'create-backup', _FULL))
     waiting = tasks.await_objects(op, task)
     if waiting is not None:
         return waiting
@@ -226,19 +256,45 @@ def _role_after(
     return step.Done(done.facts, left=left)
 
 
+def _backing_up(op: operation.Operation, world: ports.World, task: ports.Task) -> step.Wait:
+    """Wait for the database backup.
+
+    Raises:
+        NeedsDecision: the only unit is lost. New units would find no member to copy the data
+            from, and begin a database that is empty: nobody but a person may want that.
+        AgentLost: a unit is lost, and others have the data.
+    """
+    app, before = op.settings.postgresql, json.loads(op.fact(UNITS, '{}'))
+    reason = f'{task.unit} is backing up the database (task {task.id})'
+    alone = op.settings.strategy == 'scale-down' and len(before) > 1
+    if not alone:
+        return tasks.awaiting(op, world, [task], reason, tasks.replacing(app))
+    then = (
+        f'{app} has 1 of {len(before)} units, and only {{unit}} has the database. If its machine '
+        'comes back, run resume-operation. If not: juju remove-unit --force {unit}, then '
+        f'abort-operation requests {len(before)} new units; their database is empty until '
+        'restore-all restores the last backup set'
+    )
+    try:
+        return tasks.awaiting(op, world, [task], reason, then)
+    except errors.AgentLost as error:
+        raise errors.NeedsDecision(str(error), error.task) from error
+
+
 def _backup_unit(
     op: operation.Operation, world: ports.World, app: ports.Application
 ) -> str | step.Wait:
     """Return the unit to back up on: the only one, or else a replica."""
-    waits_for = site.settling(app, _allowed(op))
-    if waits_for:
-        return step.Wait(waits_for)
+    settling = site.settling(op, app, _allowed(op))
+    if settling:
+        return settling
     if len(app.units) == 1:
         return next(iter(app.units))
     if op.settings.strategy != 'replica':
         raise errors.StepError(
-            f'{app.name} has {len(app.units)} units again, somebody added some: only one may be '
-            'there while the primary is backed up. Run backup-all again'
+            f'{app.name} has {len(app.units)} units again, somebody added some, such as '
+            'Terraform: only one may be there while the primary is backed up. Keep all units with '
+            'postgresql-backup-strategy=replica, or run backup-all again while nothing adds units'
         )
     primary = _primary(op, world, app)
     if isinstance(primary, step.Wait):
@@ -263,7 +319,9 @@ def request_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
         before: dict[str, str] = json.loads(op.fact(UNITS))
         # Only a machine that others use stays: the rest die with their unit, listed or not.
         used = {u.machine for a in status.applications.values() for u in a.units.values()}
-        machines = [m for unit, m in before.items() if unit not in app.units and m in used]
+        # Juju 3.6 adds units one by one and may stop half-way: no machine gets a second one.
+        taken = {unit.machine for unit in app.units.values()}
+        machines = [m for m in dict.fromkeys(before.values()) if m in used - taken]
         world.juju.add_units(app.name, missing, machines[:missing])
     return step.Done()
 
@@ -275,9 +333,9 @@ def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     known to be good: without one it stays, and the operator is told.
     """
     app = site.application(world.juju.status(), op.settings.postgresql)
-    reason = _incomplete(op, app)
-    if reason:
-        return step.Wait(reason)
+    incomplete = _incomplete(op, app)
+    if incomplete:
+        return incomplete
     left = _left_behind(op, world, app)
     good = op.fact(LABEL) or (op.kind == 'restore-all' and not op.undoing)
     if left and good:
@@ -316,9 +374,43 @@ def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
         # somebody added meanwhile may have.
         return step.Done(left=_storage_note(_left_behind(op, world, app)))
     if _missing(op, app) > 0:
+        _heed_removals(op, app)
         request_scale(op, world)
         return step.Wait(f'units of {app.name} were requested')
     return await_scale(op, world)
+
+
+def _heed_removals(op: operation.Operation, app: ports.Application) -> None:
+    """Request no more units than there were: somebody may remove them as fast as they come.
+
+    Raises:
+        StepError: so many were requested already.
+    """
+    wanted = len(json.loads(op.fact(UNITS)))
+    added = int(_newest(app.units)) - int(op.fact(_NEWEST) or _newest(json.loads(op.fact(UNITS))))
+    if added >= wanted:
+        raise errors.StepError(
+            f'{added} units were added to {app.name}, and units were removed again: something '
+            'keeps its number of units, such as Terraform. Pause it, add what is missing '
+            f'({_missing_units(app, _missing(op, app))}), then run resume-operation'
+        )
+
+
+def left_over(op: operation.Operation, world: ports.World) -> list[str]:
+    """Return what is missing of PostgreSQL now, and what its removed units have left."""
+    if not op.fact(UNITS):
+        return []
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    missing = _missing(op, app)
+    lines = [_missing_units(app, missing)] if missing > 0 else []
+    left = _left_behind(op, world, app)
+    if left:
+        when = '' if op.fact(LABEL) else ', to be kept until a backup of the database is complete'
+        lines.append(
+            f'storage of removed units of {app.name} is left over{when}: juju remove-storage '
+            f'{" ".join(left)}'
+        )
+    return lines
 
 
 def remains(op: operation.Operation) -> list[str]:
@@ -345,24 +437,28 @@ def _missing(op: operation.Operation, app: ports.Application) -> int:
     return wanted - sum(unit.alive for unit in app.units.values())
 
 
-def _incomplete(op: operation.Operation, app: ports.Application) -> str:
-    """Return what keeps the application from being as it was, or ''."""
+def _incomplete(op: operation.Operation, app: ports.Application) -> step.Wait | None:
+    """Return what keeps the application from being as it was, if anything does."""
     missing = _missing(op, app)
     if missing > 0:
-        return (
-            f'{missing} unit(s) of {app.name} are missing: juju add-unit {app.name} -n {missing}'
-        )
-    allowed = _allowed(op) if op.undoing else ''
-    for unit in app.units.values():
-        why = site.unsettled(unit, allowed)
-        if why:
-            return why
+        return step.Wait(_missing_units(app, missing))
+    settling = site.settling(op, app, _allowed(op) if op.undoing else '', waits=True)
+    if settling:
+        return settling
     primaries = [unit for unit in app.units.values() if unit.message == 'Primary']
     blocked = any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values())
     # A single unit is the primary, even if create-backup has just wiped that from its status.
     if len(app.units) > 1 and not blocked and len(primaries) != 1:
-        return f'{app.name} shows {len(primaries)} healthy primaries: see juju status {app.name}'
-    return ''
+        return step.Wait(
+            f'{app.name} shows {len(primaries)} healthy primaries: see juju status {app.name}'
+        )
+    return None
+
+
+def _missing_units(app: ports.Application, missing: int) -> str:
+    there = sum(unit.alive for unit in app.units.values())
+    number = f' -n {missing}' if missing > 1 else ''
+    return f'{app.name} has {there} of {there + missing} units: juju add-unit {app.name}{number}'
 
 
 def _left_behind(op: operation.Operation, world: ports.World, app: ports.Application) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from coordinator import errors, operation, ports, settings, step
 from coordinator.steps import site, tasks
 
@@ -53,12 +55,13 @@ def detach(op: operation.Operation, world: ports.World) -> step.Outcome:
     again = keep_detached(op, world, status)
     if again is not None:
         return again
-    for unit in site.application(status, op.settings.maas).units.values():
-        if site.needs_a_person(unit):
-            raise errors.StepError(f'{site.unsettled(unit)}: it would refuse to restore')
+    app = site.application(status, op.settings.maas)
+    for unit in app.units.values():
         if unit.workload != 'waiting' or unit.agent != 'idle':
-            return step.Wait(f'{unit.name} is to let go of the database')
-    return step.Done()
+            # One that stays blocked would refuse to restore.
+            why = site.unsettled(unit) if site.needs_a_person(unit) else ''
+            return site.lasting(op, app, unit, why or f'{unit.name} is to let go of the database')
+    return step.Done(site.settled(op, app))
 
 
 def keep_detached(
@@ -90,9 +93,9 @@ def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
     if op.fact(_REMOVING) == str(found.id):
         # Until it is gone regions may be active with it, and Juju takes no other one.
         return _being_removed(op, found)
-    why = site.settling(site.application(status, op.settings.maas))
-    if why:
-        return step.Wait(why, facts={UP_SINCE: '', _QUIET: ''})
+    settling = site.settling(op, site.application(status, op.settings.maas))
+    if settling:
+        return dataclasses.replace(settling, facts={**settling.facts, UP_SINCE: '', _QUIET: ''})
     # A region is active too while it waits for its turn to initialise: it must stay so.
     quiet = tasks.patience(op, _QUIET, _QUIET_SECONDS)
     if quiet is None:
@@ -104,6 +107,14 @@ def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
 def attach_again(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo of detaching."""
     return attach(op, world) if op.fact(ENDPOINTS) else step.Done()
+
+
+def left_over(op: operation.Operation, world: ports.World) -> list[str]:
+    """Return what to do about the relation if it is missing."""
+    endpoints = op.fact(ENDPOINTS)
+    if not endpoints or _relation(world.juju.status(), op.settings) is not None:
+        return []
+    return [f'MAAS is without its database: juju integrate {endpoints}']
 
 
 def remains(op: operation.Operation) -> list[str]:

@@ -40,9 +40,9 @@ def ready_for_restore(op: operation.Operation, world: ports.World) -> step.Outco
     """Make every check, and remember the set that is restored from."""
     wanted = chosen(op.parameters, op.settings, world)
     outcomes = list(restore_checks(wanted, op.parameters, op.settings, world))
-    waits_for = checks.verdict(outcomes)
-    if waits_for:
-        return step.Wait(waits_for)
+    waiting = checks.awaited(op, outcomes)
+    if waiting:
+        return waiting
     return step.Done(
         {
             BACKUP_SET: _essence(wanted).model_dump_json(by_alias=True),

@@ -73,7 +73,8 @@ def restore_postgresql(op: operation.Operation, world: ports.World) -> step.Outc
             return step.Wait(f'{unit.name} is to become the leader')
         task = world.juju.run_action(unit.name, 'restore', parameters)
     if not task.ended:
-        return step.Wait(f'{task.unit} begins to restore {wanted} (task {task.id})', task.id)
+        why = f'{task.unit} begins to restore {wanted} (task {task.id})'
+        return tasks.awaiting(op, world, [task], why, _replacing(app.name))
     if task.status == 'completed' or _is_restoring(app):
         return step.Done()
     if _was_no_leader(task):
@@ -125,8 +126,7 @@ def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
                 f'mend it, clear it (juju exec --unit {unit.name} "status-set active"), run juju '
                 f'run {unit.name} restore backup-id={wanted}, then resume-operation'
             )
-    why = site.settling(app, site.ANOTHER_CLUSTER)
-    return step.Wait(why) if why else step.Done()
+    return site.settling(op, app, site.ANOTHER_CLUSTER) or step.Done()
 
 
 # --- The regions -----------------------------------------------------------------------------
@@ -187,8 +187,17 @@ def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
         return step.Wait(f'{unit} begins to restore (task {task.id})', task.id)
     if running:
         names = ', '.join(f'{task.unit} (task {task.id})' for task in running)
-        return step.Wait(f'restoring: {names}', running[-1].id)
+        return tasks.awaiting(op, world, running, f'restoring: {names}', _replacing(app.name))
     return step.Done()
+
+
+def _replacing(application: str) -> str:
+    """Return what to do about a unit that is lost while MAAS is detached."""
+    return (
+        'MAAS is detached from its database. If the machine comes back, run resume-operation. If '
+        f'not: juju remove-unit --force {{unit}}, juju add-unit {application}, then '
+        'resume-operation: the new unit restores in its place'
+    )
 
 
 def _other_regions(app: ports.Application, given: dict[str, str]) -> step.Wait:
@@ -239,14 +248,22 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     for unit in maas.units:
         task = asked[unit]
         if not task.ended:
-            return step.Wait(f'{unit} is asked how MAAS is (task {task.id})', task.id)
+            why = f'{unit} is asked how MAAS is (task {task.id})'
+            return tasks.awaiting(op, world, [task], why, _asking_another(maas.name))
         if task.status != 'completed':
             tasks.judge(task)
-    why = site.settling(maas)
+    settling = site.settling(op, maas)
     # Units that did not come back have been reported, and waited for long enough.
-    if not why and op.record('restore-postgresql-scale').state == operation.DONE:
-        why = site.settling(site.application(status, op.settings.postgresql))
-    return step.Wait(why) if why else step.Done()
+    if not settling and op.record('restore-postgresql-scale').state == operation.DONE:
+        settling = site.settling(op, site.application(status, op.settings.postgresql))
+    return settling or step.Done()
+
+
+def _asking_another(application: str) -> str:
+    return (
+        'MAAS and its database are restored. If the machine does not come back: juju remove-unit '
+        f'--force {{unit}}, juju add-unit {application}. Then run resume-operation'
+    )
 
 
 def mark_verify(op: operation.Operation, world: ports.World) -> step.Mark:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from coordinator import errors, ports
+from coordinator import errors, operation, ports, step
 
 ANOTHER_CLUSTER = 'the S3 repository has backups from another cluster'
 """What blocks PostgreSQL, and no more than its own backups: it lists and restores all the same."""
 
+BLOCKED_SECONDS = 60
+"""How long a unit must have been blocked to need a person."""
+TROUBLE_SECONDS = 180
+"""After how long a lost agent, or a unit that does not go, is named with what helps."""
+_DYING, _LOST, _BLOCKED = 'is dying', 'is lost', 'is blocked'
+_TROUBLES = (_DYING, _LOST, _BLOCKED, '')
 _READ_ONLY = 'Primary (read-only)'
 """The message of a primary whose cluster has lost its Raft quorum."""
 
@@ -60,17 +66,91 @@ def needs_a_person(unit: ports.Unit, allowed: str = '') -> bool:
     return blocked or unit.agent == 'failed'
 
 
-def settling(app: ports.Application, allowed: str = '') -> str:
-    """Return what an application still waits for, or '' when all its units are settled.
+def settling(
+    op: operation.Operation, app: ports.Application, allowed: str = '', *, waits: bool = False
+) -> step.Wait | None:
+    """Return what an application still waits for; None when all its units are settled.
+
+    Args:
+        op: the operation, whose facts say how long a trouble lasts.
+        app: the application.
+        allowed: being blocked by just this message is as good as being active.
+        waits: wait even for a unit that needs a person.
 
     Raises:
-        StepError: a unit needs a person.
+        StepError: a unit needs a person, and has for a minute.
     """
-    # A unit that goes is told first: what the others do meanwhile changes all the time.
-    for unit in sorted(app.units.values(), key=lambda unit: unit.alive):
-        why = unsettled(unit, allowed)
-        if why and unit.alive and needs_a_person(unit, allowed):
-            raise errors.StepError(f'{why}: mend it, juju status {app.name} shows all units')
-        if why:
-            return why
+    unsettled_ones = [unit for unit in app.units.values() if unsettled(unit, allowed)]
+    if unsettled_ones:
+        # What the others do meanwhile changes all the time.
+        first = min(unsettled_ones, key=lambda unit: _TROUBLES.index(_trouble(unit, allowed)))
+        return lasting(op, app, first, unsettled(first, allowed), allowed, waits=waits)
+    over = settled(op, app)
+    return step.Wait(f'the units of {app.name} have settled', facts=over) if over else None
+
+
+def settled(op: operation.Operation, app: ports.Application) -> dict[str, str]:
+    """Return the facts that end a trouble: should the same come again, its time runs anew."""
+    return {_fact(app): ''} if op.fact(_fact(app)) else {}
+
+
+def lasting(
+    op: operation.Operation,
+    app: ports.Application,
+    unit: ports.Unit,
+    why: str,
+    allowed: str = '',
+    *,
+    waits: bool = False,
+) -> step.Wait:
+    """Return the wait for a unit, with what to do about a trouble that has lasted.
+
+    PostgreSQL's units are blocked for a moment while members of the cluster change, agents are
+    lost while they restart: only what lasts is a trouble.
+
+    Raises:
+        StepError: the unit needs a person, and has for a minute.
+    """
+    trouble = _trouble(unit, allowed)
+    if not trouble:
+        return step.Wait(why, facts=settled(op, app))
+    key = f'{unit.name} {trouble}'
+    since, _, noted = op.fact(_fact(app)).partition(' ')
+    first = operation.age_of(since) if noted == key else None
+    first = op.age if first is None else first
+    lasted = op.age - first
+    # While a hook runs, the status may be about to change.
+    final = not waits and unit.agent != 'executing'
+    if trouble == _BLOCKED and final and lasted > BLOCKED_SECONDS:
+        raise errors.StepError(f'{why}: mend it, juju status {app.name} shows all units')
+    hint = _hint(unit) if lasted > TROUBLE_SECONDS else ''
+    return step.Wait(f'{why}{hint}', facts={_fact(app): f'{first} {key}'})
+
+
+def _trouble(unit: ports.Unit, allowed: str) -> str:
+    if not unit.alive:
+        return _DYING
+    if unit.agent == 'lost':
+        return _LOST
+    return _BLOCKED if needs_a_person(unit, allowed) else ''
+
+
+def _hint(unit: ports.Unit) -> str:
+    """Return what to do about a unit that is in trouble for minutes, or ''."""
+    minutes = TROUBLE_SECONDS // 60
+    if unit.agent == 'lost':
+        return (
+            f'. Its agent has been lost for more than {minutes} min. If its machine does not come '
+            f'back: juju remove-unit --force {unit.name}'
+        )
+    if unit.workload == 'error':
+        return (
+            f'. It has not ended for more than {minutes} min, {unit.message or "a hook failed"}: '
+            f'juju debug-log --include {unit.name}, juju resolved {unit.name}, or juju '
+            f'remove-unit --force {unit.name}'
+        )
     return ''
+
+
+def _fact(app: ports.Application) -> str:
+    return f'unsettled-{app.name}'

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from coordinator import errors, operation, ports, step
 
 _SETTLE_SECONDS = 60
+LOST_SECONDS = 300
+_LOST = 'agents-lost'
+"""Fact: tasks that are waited for, to the operation's age since when their agent is lost."""
+_LOOK_EVERY, _LOOK_FOR = 60, 20
+"""Seconds: for so long of each minute the agents are looked at. Two beats are closer together."""
 # How Juju words the end of a task whose agent died under it: the charm refused nothing.
 _CUT_SHORT = {'terminated', 'action terminated', 'command execution aborted', 'unit removed'}
 
@@ -97,6 +103,59 @@ def patience(op: operation.Operation, name: str, seconds: int) -> dict[str, str]
     return None if op.age - first > seconds else {name: str(first)}
 
 
+def awaiting(
+    op: operation.Operation,
+    world: ports.World,
+    running: Sequence[ports.Task],
+    reason: str,
+    then: str,
+) -> step.Wait:
+    """Wait for tasks, but not for one whose agent is lost for minutes: it may never answer.
+
+    Args:
+        op: the operation.
+        world: the world.
+        running: the tasks, none of which has ended.
+        reason: what is waited for.
+        then: what to do about a lost unit, and what happens then; `{unit}` is its name.
+
+    Raises:
+        AgentLost: the agent of one of them has been lost for minutes.
+    """
+    newest_id = max(task.id for task in running)
+    if op.age % _LOOK_EVERY >= _LOOK_FOR:
+        # The status of a large model is costly, and this may take hours.
+        return step.Wait(reason, newest_id)
+    units = {
+        name: unit
+        for app in world.juju.status().applications.values()
+        for name, unit in app.units.items()
+    }
+    known: dict[str, int] = json.loads(op.fact(_LOST) or '{}')
+    lost = {
+        str(task.id): known.get(str(task.id), op.age)
+        for task in running
+        if task.unit in units and units[task.unit].agent == 'lost'
+    }
+    for task in running:
+        if op.age - lost.get(str(task.id), op.age) > LOST_SECONDS:
+            raise errors.AgentLost(
+                f'{reason}, but the agent of {task.unit} has been lost for more than '
+                f'{LOST_SECONDS // 60} min. {then.format(unit=task.unit)}',
+                task.id,
+            )
+    noted = json.dumps(lost) if lost else ''
+    return step.Wait(reason, newest_id, {_LOST: noted} if noted != op.fact(_LOST) else {})
+
+
+def replacing(application: str) -> str:
+    """Return what to do about a lost unit of an application, for `awaiting`."""
+    return (
+        'If its machine does not come back: juju remove-unit --force {unit}, juju add-unit '
+        f'{application}; then run the operation again'
+    )
+
+
 def await_objects(op: operation.Operation, task: ports.Task) -> step.Wait | None:
     """Give S3 a moment to show what a completed task says it has stored; None when it is over."""
     if task.status != 'completed':
@@ -112,6 +171,17 @@ def remains(op: operation.Operation) -> list[str]:
     """Return the task that may still run when an operation ends as it is."""
     task = op.current.task
     return [] if task is None else [f'task {task} may still run: juju show-task {task}']
+
+
+def left_over(op: operation.Operation, world: ports.World) -> list[str]:
+    """Return the task that still runs."""
+    task = op.current.task
+    try:
+        ended = task is None or world.juju.task(task).ended
+    except errors.NotFound:
+        # Its unit is gone.
+        ended = True
+    return [] if ended else [f'task {task} still runs: juju show-task {task}']
 
 
 def judge(task: ports.Task) -> NoReturn:

@@ -6,7 +6,7 @@ import pytest
 
 from coordinator import errors, operation
 from coordinator.steps import checks
-from tests import simulation
+from tests import simulation, worlds
 
 
 def outcome(sim: simulation.Simulation, name: str) -> checks.Check | None:
@@ -39,7 +39,7 @@ def test_where_no_unit_leaves_unnoticed_nothing_is_warned_of(
 def test_a_check_may_warn_and_is_neither_good_nor_bad():
     warned = checks.made('twin', lambda: checks.Warned('one twin is damaged'))
     assert warned == checks.Check('twin', checks.WARNING, 'one twin is damaged')
-    assert checks.verdict([warned]) == ''
+    assert checks.awaited(worlds.new_operation('check'), [warned]) is None
     assert checks.warnings([warned, checks.Check('a', checks.OK, '')]) == (
         'twin: one twin is damaged',
     )
@@ -54,5 +54,5 @@ def test_a_check_that_fails_beside_one_that_warns_fails_all_the_same():
         checks.made('bucket', refuse),
     ]
     with pytest.raises(errors.StepError) as refused:
-        checks.verdict(outcomes)
+        checks.awaited(worlds.new_operation('check'), outcomes)
     assert str(refused.value) == 'no bucket'
