@@ -22,6 +22,8 @@ class InFlight:
         self._path = path
         self._remembering = False
         self._unanswered = 0
+        self._left: float | None = None
+        """When an earlier dispatch sent what it heard nothing of."""
 
     def take_up(self) -> datetime.datetime | None:
         """Remember from now on; return when something was sent that was never answered, if so."""
@@ -32,6 +34,7 @@ class InFlight:
                 # The clock was set back: a doubt that lies ahead would begin anew each time.
                 os.utime(self._path)
                 sent = self._path.stat().st_mtime
+            self._left = sent
             return datetime.datetime.fromtimestamp(sent, datetime.UTC)
         return None
 
@@ -47,11 +50,20 @@ class InFlight:
             os.utime(self._path)
 
     def answered(self) -> None:
-        """Note that an answer came: what is killed from now on leaves no doubt about it."""
-        if self._remembering:
-            self._unanswered -= 1
-            if not self._unanswered:
-                self.settle()
+        """Note that an answer came: what is killed from now on leaves no doubt about it.
+
+        What an earlier dispatch has left stays in doubt until a record that says so is stored.
+        """
+        if not self._remembering:
+            return
+        self._unanswered -= 1
+        if self._unanswered:
+            return
+        if self._left is None:
+            self.settle()
+            return
+        with contextlib.suppress(OSError):
+            os.utime(self._path, (self._left, self._left))
 
     def settle(self) -> None:
         """Note that all requests were answered."""

@@ -212,7 +212,8 @@ class Watch:
         # The probe has one key for ever: the next backup's check removes what a crash left.
         explained = {history.key(op.id, sim.model.uuid), checks.PROBE, index.KEY}
         if sim.neighbour:
-            yield from publishing.of_two(sim, sim.neighbour)
+            sims = (sim.neighbour,) if self.meddled else (sim, sim.neighbour)
+            yield from publishing.of_two(sims, sim.neighbour)
             ours = {key for key in ours if not _is_the_neighbours(key, sim.neighbour)}
         if plans.published(op):
             of_the_set = {

@@ -104,6 +104,7 @@ class GatedWorld:
         self.model_uuid = world.model_uuid
         self._counter = worlds.Counter(elapsed.LONGEST)
         self._sent: datetime.datetime | None = None
+        self._left: datetime.datetime | None = None
         self._unanswered = 0
 
     @property
@@ -144,6 +145,7 @@ class GatedWorld:
 
     def take_up(self) -> datetime.datetime | None:
         self._unanswered = 0
+        self._left = self._sent
         return self._sent
 
     def sending(self) -> None:
@@ -155,7 +157,7 @@ class GatedWorld:
         """Note that a request was answered."""
         self._unanswered -= 1
         if not self._unanswered:
-            self.settle()
+            self._sent = self._left
 
     def settle(self) -> None:
         self._sent = None

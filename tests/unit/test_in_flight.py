@@ -61,6 +61,21 @@ def test_an_answer_that_is_lost_is_remembered_whatever_else_is_answered(tmp_path
     assert in_flight.InFlight(path).take_up() is None
 
 
+def test_what_an_earlier_dispatch_left_stays_in_doubt_whatever_is_answered(tmp_path: pathlib.Path):
+    path = tmp_path / 'mark'
+    path.touch()
+    earlier = time.time() - 5
+    os.utime(path, (earlier, earlier))
+    following = in_flight.InFlight(path)
+    left = following.take_up()
+    following.sending()
+    following.answered()
+    # It is killed now, before its record is stored.
+    assert in_flight.InFlight(path).take_up() == left
+    following.settle()
+    assert in_flight.InFlight(path).take_up() is None
+
+
 def test_who_only_tries_out_disturbs_nothing(tmp_path: pathlib.Path):
     path = tmp_path / 'mark'
     in_flight.InFlight(path).sending()
