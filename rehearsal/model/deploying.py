@@ -194,6 +194,26 @@ class Model(Acting):
         )
         self.changed()
 
+    def remove_application(self, name: str, *, destroy_storage: bool = False) -> None:
+        """Begin an application's removal, with its relations and units."""
+        app = self.application(name)
+        app.life = 'dying'
+        for relation in tuple(self.relations.values()):
+            if name in relation.endpoints and not relation.peer:
+                ends = [f'{other}:{end.name}' for other, end in relation.endpoints.items()]
+                self.remove_relation(*ends)
+        for unit in tuple(app.units):
+            self.remove_unit(unit, destroy_storage=destroy_storage)
+        if not app.units:
+            self._application_gone(app)
+        self.changed()
+
+    def _application_gone(self, app: Application) -> None:
+        del self.applications[app.name]
+        self.relations = {i: r for i, r in self.relations.items() if app.name not in r.endpoints}
+        owner = f'application-{app.name}'
+        self.secrets = {i: s for i, s in self.secrets.items() if s.owner != owner}
+
     def _gone(self, unit: Unit) -> None:
         app = unit.application
         del app.units[unit.name]
@@ -208,6 +228,7 @@ class Model(Acting):
                 continue
             relation.unit_data.pop(unit.name, None)
             relation.scope.discard(unit.name)
+            relation.unseen.pop(unit.name, None)
         self.secrets = {i: s for i, s in self.secrets.items() if s.owner != unit.tag}
         for task in list(self.tasks.values()):
             if task.unit == unit.name:
@@ -217,6 +238,8 @@ class Model(Acting):
         if app.leader == unit.name:
             self._elect(app)
         app.agent.removed(unit)
+        if app.life != 'alive' and not app.units:
+            self._application_gone(app)
         self.changed()
 
     def _release(self, machine: Machine) -> None:

@@ -1,0 +1,167 @@
+"""Commands that have units do something, and show what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from rehearsal import model
+from rehearsal.agent import juju_exec
+from rehearsal.juju import command, shown
+from rehearsal.juju.command import Failed, Request, argument, flag
+
+COMMANDS = command.Commands()
+
+_WAIT = argument('--wait', default='', help='such as 5m; without it the command waits on')
+
+
+@COMMANDS.add(
+    'run',
+    'run an action on a unit, and wait for its end',
+    argument('unit', help='app/0 or app/leader'),
+    argument('action'),
+    argument('parameters', nargs='*', metavar='key=value'),
+    argument('--params', help='a YAML file with parameters'),
+    flag('--string-args'),
+    flag('--background'),
+    _WAIT,
+)
+async def _run(request: Request) -> str:
+    juju, given = request.juju, request.given
+    unit = juju.unit(_unit_name(juju, given.unit))
+    parameters: dict[str, Any] = {}
+    if given.params:
+        parameters |= yaml.safe_load((request.folder / given.params).read_text()) or {}
+    for key, text in request.pairs(given.parameters).items():
+        parameters[key] = text if given.string_args else typed(text)
+    task = juju.enqueue([juju.action_call(unit, given.action, parameters)]).tasks[0]
+    if given.background:
+        return f"Scheduled task {task.id}\nCheck status with 'juju show-task {task.id}'\n"
+    await _until(juju, lambda: task.ended, given.wait, f'task {task.id}')
+    return _ended(request, task)
+
+
+def typed(text: str) -> Any:
+    """Return a parameter's value as Juju reads it: as YAML, in which a time is a string."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise Failed(f'cannot parse {text!r}: {error}') from None
+    return text if isinstance(value, datetime.date) else value
+
+
+def _unit_name(juju: model.Model, text: str) -> str:
+    if not text.endswith('/leader'):
+        return text
+    leader = juju.application(text.removesuffix('/leader')).leader
+    if leader is None:
+        raise Failed(f'could not determine leader for "{text.removesuffix("/leader")}"')
+    return leader
+
+
+async def _until(juju: model.Model, reached: Callable[[], bool], wait: str, what: str) -> None:
+    """Wait until something on the model is so."""
+    changed = asyncio.Event()
+    juju.on_change.append(changed.set)
+    try:
+        async with asyncio.timeout(command.seconds(wait) or None):
+            while not reached():
+                changed.clear()
+                await changed.wait()
+    except TimeoutError:
+        raise Failed(f'timed out waiting for results from: {what}') from None
+    finally:
+        juju.on_change.remove(changed.set)
+
+
+def _ended(request: Request, task: model.Task) -> str:
+    """Return what a task printed; a process that ended badly fails the command, too."""
+    if request.as_json:
+        text = shown.written(True, {task.unit: shown.task(task)})
+    elif task.status == 'completed':
+        text = shown.results_text(task.output) + '\n'
+    else:
+        results = shown.results_text(task.output)
+        text = f'{results}\n' if results else ''
+        if not task.output.get('return-code'):
+            raise Failed(f'Action id {task.id} {task.status}: {task.message}', text)
+    code = int(task.output.get('return-code') or 0)
+    if code:
+        raise Failed(
+            f'the following task failed:\n - id "{task.id}" with return code {code}\n\n'
+            f"use 'juju show-task' to inspect the failure",
+            text,
+        )
+    return text
+
+
+@COMMANDS.add(
+    'exec',
+    'run a command on a unit, in the context of its charm',
+    argument('-u', '--unit', required=True, help='app/0 or app/leader'),
+    _WAIT,
+    argument('words', nargs='*'),
+)
+async def _exec(request: Request) -> str:
+    juju, given = request.juju, request.given
+    unit = juju.unit(_unit_name(juju, given.unit))
+    words = [*given.words, *request.behind]
+    if not words:
+        raise Failed('no commands specified')
+    failures: list[BaseException | None] = []
+    event = juju_exec.Commands(
+        model.Kind.EXEC,
+        words[0] if len(words) == 1 else shlex.join(words),
+        done=failures.append,
+    )
+    task = model.Task(
+        juju._task_id(), juju._task_id(), unit.name, 'juju-exec', {}, juju.clock.now()
+    )
+    juju.queue(unit, event)
+    await _until(juju, lambda: bool(failures), given.wait, f'task {task.id}')
+    if event.ended is None:
+        task.status, task.message = 'failed', str(failures[0])
+        task.output = {'return-code': -1}
+    else:
+        outputs = {'stdout': event.ended.stdout, 'stderr': event.ended.stderr}
+        texts = {name: text.decode(errors='replace') for name, text in outputs.items() if text}
+        task.status, task.output = 'completed', {'return-code': event.ended.exit_code, **texts}
+    if request.as_json:
+        return _ended(request, task)
+    _ended(request, task)
+    return str(task.output.get('stdout', ''))
+
+
+@COMMANDS.add('show-task', 'show a task', argument('id', type=int))
+async def _show_task(request: Request) -> str:
+    return shown.written(request.as_json, shown.task(_task(request)))
+
+
+@COMMANDS.add('cancel-task', 'cancel a task', argument('id', type=int))
+async def _cancel_task(request: Request) -> str:
+    request.juju.cancel(_task(request))
+    return ''
+
+
+def _task(request: Request) -> model.Task:
+    found = request.juju.tasks.get(request.given.id)
+    if found is None:
+        raise Failed(f'task with ID {request.given.id!r} not found')
+    return found
+
+
+@COMMANDS.add('operations', 'list what was run')
+async def _operations(request: Request) -> str:
+    found = {
+        str(operation.id): {
+            'summary': operation.summary,
+            'tasks': {str(task.id): task.status for task in operation.tasks},
+        }
+        for operation in request.juju.operations.values()
+    }
+    return shown.written(request.as_json, found)
