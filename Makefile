@@ -111,8 +111,8 @@ bench: $(VENV)/.dev  ## Print how fast it is.
 
 requirements: $(VENV)/.dev  ## Pin the requirements anew, with hashes and no address.
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
-	for name in requirements requirements-rehearsal requirements-integration requirements-dev \
-	    requirements-docs requirements-pack; do \
+	for name in requirements requirements-thin-charm requirements-rehearsal \
+	    requirements-integration requirements-dev requirements-docs requirements-pack; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate --upgrade $$name.in -o $$name.txt || exit 1; \
 	done

@@ -107,6 +107,8 @@ class Hosted:
         source = self.place / 'charms' / f'{name}-{number}'
         with zipfile.ZipFile(charm_file) as archive:
             archive.extractall(source)
+        # It would start the charm with packages for another system: the rehearsal has them, too.
+        (source / 'dispatch').unlink(missing_ok=True)
         return source
 
     def logs(self) -> str:
