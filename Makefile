@@ -13,10 +13,10 @@ PACK_PYTHON := $(shell /usr/bin/python3 -c 'import apt, ensurepip, sys; \
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse rehearse-real packages test unit explore contract embedded real sample \
-  security chaos integration lint format docs reference pack bench requirements clean
+  security chaos integration integration-embedded lint format docs reference pack bench requirements clean
 
 help:  ## Show what there is to make.
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 $(VENV)/.rehearsal: requirements-rehearsal.txt
 	$(PYTHON) -m venv $(VENV)
@@ -82,7 +82,10 @@ chaos: $(VENV)/.dev  ## Kill, stop and cut off real processes in mid-operation: 
 	$(BIN)/python -m tests.chaos
 
 integration: $(VENV)/.integration  ## Run the tests on the Juju controller that the CLI is logged in to.
-	$(BIN)/pytest --timeout 7200 tests/integration $(PYTEST_OPTIONS)
+	$(BIN)/pytest --real --timeout 7200 tests/integration $(PYTEST_OPTIONS)
+
+integration-embedded: $(VENV)/.integration  ## The same on an embedded controller, behind a juju command.
+	$(BIN)/pytest tests/integration $(PYTEST_OPTIONS)
 
 lint: $(VENV)/.dev $(PACK)/.pack  ## Check style, types, spelling and workflows.
 	$(BIN)/ruff check $(CHECKED)

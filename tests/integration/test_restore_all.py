@@ -1,4 +1,4 @@
-"""restore-all on a real Juju, in the same model and in a fresh one."""
+"""restore-all on a deployed site, in the same model and in a fresh one."""
 
 from __future__ import annotations
 
