@@ -106,7 +106,12 @@ class Site:
         return self.operation()
 
     def tidy(self) -> None:
-        """End the operation that a test has left behind: another one begins only after it."""
+        """Remove what a test has left behind: storage, and an operation that is not over yet."""
+        self._end_operation()
+        for name in self.unattached_storage():
+            self.juju.cli('remove-storage', name)
+
+    def _end_operation(self) -> None:
         if self.operation().get('status', 'complete') not in _UNENDED:
             return
         # Behind the pivot a restore cannot be aborted: it goes on to its end.

@@ -51,10 +51,13 @@ def test_an_abort_brings_the_units_back_and_publishes_nothing(site: sites.Site):
 
     site.run('abort-operation')
 
-    assert site.until_ended()['status'] == 'aborted'
+    op = site.until_ended()
+    assert op['status'] == 'aborted', op
     assert len(site.units(sites.POSTGRESQL)) == units
     assert site.sets() == sets
-    assert site.unattached_storage() == []
+    # Storage of a provider outlives its unit, and no good backup says that it may be destroyed.
+    reported = ' '.join(op['problems'])
+    assert [name for name in site.unattached_storage() if name not in reported] == []
 
 
 def test_a_killed_agent_goes_on_with_the_operation(site: sites.Site):
