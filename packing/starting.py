@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import shutil
 import subprocess
 
 _TOOLS = (
@@ -37,10 +36,9 @@ def problem(unpacked: pathlib.Path, scratch: pathlib.Path, python: str) -> str:
     for name in _TOOLS:
         (scratch / name).write_text(_TOOL)
         (scratch / name).chmod(0o755)
-    found = shutil.which(python)
-    assert found is not None
-    # The charm finds `python3` on PATH, and the shell what else it runs.
-    (scratch / 'python3').symlink_to(found)
+    # The charm finds `python3` on PATH. It must be the interpreter itself, which knows by its own
+    # path what virtual environment it is in: a wrapper of a version manager would hide that.
+    (scratch / 'python3').symlink_to(_interpreter(python))
     dispatch = unpacked / 'dispatch'
     # Archives that zipfile unpacks lose their modes.
     dispatch.chmod(0o755)
@@ -69,3 +67,8 @@ def problem(unpacked: pathlib.Path, scratch: pathlib.Path, python: str) -> str:
     if done.returncode == 0:
         return ''
     return f'exit status {done.returncode}: {done.stderr.strip() or done.stdout.strip()}'
+
+
+def _interpreter(python: str) -> str:
+    command = [python, '-c', 'import sys; print(sys.executable)']
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

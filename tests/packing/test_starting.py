@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import sys
 
 import pytest
 
@@ -56,3 +57,18 @@ def test_no_event_of_the_charm_is_run(unpacked: pathlib.Path):
     code = 'import os; raise SystemExit(os.environ["JUJU_DISPATCH_PATH"] != "hooks/trial")'
 
     assert problem(unpacked, code) == ''
+
+
+def test_a_version_managers_wrapper_does_not_stand_between_the_charm_and_its_packages(
+    unpacked: pathlib.Path,
+):
+    wrapper = unpacked.parent / 'wrapper'
+    wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    wrapper.chmod(0o755)
+    tools = unpacked.parent / 'tools'
+    tools.mkdir()
+    (unpacked / 'charm.py').write_text('')
+
+    starting.problem(unpacked, tools, str(wrapper))
+
+    assert (tools / 'python3').readlink() == pathlib.Path(sys.executable)
