@@ -54,7 +54,7 @@ packages:  ## Install that PostgreSQL and pgBackRest, where they are missing.
 	.ci/packages
 
 test: $(VENV)/.dev $(PACK)/.pack  ## Run all tests but those on a real Juju and a real PostgreSQL.
-	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/real tests
+	$(BIN)/pytest -n 2 --dist loadgroup -m 'not long' --ignore tests/real tests
 
 unit: $(VENV)/.dev  ## Run the tests that need no server.
 	$(BIN)/pytest -n 2 tests/unit

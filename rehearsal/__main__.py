@@ -128,6 +128,16 @@ def _up(given: argparse.Namespace) -> int:
     except control.SwitchError as error:
         print(f'--set: {error}', file=sys.stderr)
         return 2
+    try:
+        _serve(running, down)
+    except TimeoutError as error:
+        print(f'{error}: is the machine busy? Try again: python -m rehearsal up', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _serve(running: embedded.Embedded, down: threading.Event) -> None:
+    """Run what is up until it is taken down."""
     with running:
         lines = (
             running.thread.run(control.serve(running, HOME / 'control.sock')),
@@ -144,7 +154,6 @@ def _up(given: argparse.Namespace) -> int:
             running.call(each.close)
     CONNECTION.unlink(missing_ok=True)
     shutil.rmtree(BIN)
-    return 0
 
 
 def _pid() -> int | None:

@@ -39,8 +39,6 @@ def _real(config: pytest.Config) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     here = [item for item in items if item.path.is_relative_to(ROOT / 'tests/integration')]
-    for item in here:
-        item.add_marker(pytest.mark.xdist_group('integration'))
     reason = _obstacle(config) if here and _real(config) else ''
     for item in here if reason else ():
         item.add_marker(pytest.mark.skip(reason=reason))

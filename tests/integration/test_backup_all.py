@@ -9,7 +9,10 @@ import pytest
 
 from tests.integration import sites
 
+pytestmark = pytest.mark.xdist_group('integration')
 
+
+@pytest.mark.long
 def test_scaling_down_leaves_a_set_all_units_and_no_storage_behind(site: sites.Site):
     units = len(site.units(sites.POSTGRESQL))
 
@@ -35,6 +38,7 @@ def test_a_replica_backs_up_while_all_units_stay(site: sites.Site):
     assert set(site.units(sites.POSTGRESQL)) == before
 
 
+@pytest.mark.long
 def test_a_second_operation_is_refused_with_the_id_of_the_first(site: sites.Site):
     backup_id = str(site.run('backup-all').results['backup-id'])
 
@@ -44,6 +48,7 @@ def test_a_second_operation_is_refused_with_the_id_of_the_first(site: sites.Site
     assert site.until_ended()['status'] == 'complete'
 
 
+@pytest.mark.long
 def test_an_abort_brings_the_units_back_and_publishes_nothing(site: sites.Site):
     units, sets = len(site.units(sites.POSTGRESQL)), site.sets()
     site.run('backup-all')
@@ -73,6 +78,7 @@ def test_a_killed_agent_goes_on_with_the_operation(site: sites.Site):
     assert backup_id in site.sets()
 
 
+@pytest.mark.long
 def test_another_unit_goes_on_when_the_leader_is_removed(site: sites.Site):
     site.juju.add_unit(sites.APP)
     site.until(

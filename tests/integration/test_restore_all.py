@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration import sites
+
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group('integration')]
 
 
 def test_the_same_model_is_brought_back(site: sites.Site):
