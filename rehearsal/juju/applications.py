@@ -179,8 +179,23 @@ async def _remove_unit(request: Request) -> str:
     for name in request.given.units:
         juju.unit(name)
     for name in request.given.units:
-        juju.remove_unit(name, destroy_storage=request.given.destroy_storage)
+        juju.remove_unit(
+            name, destroy_storage=request.given.destroy_storage, force=request.given.force
+        )
     return ''.join(f'will remove unit {name}\n' for name in request.given.units)
+
+
+@COMMANDS.add('show-unit', 'show a unit, with what others see of it', argument('unit'))
+async def _show_unit(request: Request) -> str:
+    unit = request.juju.unit(request.given.unit)
+    return shown.written(request.as_json, {unit.name: shown.unit(request.juju, unit)})
+
+
+@COMMANDS.add('resolve resolved', 'run a failed hook again', argument('unit'), flag('--no-retry'))
+async def _resolve(request: Request) -> str:
+    given = request.given
+    request.juju.resolve(request.juju.unit(given.unit), run_again=not given.no_retry)
+    return ''
 
 
 @COMMANDS.add(

@@ -113,6 +113,21 @@ async def _set_model_constraints(request: Request) -> str:
     return ''
 
 
+_SETS = argument('set', choices=('destroy-model', 'remove-object', 'all'))
+
+
+@COMMANDS.add('disable-command', 'forbid a set of commands', _SETS, argument('why', nargs='?'))
+async def _disable_command(request: Request) -> str:
+    request.juju.blocked[request.given.set] = request.given.why or ''
+    return ''
+
+
+@COMMANDS.add('enable-command', 'allow a set of commands again', _SETS)
+async def _enable_command(request: Request) -> str:
+    request.juju.blocked.pop(request.given.set, None)
+    return ''
+
+
 @COMMANDS.add('debug-log', 'show what the units have logged', argument('--limit', default='0'))
 async def _debug_log(request: Request) -> str:
     lines = (await asyncio.to_thread(request.hosted.logs)).splitlines(keepends=True)

@@ -183,6 +183,40 @@ def _unit(juju: model.Model, unit: model.Unit) -> Json:
     }
 
 
+def unit(juju: model.Model, found: model.Unit) -> Json:
+    """Return a unit as `juju show-unit --format json` shows it."""
+    app = found.application.name
+    return {
+        'workload-version': found.workload_version,
+        'machine': found.machine.id,
+        'opened-ports': [],
+        'public-address': found.machine.address,
+        'charm': found.application.charm.url,
+        'leader': found.leader,
+        'life': found.life,
+        'relation-info': [
+            _relation(relation, app)
+            for relation in juju.relations.values()
+            if app in relation.endpoints
+        ],
+    }
+
+
+def _relation(relation: model.Relation, app: str) -> Json:
+    other = relation.other(app)
+    return {
+        'relation-id': relation.id,
+        'endpoint': relation.endpoints[app].name,
+        'related-endpoint': relation.endpoints[other].name,
+        'application-data': relation.app_data[other],
+        'related-units': {
+            name: {'in-scope': name in relation.scope, 'data': data}
+            for name, data in relation.unit_data.items()
+            if name.partition('/')[0] == other
+        },
+    }
+
+
 def storage(juju: model.Model) -> Json:
     """Return a model's storage as `juju storage --format json` shows it; {} without any."""
     found = {item.id: _storage(juju, item) for item in juju.storage.values()}

@@ -114,6 +114,51 @@ def test_status_is_what_jubilant_reads(juju: Shell):
     assert status.model.name == 'maas'
 
 
+def test_a_unit_is_shown_with_its_relations_as_jubilant_reads_them(juju: Shell):
+    juju.deployed('s3')
+
+    shown = json.loads(juju('show-unit', 's3/0', '--format', 'json'))
+    unit = jubilant.unittypes.UnitInfo._from_dict(shown['s3/0'])
+
+    assert (unit.leader, unit.machine) == (True, '0')
+    assert [relation.endpoint for relation in unit.relation_info] == ['s3-integrator-peers']
+
+
+def test_what_is_disabled_is_refused_until_it_is_enabled(juju: Shell):
+    juju.deployed('s3')
+
+    juju('disable-command', 'remove-object', 'not today')
+    assert juju.refused('remove-unit', 's3/0') == 'ERROR not today (operation is blocked)\n'
+    juju('enable-command', 'remove-object')
+    juju('remove-unit', 's3/0')
+
+    juju.until(lambda: not juju.model.units)
+
+
+def test_a_unit_whose_agent_is_lost_is_removed_by_force_only(juju: Shell):
+    juju.deployed('s3', units=2)
+    juju.thread.call(lambda: juju.model.set_agent_status(juju.model.unit('s3/1'), 'lost'))
+
+    juju('remove-unit', 's3/1')
+    dying = juju.thread.call(lambda: juju.model.unit('s3/1').life)
+    juju('remove-unit', '--force', 's3/1')
+
+    assert dying == 'dying'
+    assert juju.thread.call(lambda: list(juju.model.units)) == ['s3/0']
+
+
+def test_a_failed_hook_is_run_again_at_once_when_it_is_resolved(juju: Shell):
+    juju.deployed('s3')
+    unit = juju.model.unit('s3/0')
+    hook = model.Event(model.Kind.HOOK, 'config-changed', failures=9)
+    juju.thread.call(lambda: setattr(unit, 'failed_hook', hook))
+
+    juju('resolve', 's3/0')
+
+    juju.until(lambda: unit.failed_hook is None and not unit.queue and unit.running is None)
+    assert 'is not in an error state' in juju.refused('resolve', 's3/0')
+
+
 def test_an_action_that_fails_is_told_by_its_status_and_not_by_the_exit_status(juju: Shell):
     juju.deployed('s3', units=2)
     keys = ('access-key=a', 'secret-key=b')
