@@ -235,22 +235,3 @@ def _storage(juju: model.Model, item: model.Storage) -> Json:
         held = {'machine': juju.unit(item.owner).machine.id, 'location': f'/var/lib/{item.id}'}
         answer['attachments'] = {'units': {item.owner: {**held, 'life': item.life}}}
     return answer
-
-
-def secret(juju: model.Model, found: model.Secret, reveal: bool = False) -> Json:
-    """Return a secret as `juju show-secret --format json` shows it."""
-    by_model = found.owner == f'model-{juju.uuid}'
-    name = {'name' if by_model else 'label': found.label} if found.label else {}
-    description = {'description': found.description} if found.description else {}
-    owner = juju.name if by_model else found.owner.partition('-')[2]
-    if found.owner.startswith('unit-'):
-        owner = '/'.join(owner.rsplit('-', 1))
-    return {
-        'revision': len(found.revisions),
-        'owner': '<model>' if by_model else owner,
-        **description,
-        **name,
-        'created': when(found.created),
-        'updated': when(found.updated),
-        **({'content': {'Data': found.content}} if reveal else {}),
-    }

@@ -102,7 +102,7 @@ async def _revoke_secret(request: Request) -> str:
 @COMMANDS.add('secrets list-secrets', 'list secrets', argument('--owner', default=''))
 async def _secrets(request: Request) -> str:
     juju, owner = request.juju, request.given.owner
-    listed = {secret.id: shown.secret(juju, secret) for secret in juju.secrets.values()}
+    listed = {secret.id: _shown(juju, secret) for secret in juju.secrets.values()}
     listed = {i: found for i, found in listed.items() if owner in ('', found['owner'])}
     if request.as_json:
         return shown.written(True, listed)
@@ -124,5 +124,24 @@ def _name(found: shown.Json) -> str:
 )
 async def _show_secret(request: Request) -> str:
     found = request.juju.secret(request.given.secret)
-    content = shown.secret(request.juju, found, reveal=request.given.reveal)
+    content = _shown(request.juju, found, reveal=request.given.reveal)
     return shown.written(request.as_json, {found.id: content})
+
+
+def _shown(juju: model.Model, found: model.Secret, reveal: bool = False) -> shown.Json:
+    """Return a secret as `juju show-secret --format json` shows it."""
+    by_model = found.owner == f'model-{juju.uuid}'
+    name = {'name' if by_model else 'label': found.label} if found.label else {}
+    description = {'description': found.description} if found.description else {}
+    owner = juju.name if by_model else found.owner.partition('-')[2]
+    if found.owner.startswith('unit-'):
+        owner = '/'.join(owner.rsplit('-', 1))
+    return {
+        'revision': len(found.revisions),
+        'owner': '<model>' if by_model else owner,
+        **description,
+        **name,
+        'created': shown.when(found.created),
+        'updated': shown.when(found.updated),
+        **({'content': {'Data': found.content}} if reveal else {}),
+    }

@@ -17,7 +17,7 @@ import pytest
 import pytest_jubilant
 
 from rehearsal import embedded
-from tests.integration import charms, embedded_juju, looking, s3_on_host, sites
+from tests.integration import charms, deployment, embedded_juju, looking, s3_on_host, sites
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -105,18 +105,18 @@ def deploy(
     juju_factory: pytest_jubilant.JujuFactory,
     charm_files: charms.CharmFiles,
     s3: s3_on_host.S3OnHost,
-) -> sites.Deploy:
+) -> deployment.Deploy:
     """What deploys charmed MAAS and the coordinator into a model of its own."""
-    pace = sites.REAL if _real(pytestconfig) else sites.EMBEDDED
+    pace = deployment.REAL if _real(pytestconfig) else deployment.EMBEDDED
 
     def deploy(name: str = '', **how: Any) -> sites.Site:
-        return sites.deploy(juju_factory.get_juju(name), charm_files, s3, pace, **how)
+        return deployment.deploy(juju_factory.get_juju(name), charm_files, s3, pace, **how)
 
     return deploy
 
 
 @pytest.fixture(scope='module')
-def shared_site(deploy: sites.Deploy) -> sites.Site:
+def shared_site(deploy: deployment.Deploy) -> sites.Site:
     """A site with three units of postgresql, and one region."""
     return deploy()
 
