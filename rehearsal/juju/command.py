@@ -152,19 +152,30 @@ class Commands:
     async def _answer(
         self, speaks_to: cloud.Cloud, words: list[str], folder: pathlib.Path, stdin: str
     ) -> str:
-        name = words.pop(0) if words else 'help'
-        if name in ('help', '--help', '-h'):
+        if not words or words[0] in ('help', '--help', '-h'):
             return self._help()
-        if name not in self._known:
-            raise Failed(f'juju: "{name}" is not a command of a rehearsal. See "juju help".')
-        found, behind = self._known[name], list[str]()
+        behind: list[str] = []
         if '--' in words:
             split = words.index('--')
             words, behind = words[:split], words[split + 1 :]
-        if '--help' in words or '-h' in words:
-            return found.parser.format_help()
-        given = found.parser.parse_intermixed_args(words)
-        return await found.run(Request(speaks_to, given, folder, stdin, behind))
+        command, given = self.read(words)
+        if given.help:
+            return command.parser.format_help()
+        return await command.run(Request(speaks_to, given, folder, stdin, behind))
+
+    def read(self, words: Sequence[str]) -> tuple[_Command, argparse.Namespace]:
+        """Return the command that is meant, and its arguments.
+
+        Raises:
+            Failed: there is no such command, or it takes other arguments.
+        """
+        name, *arguments = words
+        if name not in self._known:
+            raise Failed(f'juju: "{name}" is not a command of a rehearsal. See "juju help".')
+        command = self._known[name]
+        if '--help' in arguments or '-h' in arguments:
+            return command, argparse.Namespace(help=True)
+        return command, command.parser.parse_intermixed_args(arguments)
 
     def _help(self) -> str:
         width = max(map(len, self._known))
