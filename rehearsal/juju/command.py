@@ -146,7 +146,8 @@ class Commands:
         except OSError as error:
             return Reply(1, stderr=f'ERROR {error}\n')
         except Exception as bug:
-            logger.exception('juju %s', ' '.join(words))
+            # The other words may be secrets.
+            logger.exception('juju %s', words[0])
             return Reply(1, stderr=f'ERROR the rehearsal failed: {bug}\n')
 
     async def _answer(

@@ -42,10 +42,9 @@ def write(folder: pathlib.Path, socket: pathlib.Path) -> pathlib.Path:
     """Write the program into a folder for PATH, and return it.
 
     Args:
-        folder: where to; it is made.
+        folder: where to.
         socket: the socket file that the rehearsal listens on.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     program = folder / 'juju'
     program.write_text(_TEXT.format(python=sys.executable, socket=str(socket.resolve())))
     program.chmod(0o755)

@@ -22,7 +22,7 @@ async def serve(speaks_to: cloud.Cloud, folder: pathlib.Path) -> asyncio.Abstrac
         words, stdin = request['words'], request['stdin']
         return dataclasses.asdict(await COMMANDS.carry_out(speaks_to, words, place, stdin))
 
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     socket = folder / 'juju.sock'
     program.write(folder, socket)
     return await line.serve(socket, answer)

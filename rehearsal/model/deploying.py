@@ -213,11 +213,13 @@ class Model(Acting):
                 self.remove_relation(*ends)
         for unit in tuple(app.units):
             self.remove_unit(unit, destroy_storage=destroy_storage)
-        if not app.units:
-            self._application_gone(app)
+        self._end_application(app)
         self.changed()
 
-    def _application_gone(self, app: Application) -> None:
+    def _end_application(self, app: Application) -> None:
+        """Let an application that is being removed go, once its last unit has."""
+        if app.units or app.life == 'alive':
+            return
         del self.applications[app.name]
         self.relations = {i: r for i, r in self.relations.items() if app.name not in r.endpoints}
         owner = f'application-{app.name}'
@@ -247,8 +249,7 @@ class Model(Acting):
         if app.leader == unit.name:
             self._elect(app)
         app.agent.removed(unit)
-        if app.life != 'alive' and not app.units:
-            self._application_gone(app)
+        self._end_application(app)
         self.changed()
 
     def _release(self, machine: Machine) -> None:
