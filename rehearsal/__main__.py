@@ -24,6 +24,7 @@ HOME = _SOURCE / '.rehearsal'
 CONNECTION = HOME / 'connection.json'
 BIN = HOME / 'bin'
 """Folder for PATH, with the rehearsal's `juju`."""
+JUJU_DATA = HOME / 'juju-client'
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,6 +76,11 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--strategy', choices=['scale-down', 'replica'], default='scale-down')
     parser.add_argument('--s3-track', type=int, choices=[1, 2], default=1)
     parser.add_argument(
+        '--rootfs-storage',
+        action='store_true',
+        help="PostgreSQL's storage in the root file system: it goes with its unit",
+    )
+    parser.add_argument(
         '--real-postgresql',
         action='store_true',
         help="this machine's PostgreSQL and pgBackRest below the stand-ins, and S3 over TLS",
@@ -89,6 +95,7 @@ def _layout(given: argparse.Namespace) -> embedded.Layout:
         coordinators=given.coordinators,
         strategy=given.strategy,
         s3_track=given.s3_track,
+        detachable_storage=not given.rootfs_storage,
         # PostgreSQL notices the end of a restore on this hook: a rehearsal waits less for it.
         update_status_seconds=15,
         real_postgresql=given.real_postgresql,
@@ -148,12 +155,14 @@ def _serve(running: embedded.Embedded, down: threading.Event) -> None:
         private.write(HOME / 'backup-identity.txt', f'{running.identity}\n')
         print(f'up; how to connect is in {CONNECTION}', flush=True)
         print(f'a juju command for it: export PATH={BIN}:$PATH', flush=True)
+        print(f'your own juju client reaches it with: export JUJU_DATA={JUJU_DATA}', flush=True)
         print('settling: juju status', flush=True)
         down.wait()
         for each in lines:
             running.call(each.close)
     CONNECTION.unlink(missing_ok=True)
     shutil.rmtree(BIN)
+    shutil.rmtree(JUJU_DATA, ignore_errors=True)
 
 
 def _pid() -> int | None:

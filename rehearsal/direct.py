@@ -7,7 +7,6 @@ permission, and the same translation of Juju's errors.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Generator, Mapping, Sequence
 
 from coordinator import errors, ports
@@ -115,18 +114,29 @@ class DirectModel:
     def tasks(self, action: str) -> Sequence[ports.Task]:
         with self._looking('Action.ListOperations'):
             found = [task for task in self._juju.tasks.values() if task.name == action]
-            listed = [_task(task, {}) for task in sorted(found, key=lambda task: task.id)]
-            if self._juju.juju4:
-                # Its listings never say when a task ended.
-                listed = [dataclasses.replace(task, completed=None) for task in listed]
-            return listed
+            return [self._task(task, {}) for task in sorted(found, key=lambda task: task.id)]
 
     def task(self, task_id: int) -> ports.Task:
         with self._looking('Action.Actions'):
             task = self._juju.tasks.get(task_id)
             if task is None:
-                raise model.ModelError(f'action "{task_id}" not found', 'not found')
-            return _task(task, wire.results(task.output))
+                raise model.ModelError('id not found', 'not found')
+            return self._task(task, wire.results(task.output))
+
+    def _task(self, task: model.Task, results: Mapping[str, str]) -> ports.Task:
+        return ports.Task(
+            id=task.id,
+            unit=task.unit,
+            action=task.name,
+            parameters=dict(task.parameters),
+            status=task.status,
+            message=task.message,
+            results=results,
+            enqueued=task.enqueued,
+            started=task.started,
+            # 4.0 never says when a task has ended.
+            completed=None if self._juju.juju4 else task.completed,
+        )
 
     def storage(self) -> Sequence[ports.Storage]:
         with self._looking('Storage.ListStorageDetails'):
@@ -155,10 +165,12 @@ class DirectModel:
     def run_action(
         self, unit: str, action: str, parameters: Mapping[str, str | bool | int]
     ) -> ports.Task:
-        with self._changing('Action.EnqueueOperation'):
-            call = self._juju.action_call(self._juju.unit(unit), action, parameters, True, '')
+        with self._changing(f'Action.EnqueueOperation of {action} on {unit}'):
+            call = self._juju.action_call(unit, action, parameters, True, '')
             operation = self._juju.enqueue([call])
-            return _task(operation.tasks[0], {})
+            if not operation.tasks:
+                raise self._juju.unlinked(unit)
+            return self._task(operation.tasks[0], {})
 
     def cancel_task(self, task_id: int) -> None:
         with self._changing('Action.Cancel'):
@@ -207,36 +219,14 @@ class DirectModel:
 
     def grant_secret(self, secret_id: str, application: str) -> None:
         with self._changing('Secrets.GrantSecret'):
-            secret = self._user_secret(secret_id)
-            secret.grants.add(self._juju.application(application).name)
-            self._juju.changed()
+            secret = self._juju.user_secret(wire.secret_uri(secret_id))
+            self._juju.grant_secret(secret, application)
 
     def remove_secret(self, secret_id: str) -> None:
         with contextlib.suppress(errors.NotFound), self._changing('Secrets.RemoveSecrets'):
-            self._juju.remove_secret(self._user_secret(secret_id))
-
-    def _user_secret(self, secret_id: str) -> model.Secret:
-        secret = self._juju.secret(wire.secret_uri(secret_id))
-        if secret.owner != f'model-{self._juju.uuid}':
-            raise model.ModelError('permission denied', 'unauthorized access')
-        return secret
+            self._juju.remove_secret(self._juju.user_secret(wire.secret_uri(secret_id)))
 
 
 def _relation(relation: model.Relation) -> ports.Relation:
     ends = tuple(f'{app}:{endpoint.name}' for app, endpoint in relation.endpoints.items())
     return ports.Relation(relation.id, ends)
-
-
-def _task(task: model.Task, results: Mapping[str, str]) -> ports.Task:
-    return ports.Task(
-        id=task.id,
-        unit=task.unit,
-        action=task.name,
-        parameters=dict(task.parameters),
-        status=task.status,
-        message=task.message,
-        results=results,
-        enqueued=task.enqueued,
-        started=task.started,
-        completed=task.completed,
-    )

@@ -23,7 +23,17 @@ import pyrage
 from coordinator import ports
 from coordinator.juju_api import connection
 from coordinator.juju_api import model as juju_model
-from rehearsal import cloud, deployed, hosted, model, private, s3_server, site, tls
+from rehearsal import (
+    client_data,
+    cloud,
+    deployed,
+    hosted,
+    model,
+    private,
+    s3_server,
+    site,
+    tls,
+)
 from rehearsal.agent import charm_agent
 from rehearsal.controller import faults, server
 from rehearsal.real import machines
@@ -49,6 +59,8 @@ class Layout:
     coordinators: int = 1
     strategy: str = 'scale-down'
     s3_track: int = 1
+    detachable_storage: bool = True
+    """Whether PostgreSQL's storage outlives its units; it does not in the root file system."""
     update_status_seconds: float = 300.0
     real_postgresql: bool = False
     """PostgreSQL and pgBackRest of this machine below the stand-ins, and S3 over TLS."""
@@ -165,6 +177,7 @@ class Embedded:
             maas_switches=self.maas,
             postgresql_switches=self.postgresql,
             below=self.machines.below if self.machines else None,
+            detachable_storage=self.layout.detachable_storage,
         )
 
     def _deploy_coordinator(self) -> None:
@@ -293,7 +306,10 @@ class Embedded:
         return juju_model.JujuApi(self.endpoint())
 
     def write_connection_file(self, path: pathlib.Path) -> None:
-        """Write what any client needs to connect, for its owner's eyes only."""
+        """Write what any client needs to connect, for its owner's eyes only.
+
+        Beside it goes a data directory for a real `juju` client, `juju-client`.
+        """
         content = {
             'pid': os.getpid(),
             'juju': self.layout.version,
@@ -307,6 +323,23 @@ class Embedded:
             'age-identity': str(self.identity),
             'logs': str(self.logs),
             'control': str(self.root / 'control.sock'),
+            'juju-data': str(self._write_client_data(path.with_name('juju-client'))),
         }
         self._connection_file = path
         private.write(path, json.dumps(content, indent=2) + '\n')
+
+    def _write_client_data(self, folder: pathlib.Path) -> pathlib.Path:
+        client_data.write(
+            folder,
+            client_data.Known(
+                addresses=tuple(self.controller.addresses),
+                ca_pem=self.authority.ca_pem,
+                controller_uuid=self.controller.uuid,
+                version=self.layout.version,
+                model=self.model.name,
+                model_uuid=self.model.uuid,
+                user=_OPERATOR,
+                password=self.passwords[_OPERATOR],
+            ),
+        )
+        return folder

@@ -5,8 +5,9 @@ Juju 3.6 does this in the controller when the action is enqueued, 4.0 only in th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jsonschema
 
@@ -33,11 +34,25 @@ def schema(spec: model.ActionSpec) -> dict[str, Any]:
 def checked(spec: model.ActionSpec, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters with defaults filled in; raise BadParameters if they do not fit."""
     errors = jsonschema.Draft4Validator(schema(spec)).iter_errors(dict(parameters))
-    wrong = [f'(root){error.json_path[1:]} : {error.message}' for error in errors]
+    wrong = [f'(root){error.json_path[1:]} : {_words(error)}' for error in errors]
     if wrong:
         raise BadParameters('validation failed: ' + ', '.join(wrong))
     defaults = {name: prop['default'] for name, prop in spec.params.items() if 'default' in prop}
     return defaults | dict(parameters)
+
+
+def _words(error: jsonschema.ValidationError) -> str:
+    """Return what is wrong in the words of Juju's own validator."""
+    given = json.dumps(error.instance)
+    match error.validator:
+        case 'type':
+            return f'must be of type {error.validator_value}, given {given}'
+        case 'additionalProperties':
+            known: Mapping[str, Any] = cast('Mapping[str, Any]', error.schema)['properties']
+            unexpected = sorted(cast('Mapping[str, Any]', error.instance).keys() - known.keys())
+            return f'additional property "{unexpected[0]}" is not allowed, given {given}'
+        case _:
+            return error.message
 
 
 def stringified(value: Any) -> Any:

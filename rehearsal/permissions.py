@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rehearsal import model
 
-_LEVELS = ('', 'read', 'write', 'admin')
+LEVELS = ('', 'read', 'write', 'admin')
+"""Of access to a model, the lowest first."""
 
 _BLOCKED_BY = {'change': ('all',), 'remove': ('remove-object', 'all')}
 """Kind of change to the sets of `juju disable-command` that forbid it."""
@@ -14,7 +15,7 @@ def allows(user: model.User, access: str) -> bool:
     """Whether a user has this access to the model: '', read, write or admin."""
     if user.controller_access == 'superuser':
         return True
-    return _LEVELS.index(user.model_access) >= _LEVELS.index(access)
+    return LEVELS.index(user.model_access) >= LEVELS.index(access)
 
 
 def check_access(user: model.User, access: str) -> None:

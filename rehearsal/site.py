@@ -50,10 +50,12 @@ def deploy_site(
     maas_switches: behaviour.MaasBehaviour | None = None,
     postgresql_switches: behaviour.PostgresqlBehaviour | None = None,
     below: Below | None = None,
+    detachable_storage: bool = True,
 ) -> Site:
     """Deploy charmed MAAS with its two S3 integrators. `settle` waits until it is up.
 
     Without `store_for`, S3 is in memory; without `below`, databases and files are modelled.
+    Without `detachable_storage` it lies in the machines' root file systems, and goes with units.
     """
     stores = store_for or memory_store.MemoryS3(juju.clock.now).store_for
     maas = maas_region.MaasRegion(maas_switches, below.maas if below else None)
@@ -62,7 +64,14 @@ def deploy_site(
 
     def deploy(name: str, charm: stand_in.StandIn, units: int) -> Deployed:
         hosted = agent.StandInAgent(juju, charm, stores)
-        juju.deploy(name, charm.charm, hosted, units, machines=places[name])
+        juju.deploy(
+            name,
+            charm.charm,
+            hosted,
+            units,
+            machines=places[name],
+            persistent_storage=detachable_storage,
+        )
         return Deployed(juju, name, charm.peers, charm.behaviour)
 
     site = Site(
@@ -114,6 +123,7 @@ def deploy_afresh(
         maas_switches=lost.maas_switches,
         postgresql_switches=lost.postgresql_switches,
         below=lost.below,
+        detachable_storage=lost.postgresql.application.persistent_storage,
     )
 
 

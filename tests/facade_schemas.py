@@ -16,14 +16,18 @@ import datetime
 import functools
 import json
 import pathlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 import jsonschema
 import pytest
 
 FOLDER = pathlib.Path(__file__).parents[2] / 'shared' / 'juju-api'
 FILES = {'3.6': '3.6.26.json', '4.0': '4.0.15.json'}
+
+_POINTERS = frozenset({'parallel', 'execution-group', 'info'})
+"""Fields that point to a value: Go writes that even when it is false or empty."""
+_EMPTY: tuple[Any, ...] = ('', [], {}, None, False)
 
 _formats = jsonschema.FormatChecker(formats=())
 
@@ -52,8 +56,33 @@ class Schemas:
         self._check(facade, method, 'Params', params)
 
     def check_result(self, facade: str, method: str, result: Any) -> None:
-        """Fail the test when a client could not read this response."""
+        """Fail the test when Juju would not write this response, or a client not read it."""
         self._check(facade, method, 'Result', result)
+        schema = self._methods[facade, method].get('Result') or {}
+        empty = [*self._empty(self._definitions[facade], schema, result, '$')]
+        assert not empty, f'Juju {self.version}: {facade}.{method} leaves out: {"; ".join(empty)}'
+
+    def _empty(
+        self, definitions: Mapping[str, Any], schema: Mapping[str, Any], value: Any, where: str
+    ) -> Iterator[str]:
+        """Yield where something is written that Go leaves out, as it may, when it is empty."""
+        if '$ref' in schema:
+            name = schema['$ref'].rpartition('/')[2]
+            yield from self._empty(definitions, definitions[name], value, where)
+        elif isinstance(value, list):
+            for number, item in enumerate(cast(list[Any], value)):
+                place = f'{where}[{number}]'
+                yield from self._empty(definitions, schema.get('items', {}), item, place)
+        elif isinstance(value, dict):
+            inside: dict[str, Any] = schema.get('properties', {})
+            others: dict[str, Any] = schema.get('patternProperties', {})
+            rest = next(iter(others.values()), {})
+            for key, content in cast(dict[str, Any], value).items():
+                place = f'{where}.{key}'
+                may_lack = key in inside and key not in schema.get('required', ())
+                if may_lack and key not in _POINTERS and content in _EMPTY:
+                    yield place
+                yield from self._empty(definitions, inside.get(key, rest), content, place)
 
     def _check(self, facade: str, method: str, part: str, value: Any) -> None:
         assert self.knows(facade, method), f'Juju {self.version} has no {facade}.{method}'

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +17,7 @@ import websocket
 
 from rehearsal import clock, hosted, model, tls
 from rehearsal.controller import faults, server
-from tests import facade_schemas
+from tests import facade_schemas, frames
 
 _T = TypeVar('_T')
 Json = dict[str, Any]
@@ -173,17 +172,10 @@ class Client:
     """One connection: frames out and in."""
 
     def __init__(self, served: ServedModel, path: str):
-        # One thread reads and writes: before Python 3.13 two must not share a TLS socket.
-        trust = ssl.create_default_context(cadata=served.authority.ca_pem)
-        with contextlib.ExitStack() as opening:
-            plain = socket.create_connection(('127.0.0.1', served.controller.port), TIMEOUT)
-            secure = opening.enter_context(
-                trust.wrap_socket(plain, server_hostname=tls.SERVER_NAME)
-            )
-            self.socket = websocket.create_connection(
-                f'wss://{tls.SERVER_NAME}{path}', socket=secure, timeout=TIMEOUT
-            )
-            self._open = opening.pop_all()
+        self._open = contextlib.ExitStack()
+        self.socket = self._open.enter_context(
+            frames.dialled(served.controller.addresses[0], served.authority.ca_pem, path, TIMEOUT)
+        )
         self.versions: dict[str, int] = {'Admin': 3}
         """The newest version of each facade that the login offered."""
         self._schemas = (

@@ -88,6 +88,7 @@ class Simulation:
         strategy: str = 'scale-down',
         version: str = '3.6.26',
         s3_track: int = 1,
+        detachable_storage: bool = True,
         recipient: str = examples.RECIPIENT,
         model_uuid: str = '',
         after: Simulation | None = None,
@@ -106,6 +107,7 @@ class Simulation:
             maas_switches=self.maas,
             postgresql_switches=self.database,
             s3_track=s3_track,
+            detachable_storage=detachable_storage,
         )
         site.settle(self.model, ('active', 'blocked') if after else ('active',))
         self.restarts = self.site.maas_restarts

@@ -133,7 +133,8 @@ class CharmAgent:
         leaving = self._leaving.pop(unit.name, None)
         if leaving is not None:
             yield lambda: leaving.wait_until_gone(_STOP_SECONDS)
-        if event.task is not None and event.name not in self.charm.actions:
+        commands = event.kind is model.Kind.EXEC or event.name in model.COMMANDS
+        if event.task is not None and not commands and event.name not in self.charm.actions:
             raise model.ActionFailed(f'action not implemented on unit "{unit.name}"')
         if event.name == 'install' and not event.failures:
             self._model.set_status(unit, 'maintenance', _INSTALLING)
@@ -153,7 +154,7 @@ class CharmAgent:
         try:
             if self.on_dispatch is not None:
                 self.on_dispatch(unit, event, process)
-            ended: child.Ended = yield lambda: process.wait(event.kind is model.Kind.EXEC)
+            ended: child.Ended = yield lambda: process.wait(commands)
         finally:
             # From here on a process that outlives its run can call no hook tool.
             del self._runs[run.id]
@@ -216,6 +217,8 @@ class CharmAgent:
     def _argv(self, run: context.Context) -> list[str]:
         if run.event.kind is model.Kind.EXEC:
             return ['/bin/bash', '-c', run.event.name]
+        if run.event.task is not None and run.event.name in model.COMMANDS:
+            return ['/bin/bash', '-c', str(run.event.task.parameters['command'])]
         return [str(run.home.charm_dir / 'dispatch')]
 
     def _measure(

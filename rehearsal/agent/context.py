@@ -58,6 +58,13 @@ class Context:
     def __post_init__(self) -> None:
         self.id = f'{self.unit.name}-{self.event.name.split()[0]}-{next(_numbers)}'
 
+    def log(self, level: str, source: str, text: str) -> None:
+        """Write to the unit's log, and to that of the model."""
+        module = f'unit.{self.unit.name}.{source}'
+        self.home.log(self.model.clock.now(), level, module, text)
+        self.model.log(self.unit.tag, level, module, text)
+        self.model.changed()
+
     def relation_of(self, reference: str) -> model.Relation:
         """Return the relation that `-r` names (`peers:0` or `0`), or the event's own."""
         if not reference:

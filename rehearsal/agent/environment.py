@@ -7,7 +7,8 @@ import pathlib
 from rehearsal import model
 from rehearsal.agent import context, home
 
-SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin'
+"""As systemd gives it to the agent: without /sbin and /bin, which are links."""
 _PROXY_NAMES = ('http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy')
 
 
@@ -45,7 +46,9 @@ def of(
     for name in _PROXY_NAMES:
         variables[name] = variables[name.upper()] = ''
     if run.model.juju4:
-        variables |= {'JUJU_TRACE_ID': '', 'JUJU_SPAN_ID': '', 'JUJU_TRACE_FLAGS': ''}
+        # There is no trace to follow, and nowhere to send one.
+        for name in ('CA_CERT', 'GRPC', 'HTTP'):
+            variables[f'JUJU_CHARM_TRACE_CONFIG_{name}'] = ''
     else:
         variables['JUJU_SLA'] = 'unsupported'
     return variables | _of_event(run)
@@ -56,6 +59,8 @@ def _of_event(run: context.Context) -> dict[str, str]:
     if event.kind is model.Kind.EXEC:
         return {}
     if event.task is not None:
+        if event.name in model.COMMANDS:
+            return {}
         return {
             'JUJU_DISPATCH_PATH': f'actions/{event.name}',
             'JUJU_ACTION_NAME': event.name,

@@ -6,6 +6,8 @@ What the run wrote was buffered, and is now committed or lost:
     hook         committed     lost, retried     lost, run again
     action       committed     lost, failed      lost, failed
     juju-exec    committed     committed         lost
+
+`juju exec` is an action that ends as juju-exec does: its exit code is a result.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ def _settle_action(run: context.Context, task: model.Task, ended: child.Ended) -
     task.output = output
     if ended.killed:
         raise model.ActionFailed('terminated')
-    if ended.exit_code:
+    if ended.exit_code and task.name not in model.COMMANDS:
         raise model.ActionFailed(f'exit status {ended.exit_code}')
     try:
         run.commit()
@@ -77,5 +79,4 @@ def _settle_commands(run: context.Context, ended: child.Ended) -> None:
 
 
 def _log(run: context.Context, level: str, text: str) -> None:
-    source = f'unit.{run.unit.name}.{run.event.name}'
-    run.home.log(run.model.clock.now(), level, source, text)
+    run.log(level, run.event.name, text)

@@ -77,12 +77,7 @@ def juju_log(run: context.Context, options: Options) -> None:
     if relation is not None:
         endpoint = relation.endpoints[run.unit.application.name].name
         options.message = f'{endpoint}:{relation.id}: {options.message}'
-    run.home.log(
-        run.model.clock.now(),
-        options.log_level.upper(),
-        f'unit.{run.unit.name}.juju-log',
-        options.message,
-    )
+    run.log(options.log_level.upper(), 'juju-log', options.message)
 
 
 def _goal(unit: model.Unit) -> dict[str, str]:

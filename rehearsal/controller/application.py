@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from rehearsal import model
-from rehearsal.controller import rpc, wire
+from rehearsal.controller import application_info, rpc, wire
 
 METHODS = rpc.Methods()
 
@@ -17,7 +17,11 @@ def _add_units(call: rpc.Call) -> wire.Json:
     count = rpc.number(call.params, 'num-units')
     storage = rpc.texts(call.params, 'attach-storage')
     if storage and count != 1:
-        raise rpc.ApiError(f'AttachStorage is non-empty, but NumUnits is {count}', 'bad request')
+        raise model.differing(
+            call.model.juju4,
+            (f'AttachStorage is non-empty, but NumUnits is {count}', ''),
+            (f'AttachStorage is non-empty, but NumUnits is {count}', 'bad request'),
+        )
     machines = [_machine(call.model, item) for item in call.items('placement')]
     return {
         'units': call.model.add_units(
@@ -49,17 +53,46 @@ def _destroy_unit(call: rpc.Call) -> wire.Json:
         if name not in juju.units:
             if juju.juju4 and dry_run:
                 return {'info': {}}
-            text = f'unit "{name}" does not exist'
-            raise model.ModelError(text, 'not found' if juju.juju4 else '')
-        info: wire.Json = {}
-        tags = [{'tag': item.tag} for item in juju.storage.values() if item.owner == name]
-        if tags and not juju.juju4:
-            info['destroyed-storage' if with_storage else 'detached-storage'] = tags
+            raise model.differing(
+                juju.juju4,
+                (f'unit "{name}" does not exist', ''),
+                (f'unit "{name}" not found', 'not found'),
+            )
+        info = {} if juju.juju4 else _storage_of(juju, name, with_storage)
         if not dry_run:
             juju.remove_unit(name, destroy_storage=with_storage)
         return {'info': info}
 
     return {'results': wire.each(call.items('units'), destroy)}
+
+
+@METHODS.add('DestroyApplication', 'write', blocked_as='remove')
+def _destroy_application(call: rpc.Call) -> wire.Json:
+    juju = call.model
+
+    def destroy(item: wire.Json) -> wire.Json:
+        name = wire.untag(rpc.text(item, 'application-tag'), 'application')
+        with_storage = rpc.flag(item, 'destroy-storage')
+        units = list(juju.application(name).units)
+        info: wire.Json = {'destroyed-units': [{'tag': wire.unit_tag(unit)} for unit in units]}
+        for unit in units if not juju.juju4 else ():
+            for fate, tags in _storage_of(juju, unit, with_storage).items():
+                info.setdefault(fate, []).extend(tags)
+        if not rpc.flag(item, 'dry-run'):
+            juju.remove_application(name, destroy_storage=with_storage)
+        return {'info': {key: value for key, value in info.items() if value}}
+
+    return {'results': wire.each(call.items('applications'), destroy)}
+
+
+def _storage_of(juju: model.Model, unit: str, with_storage: bool) -> wire.Json:
+    """Return what becomes of a unit's storage, as 3.6 tells it."""
+    info: wire.Json = {}
+    for item in juju.storage.values():
+        if item.owner == unit:
+            fate = 'destroyed' if with_storage or not item.persistent else 'detached'
+            info.setdefault(f'{fate}-storage', []).append({'tag': item.tag})
+    return info
 
 
 @METHODS.add('AddRelation', 'write', blocked_as='change')
@@ -81,7 +114,11 @@ def _destroy_relation(call: rpc.Call) -> wire.Json:
     ]
     if not candidates:
         what = f'relation "{" ".join(names)}"' if names else f'relation {number}'
-        raise rpc.ApiError(f'{what} not found', 'not found')
+        raise model.differing(
+            juju.juju4,
+            (f'{what} not found', 'not found'),
+            (f'relation with endpoints [{" ".join(names)}] or id {number} not found', 'not found'),
+        )
     if len(candidates) > 1:
         keys = '; '.join(f'"{relation.key}"' for relation in candidates)
         raise rpc.ApiError(f'ambiguous relation: "{" ".join(names)}" could refer to {keys}')
@@ -124,7 +161,7 @@ def _endpoints_to_join(call: rpc.Call) -> tuple[str, str]:
         if one.interface == two.interface and {one.role, two.role} == {'provider', 'requirer'}
     ]
     if not pairs:
-        raise rpc.ApiError('no relations found', 'not found')
+        raise rpc.ApiError('no relations found')
     if len(pairs) > 1:
         found = '; '.join(f'"{one} {two}"' for one, two in pairs)
         raise rpc.ApiError(f'ambiguous relation: "{" ".join(names)}" could refer to {found}')
@@ -157,7 +194,8 @@ def _set_configs(call: rpc.Call) -> wire.Json:
 @METHODS.add('UnsetApplicationsConfig', 'write', blocked_as='change')
 def _unset_applications_config(call: rpc.Call) -> wire.Json:
     def unset(item: wire.Json) -> wire.Json:
-        call.model.reset_config(rpc.text(item, 'application'), rpc.texts(item, 'options'))
+        app = application_info.named(call.model, rpc.text(item, 'application'))
+        call.model.reset_config(app.name, rpc.texts(item, 'options'))
         return {}
 
     return {'results': wire.each(_args(call), unset)}

@@ -10,7 +10,7 @@ METHODS = rpc.Methods()
 
 @METHODS.add('Get')
 def _get(call: rpc.Call) -> wire.Json:
-    app = call.model.application(rpc.text(call.params, 'application'))
+    app = named(call.model, rpc.text(call.params, 'application'))
     return {
         'application': app.name,
         'charm': app.charm.name,
@@ -25,10 +25,17 @@ def _get(call: rpc.Call) -> wire.Json:
             }
         },
         'constraints': {'arch': 'amd64'},
-        'base': status.BASE,
+        'base': status.track(call.model),
         'channel': app.charm.channel,
-        'endpoint-bindings': {'': 'alpha'},
+        'endpoint-bindings': status.bindings(call.model, app),
     }
+
+
+def named(juju: model.Model, name: str) -> model.Application:
+    """Return an application, or refuse as the calls about config do."""
+    if name not in juju.applications and juju.juju4:
+        raise model.ModelError(f'application {name} not found', 'not found')
+    return juju.application(name)
 
 
 def _setting(app: model.Application, name: str, option: model.Option) -> wire.Json:
@@ -51,8 +58,8 @@ def _charm_relations(call: rpc.Call) -> wire.Json:
 @METHODS.add('Leader', access_3='')
 def _leader(call: rpc.Call) -> wire.Json:
     tag = rpc.text(call.params, 'tag')
-    app = call.model.application(wire.untag(tag, 'application'))
-    if app.leader is None:
+    app = call.model.applications.get(wire.untag(tag, 'application'))
+    if app is None or app.leader is None:
         refusal = model.ModelError(f'leader for {tag} not found', 'not found')
         return {'error': wire.error(refusal), 'result': ''}
     return {'result': app.leader}
@@ -73,7 +80,7 @@ def _applications_info(call: rpc.Call) -> wire.Json:
                 'exposed': False,
                 'remote': False,
                 'life': app.life,
-                'endpoint-bindings': {'': 'alpha'},
+                'endpoint-bindings': status.bindings(call.model, app),
             }
         }
 
@@ -102,7 +109,7 @@ def _unit(juju: model.Model, unit: model.Unit) -> wire.Json:
         'tag': unit.tag,
         'workload-version': unit.workload_version,
         'machine': unit.machine.id,
-        'opened-ports': [],
+        'opened-ports': None,
         'public-address': unit.machine.address,
         'charm': unit.application.charm.url,
         'life': unit.life,

@@ -22,12 +22,23 @@ def _operations(call: rpc.Call) -> wire.Json:
     def one(tag: str) -> wire.Json:
         number = wire.untag(tag, 'operation')
         if not number.isdigit() or int(number) not in juju.operations:
-            raise model.ModelError(f'operation "{number}" not found', 'not found')
+            raise model.differing(
+                juju.juju4,
+                (f'operation {number} not found', 'not found'),
+                (f'operation "{number}" not found', ''),
+            )
         operation = juju.operations[int(number)]
         return _describe(juju, operation, log=True, output=not juju.juju4)
 
     results = wire.each(call.tags(), one)
-    return {'results': [{'operation': '', 'summary': ''} | result for result in results]}
+    nothing = {
+        'operation': '',
+        'summary': '',
+        'enqueued': wire.ZERO_TIME,
+        'started': wire.ZERO_TIME,
+        'completed': wire.ZERO_TIME,
+    }
+    return {'results': [nothing | result for result in results]}
 
 
 @METHODS.add('ListOperations')
@@ -37,14 +48,16 @@ def _list_operations(call: rpc.Call) -> wire.Json:
     found = [operation for operation in juju.operations.values() if matches(operation)]
     limit = rpc.number(call.params, 'limit') or _PAGE
     if juju.juju4:
-        found = sorted((o for o in found if o.tasks), key=lambda operation: str(operation.id))
+        found = sorted(found, key=lambda operation: str(operation.id))
         limit = min(limit, _PAGE)
+    else:
+        # It finds operations by their tasks.
+        found = [operation for operation in found if operation.tasks]
     first = rpc.number(call.params, 'offset')
-    page = found[first : first + limit]
-    return {
-        'results': [_describe(juju, operation, log=juju.juju4) for operation in page],
-        'truncated': first + limit < len(found),
-    }
+    page = [_describe(juju, o, log=juju.juju4) for o in found[first : first + limit]]
+    # Go leaves out what is empty, and what is false.
+    answer: wire.Json = {'results': page} if page else {}
+    return answer | ({'truncated': True} if first + limit < len(found) else {})
 
 
 def _query(call: rpc.Call) -> Callable[[model.JujuOperation], bool]:
@@ -63,7 +76,7 @@ def _query(call: rpc.Call) -> Callable[[model.JujuOperation], bool]:
         tasks = operation.tasks
         wanted = {t.status for t in tasks} if juju.juju4 else {_status(juju, operation)}
         return (
-            (not names or any(task.name in names for task in tasks))
+            (not names or operation.action in names or any(t.name in names for t in tasks))
             and (not (units or applications) or any(task.unit in units for task in tasks))
             and (not statuses or bool(statuses & wanted))
         )
@@ -74,6 +87,8 @@ def _query(call: rpc.Call) -> Callable[[model.JujuOperation], bool]:
 def _status(juju: model.Model, operation: model.JujuOperation) -> str:
     """3.6 keeps a status and makes it final with the last task; 4.0 computes it."""
     statuses = {task.status for task in operation.tasks}
+    if not statuses:
+        return 'error'
     if juju.juju4:
         order = ('running', 'aborting', 'pending', *_WORST_FIRST)
     elif all(task.ended for task in operation.tasks):
@@ -89,16 +104,18 @@ def _describe(
     ended = all(task.ended for task in operation.tasks)
     started = [task.started for task in operation.tasks if task.started]
     completed = [task.completed for task in operation.tasks if task.completed]
-    tasks = [action.describe(task, log=log, output=output) for task in operation.tasks]
-    if juju.juju4:
-        for task in tasks:
-            task['completed'] = wire.ZERO_TIME
-    return {
+    answer: wire.Json = {
         'operation': f'operation-{operation.id}',
         'summary': operation.summary,
         'enqueued': wire.timestamp(operation.enqueued),
         'started': wire.timestamp(None if juju.juju4 else min(started, default=None)),
         'completed': wire.timestamp(max(completed, default=None) if ended else None),
         'status': _status(juju, operation),
-        'actions': tasks,
     }
+    if operation.fail and not juju.juju4:
+        answer['fail'] = operation.fail
+    if operation.tasks:
+        answer['actions'] = [
+            action.describe(juju, task, log=log, output=output) for task in operation.tasks
+        ]
+    return answer

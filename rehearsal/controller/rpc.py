@@ -22,19 +22,20 @@ class ApiError(model.ModelError):
 
 
 def not_implemented(
-    juju: model.Model, facade: str, version: int = 0, method: str = ''
+    juju: model.Model, facade: str, version: int, method: str = '', *, known: bool = True
 ) -> ApiError:
     """Return the refusal of what is not offered, in the words of this Juju."""
-    if method:
+    if juju.juju4:
+        text = f'unknown version {version} for facade type "{facade}"'
+        if method:
+            text = f'unknown method "{method}" at version {version} for facade type "{facade}"'
+    elif method:
         text = f'no such request - method {facade}({version}).{method} is not implemented'
-        text_4 = f'unknown method "{method}" at version {version} for facade type "{facade}"'
-    elif version:
+    elif known:
         text = f'unknown version ({version}) of interface "{facade}"'
-        text_4 = f'unknown version {version} for facade type "{facade}"'
     else:
         text = f'unknown object type "{facade}"'
-        text_4 = f'unknown facade type "{facade}"'
-    return ApiError(text_4 if juju.juju4 else text, 'not implemented')
+    return ApiError(text, 'not implemented')
 
 
 @dataclasses.dataclass(frozen=True)

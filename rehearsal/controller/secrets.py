@@ -13,8 +13,8 @@ from rehearsal.controller import rpc, wire
 
 METHODS = rpc.Methods()
 
-_KEY = re.compile(r'[a-z](?:[a-z0-9-]*[a-z0-9])?')
-_SHORTEST_KEY = 3
+_URI = re.compile(r'(?:secret:)?(?://[\da-f-]{36}/)?(?P<id>[\da-v]{19}[0g])')
+"""An id is an xid: of its last character only one bit counts."""
 
 
 @METHODS.add('ListSecrets')
@@ -31,7 +31,7 @@ def _create_secrets(call: rpc.Call) -> wire.Json:
     def create(item: wire.Json) -> wire.Json:
         content = _decode(item)
         if not content:
-            raise model.ModelError('empty secret value', 'not valid')
+            raise model.ModelError('empty secret value not valid', 'not valid')
         secret = call.model.add_secret(
             f'model-{call.model.uuid}',
             content,
@@ -61,6 +61,9 @@ def _update_secrets(call: rpc.Call) -> wire.Json:
 @METHODS.add('RemoveSecrets', 'write', since=2)
 def _remove_secrets(call: rpc.Call) -> wire.Json:
     def remove(item: wire.Json) -> wire.Json:
+        uri = rpc.text(item, 'uri')
+        if uri and call.model.juju4 and _id(uri) not in call.model.secrets:
+            return {}
         secret = _find(call.model, item, 'label')
         revisions = item.get('revisions')
         if revisions and len(set(revisions)) < len(secret.revisions):
@@ -76,8 +79,7 @@ def _grant_secret(call: rpc.Call) -> wire.Json:
     secret = _find(call.model, call.params, 'label')
 
     def grant(application: str) -> wire.Json:
-        secret.grants.add(call.model.application(application).name)
-        call.model.changed()
+        call.model.grant_secret(secret, application)
         return {}
 
     return {'results': wire.each(rpc.texts(call.params, 'applications'), grant)}
@@ -97,10 +99,17 @@ def _revoke_secret(call: rpc.Call) -> wire.Json:
 
 def _find(juju: model.Model, item: wire.Json, label_key: str) -> model.Secret:
     """Return the user secret that a request names by URI or label."""
-    secret = juju.secret(rpc.text(item, 'uri') or rpc.text(item, label_key))
-    if secret.owner != f'model-{juju.uuid}':
-        raise model.ModelError('permission denied', 'unauthorized access')
-    return secret
+    uri = rpc.text(item, 'uri')
+    if uri:
+        _id(uri)
+    return juju.user_secret(uri or rpc.text(item, label_key))
+
+
+def _id(uri: str) -> str:
+    found = _URI.fullmatch(uri)
+    if found is None:
+        raise rpc.ApiError(f'secret URI "{uri}" not valid', 'not valid')
+    return found['id']
 
 
 def _filtered(juju: model.Model, wanted: wire.Json) -> list[model.Secret]:
@@ -108,10 +117,10 @@ def _filtered(juju: model.Model, wanted: wire.Json) -> list[model.Secret]:
     if juju.juju4 and owner.startswith('model-'):
         raise rpc.ApiError(f'owner tag "{owner}" not valid', 'not valid')
     uri, label = rpc.text(wanted, 'uri'), rpc.text(wanted, 'label')
+    secret_id = _id(uri) if uri else ''
     if juju.juju4 and uri:
         # 4.0 looks the one secret up, and says so when there is none; 3.6 only filters.
         juju.secret(uri)
-    secret_id = uri.removeprefix('secret:').rpartition('/')[2]
     return [
         secret
         for secret in juju.secrets.values()
@@ -124,13 +133,10 @@ def _filtered(juju: model.Model, wanted: wire.Json) -> list[model.Secret]:
 def _describe(juju: model.Model, secret: model.Secret, show: bool) -> wire.Json:
     created, updated = wire.timestamp(secret.created), wire.timestamp(secret.updated)
     numbers = range(1, len(secret.revisions) + 1)
-    scope = f'model-{juju.uuid}'
     answer: wire.Json = {
         'uri': secret.uri,
         'version': 1,
         'owner-tag': secret.owner,
-        'label': secret.label,
-        'description': secret.description,
         'latest-revision': numbers[-1],
         'latest-revision-checksum': _checksum(secret.content),
         'create-time': created,
@@ -144,15 +150,32 @@ def _describe(juju: model.Model, secret: model.Secret, show: bool) -> wire.Json:
             }
             for number in numbers
         ],
-        'access': [
-            {'target-tag': _reader_tag(reader), 'scope-tag': scope, 'role': 'view'}
-            for reader in sorted(secret.grants)
-        ],
     }
+    access = [
+        {
+            'target-tag': _reader_tag(reader),
+            'scope-tag': _scope(juju, secret, reader),
+            'role': 'view',
+        }
+        for reader in sorted(secret.grants)
+    ]
+    optional = {'label': secret.label, 'description': secret.description, 'access': access}
+    answer |= {key: value for key, value in optional.items() if value}
+    if juju.juju4:
+        answer['rotate-policy'] = 'never'
     if show:
         data = {k: base64.b64encode(v.encode()).decode() for k, v in secret.content.items()}
         answer['value'] = {'data': data}
     return answer
+
+
+def _scope(juju: model.Model, secret: model.Secret, reader: str) -> str:
+    """Return what a grant lasts as long as: the relation with a charm that owns the secret."""
+    for relation in juju.relations.values():
+        own = [app for app in relation.endpoints if secret.owner == f'application-{app}']
+        if own and reader.partition('/')[0] == relation.other(own[0]) != own[0]:
+            return 'relation-' + relation.key.replace(':', '.').replace(' ', '#')
+    return f'model-{juju.uuid}'
 
 
 def _reader_tag(name: str) -> str:
@@ -167,9 +190,8 @@ def _checksum(content: Mapping[str, str]) -> str:
 def _decode(item: wire.Json) -> dict[str, str]:
     data = rpc.mapping(rpc.mapping(item, 'content'), 'data')
     content: dict[str, str] = {}
+    # Which keys there may be is checked by clients only.
     for key in data:
-        if len(key) < _SHORTEST_KEY or not _KEY.fullmatch(key):
-            raise model.ModelError(f'secret key "{key}" not valid', 'not valid')
         try:
             content[key] = base64.b64decode(rpc.text(data, key), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):

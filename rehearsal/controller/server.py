@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import http
 import re
+import urllib.parse
 import uuid
 
 from websockets.asyncio import server as websocket_server
 from websockets.http11 import Request, Response
 
 from rehearsal import model, tls
+from rehearsal.controller import debug_log, session
 from rehearsal.controller import faults as fault_switches
-from rehearsal.controller import session
 
 _HOST = '127.0.0.1'
 _LARGEST_FRAME = 64 << 20
 _CLOSING_SECONDS = 0.1
 """A controller that restarts does not wait for clients to say goodbye."""
-_PATH = re.compile(r'(?:/model/(?P<model>[^/]*))?/api')
+_PATH = re.compile(r'(?:/model/(?P<model>[^/]*))?/(?P<what>api|log)')
 _UUID = re.compile(r'[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}')
 
 
@@ -76,15 +77,20 @@ class Controller:
 
     async def _serve(self, connection: websocket_server.ServerConnection) -> None:
         assert connection.request is not None
-        path = _PATH.fullmatch(connection.request.path)
-        model_uuid = (path['model'] or '') if path else ''
-        await session.Session(self, connection, model_uuid).serve()
+        address = urllib.parse.urlsplit(connection.request.path)
+        path = _PATH.fullmatch(address.path)
+        assert path is not None
+        if path['what'] == 'log':
+            query = urllib.parse.parse_qs(address.query)
+            await debug_log.stream(self.model, connection, path['model'] or '', query)
+        else:
+            await session.Session(self, connection, path['model'] or '').serve()
 
 
 def _refuse_bad_paths(
     connection: websocket_server.ServerConnection, request: Request
 ) -> Response | None:
-    path = _PATH.fullmatch(request.path)
+    path = _PATH.fullmatch(urllib.parse.urlsplit(request.path).path)
     if path is None:
         return connection.respond(http.HTTPStatus.NOT_FOUND, 'not found\n')
     if path['model'] is not None and not _UUID.fullmatch(path['model']):

@@ -14,6 +14,28 @@ _KNOWN_WITHOUT_AGENT = ('error', 'terminated')
 """Workload states that are shown although the agent is lost."""
 
 BASE: wire.Json = {'name': 'ubuntu', 'channel': '24.04/stable'}
+_NOT_SET: wire.Json = {
+    'status': '',
+    'info': '',
+    'data': None,
+    'since': None,
+    'kind': '',
+    'version': '',
+    'life': '',
+}
+
+
+def track(juju: model.Model) -> wire.Json:
+    """Return the base as most of 4.0 writes it: without a risk."""
+    return BASE | {'channel': '24.04'} if juju.juju4 else BASE
+
+
+def bindings(juju: model.Model, app: model.Application) -> dict[str, str]:
+    """Return the space of each endpoint; 4.0 names the implicit one, too."""
+    names = {'', *(endpoint.name for endpoint in app.charm.endpoints)}
+    if juju.juju4:
+        names.add('juju-info')
+    return dict.fromkeys(sorted(names), 'alpha')
 
 
 @METHODS.add('FullStatus')
@@ -35,13 +57,13 @@ def _full_status(call: rpc.Call) -> wire.Json:
         'offers': {},
         # Go writes a list without elements as null.
         'relations': [
-            _relation(relation)
+            _relation(juju, relation)
             for relation in juju.relations.values()
             if relation.endpoints.keys() & applications.keys()
         ]
         or None,
         'controller-timestamp': wire.timestamp(juju.clock.now()),
-        'branches': {},
+        'branches': None if juju.juju4 else {},
     }
     if rpc.flag(call.params, 'include-storage'):
         answer['storage'] = [storage.details(juju, item) for item in juju.storage.values()]
@@ -85,14 +107,20 @@ def _model(juju: model.Model) -> wire.Json:
         'available-version': '',
         'model-status': _detailed(available),
     }
-    if not juju.juju4:
+    if juju.juju4:
+        answer['model-status']['data'] = None
+    else:
         answer |= {'meter-status': {'color': '', 'message': ''}, 'sla': 'unsupported'}
     return answer
 
 
 def _machine(juju: model.Model, machine: model.Machine) -> wire.Json:
     now = juju.clock.now()
-    idle = model.Status('idle', '', now)
+    agent = _detailed(model.Status('started', '', now), _life(juju, machine.life), juju.version)
+    instance = _detailed(model.Status('running', 'Deployed', now))
+    if juju.juju4:
+        agent['version'] = ''
+        instance |= {'since': None, 'life': machine.life}
     return {
         'id': machine.id,
         'instance-id': machine.instance_id,
@@ -100,14 +128,23 @@ def _machine(juju: model.Model, machine: model.Machine) -> wire.Json:
         'hostname': machine.hostname,
         'dns-name': machine.address,
         'ip-addresses': [machine.address],
-        'base': BASE,
-        'agent-status': _detailed(
-            model.Status('started', '', now), _life(juju, machine.life), juju.version
-        ),
-        'instance-status': _detailed(model.Status('running', 'Deployed', now)),
-        'modification-status': _detailed(idle),
+        'base': track(juju),
+        'network-interfaces': {
+            'eth0': {
+                'ip-addresses': [f'{machine.address}/24'],
+                'mac-address': f'00:16:3e:00:00:{int(machine.id) % 256:02x}',
+                'gateway': machine.address.rpartition('.')[0] + '.1',
+                'space': 'alpha',
+                'is-up': True,
+            }
+        },
+        'agent-status': agent,
+        'instance-status': instance,
+        'modification-status': _NOT_SET
+        if juju.juju4
+        else _detailed(model.Status('idle', '', now)),
         'containers': {},
-        'constraints': '',
+        'constraints': 'arch=amd64',
         'hardware': 'arch=amd64',
         'jobs': ['JobHostUnits'],
         'has-vote': False,
@@ -129,9 +166,11 @@ def _application(juju: model.Model, app: model.Application) -> wire.Json:
         'units': {unit.name: _unit(juju, unit) for unit in app.units.values()} or None,
         'status': _detailed(juju.application_status(app)),
         'workload-version': workload_version(app),
-        'endpoint-bindings': {'': 'alpha'},
+        'endpoint-bindings': bindings(juju, app),
         'public-address': '',
     }
+    if juju.juju4:
+        answer['status']['data'] = None
     # Go leaves out what is empty or zero here: a local charm, and revision 0.
     if app.charm.channel:
         answer['charm-channel'] = app.charm.channel
@@ -161,10 +200,10 @@ def shown_workload(juju: model.Model, unit: model.Unit) -> model.Status:
     """Return the workload status that is shown: nobody knows it when the agent is lost."""
     if unit.agent.current != 'lost' or unit.workload.current in _KNOWN_WITHOUT_AGENT:
         return unit.workload
-    hint = f"'juju show-status-log {unit.name}'"
+    text = f"agent lost, see 'juju show-status-log {unit.name}'"
     if juju.juju4:
-        hint = f"'juju debug-logs' or {hint}"
-    return model.Status('unknown', f'agent lost, see {hint}', unit.workload.since)
+        text = 'agent lost, see `juju debug-logs` or `juju show-status-log` for more information'
+    return model.Status('unknown', text, unit.workload.since)
 
 
 def _unit(juju: model.Model, unit: model.Unit) -> wire.Json:
@@ -176,7 +215,8 @@ def _unit(juju: model.Model, unit: model.Unit) -> wire.Json:
         'workload-status': _detailed(shown_workload(juju, unit)),
         'agent-status': agent,
         'workload-version': unit.workload_version,
-        'opened-ports': [],
+        # Nothing opens a port here; Go writes a list without elements as null.
+        'opened-ports': None,
         'public-address': unit.machine.address,
         'charm': '',
         'subordinates': None,
@@ -186,7 +226,7 @@ def _unit(juju: model.Model, unit: model.Unit) -> wire.Json:
     return answer
 
 
-def _relation(relation: model.Relation) -> wire.Json:
+def _relation(juju: model.Model, relation: model.Relation) -> wire.Json:
     ends = list(relation.endpoints.items())
     return {
         'id': relation.id,
@@ -201,7 +241,7 @@ def _relation(relation: model.Relation) -> wire.Json:
             'status': 'joined',
             'info': '',
             'data': {},
-            'since': None,
+            'since': wire.timestamp(relation.created or juju.clock.now()),
             'kind': '',
             'version': '',
             'life': '',

@@ -8,15 +8,57 @@ from rehearsal.controller import rpc, wire
 METHODS = rpc.Methods()
 
 _FILESYSTEM = 2
+_MEBIBYTES = 1024
 
 
 @METHODS.add('ListStorageDetails')
 def _list_storage_details(call: rpc.Call) -> wire.Json:
     filters = call.items('filters')
     if not filters and call.model.juju4:
-        raise rpc.ApiError('empty storage filters', 'not valid')
+        raise rpc.ApiError('at least one filter is required', 'not valid')
     everything = [details(call.model, item) for item in call.model.storage.values()]
     return {'results': [{'result': everything} for _ in filters]}
+
+
+@METHODS.add('ListFilesystems')
+def _list_filesystems(call: rpc.Call) -> wire.Json:
+    juju = call.model
+    everything = [_filesystem(juju, item) for item in juju.storage.values()]
+    result = {'result': everything} if everything else {}
+    return _listed([result for _ in call.items('filters')])
+
+
+@METHODS.add('ListVolumes')
+def _list_volumes(call: rpc.Call) -> wire.Json:
+    # No storage here is a block device, or stands upon one.
+    return _listed([{} for _ in call.items('filters')])
+
+
+def _listed(results: list[wire.Json]) -> wire.Json:
+    return {'results': results} if results else {}
+
+
+def _filesystem(juju: model.Model, item: model.Storage) -> wire.Json:
+    """Write the file system that storage is; it goes by the number of that."""
+    whole = details(juju, item)
+    number = item.id.partition('/')[2]
+    answer: wire.Json = {
+        'filesystem-tag': f'filesystem-{number}',
+        'info': {
+            'filesystem-id': f'filesystem-{number}',
+            'pool': 'maas' if item.persistent else 'rootfs',
+            'size': _MEBIBYTES,
+        },
+        'life': item.life,
+        'status': whole['status'],
+        'storage': whole,
+    }
+    if item.owner:
+        machine = wire.machine_tag(juju.unit(item.owner).machine.id)
+        mount = {'mount-point': f'/var/lib/juju/storage/{item.id}', 'life': item.life}
+        answer['machine-attachments'] = {machine: mount}
+        answer['unit-attachments'] = whole['attachments']
+    return answer
 
 
 @METHODS.add('StorageDetails')
@@ -66,7 +108,7 @@ def details(juju: model.Model, storage: model.Storage) -> wire.Json:
             'location': f'/var/lib/juju/storage/{storage.id}',
             'life': storage.life,
         }
-    return {
+    answer: wire.Json = {
         'storage-tag': storage.tag,
         'owner-tag': wire.unit_tag(storage.owner) if storage.owner else '',
         'kind': _FILESYSTEM,
@@ -76,13 +118,15 @@ def details(juju: model.Model, storage: model.Storage) -> wire.Json:
             'since': wire.timestamp(storage.created),
         },
         'life': storage.life,
-        'persistent': True,
-        'attachments': attachments or None,
+        'persistent': storage.persistent,
     }
+    if attachments:
+        answer['attachments'] = attachments
+    return answer
 
 
 def _find(juju: model.Model, tag: str) -> model.Storage:
     storage_id = wire.untag(tag, 'storage')
     if storage_id not in juju.storage:
-        raise model.ModelError(f'storage instance "{storage_id}" not found', 'not found')
+        raise juju.no_storage(storage_id)
     return juju.storage[storage_id]

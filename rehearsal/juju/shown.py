@@ -229,7 +229,7 @@ def _storage(juju: model.Model, item: model.Storage) -> Json:
         'kind': 'filesystem',
         'life': item.life,
         'status': {'current': current, 'since': when(item.created)},
-        'persistent': True,
+        'persistent': item.persistent,
     }
     if item.owner:
         held = {'machine': juju.unit(item.owner).machine.id, 'location': f'/var/lib/{item.id}'}

@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 from rehearsal import model
-from rehearsal.agent import juju_exec
 from rehearsal.juju import command, shown
 from rehearsal.juju.command import Failed, Request, argument, flag
 
@@ -33,7 +32,7 @@ _WAIT = argument('--wait', default='', help='such as 5m; without it the command 
 )
 async def _run(request: Request) -> str:
     juju, given = request.juju, request.given
-    unit = juju.unit(_unit_name(juju, given.unit))
+    unit = juju.unit(_unit_name(juju, given.unit)).name
     parameters: dict[str, Any] = {}
     if given.params:
         parameters |= yaml.safe_load((request.folder / given.params).read_text()) or {}
@@ -109,32 +108,15 @@ def _ended(request: Request, task: model.Task) -> str:
 )
 async def _exec(request: Request) -> str:
     juju, given = request.juju, request.given
-    unit = juju.unit(_unit_name(juju, given.unit))
+    unit = juju.unit(_unit_name(juju, given.unit)).name
     words = [*given.words, *request.behind]
     if not words:
         raise Failed('no commands specified')
-    failures: list[BaseException | None] = []
-    event = juju_exec.Commands(
-        model.Kind.EXEC,
-        words[0] if len(words) == 1 else shlex.join(words),
-        done=failures.append,
-    )
-    task = model.Task(
-        juju._task_id(), juju._task_id(), unit.name, 'juju-exec', {}, juju.clock.now()
-    )
-    juju.queue(unit, event)
-    await _until(juju, lambda: bool(failures), given.wait, f'task {task.id}')
-    if event.ended is None:
-        task.status, task.message = 'failed', str(failures[0])
-        task.output = {'return-code': -1}
-    else:
-        outputs = {'stdout': event.ended.stdout, 'stderr': event.ended.stderr}
-        texts = {name: text.decode(errors='replace') for name, text in outputs.items() if text}
-        task.status, task.output = 'completed', {'return-code': event.ended.exit_code, **texts}
-    if request.as_json:
-        return _ended(request, task)
-    _ended(request, task)
-    return str(task.output.get('stdout', ''))
+    parameters = {'command': words[0] if len(words) == 1 else shlex.join(words)}
+    task = juju.enqueue([juju.action_call(unit, 'juju-exec', parameters)]).tasks[0]
+    await _until(juju, lambda: task.ended, given.wait, f'task {task.id}')
+    text = _ended(request, task)
+    return text if request.as_json else str(task.output.get('stdout', ''))
 
 
 @COMMANDS.add('show-task', 'show a task', argument('id', type=int))

@@ -12,7 +12,7 @@ rules are layers, each on the one before: `execution`, `relating`, `configuring`
 Nothing here is thread-safe: everything happens on the clock's thread.
 """
 
-from rehearsal.model.acting import ActionCall
+from rehearsal.model.acting import COMMANDS, ActionCall
 from rehearsal.model.declared import ActionSpec, CharmSpec, Endpoint, Option
 from rehearsal.model.deploying import Model
 from rehearsal.model.entities import (
@@ -21,6 +21,7 @@ from rehearsal.model.entities import (
     Event,
     JujuOperation,
     Kind,
+    LogLine,
     Machine,
     Relation,
     Secret,
@@ -30,11 +31,20 @@ from rehearsal.model.entities import (
     Unit,
     User,
 )
-from rehearsal.model.refusals import ActionFailed, HookFailed, HookTerminated, ModelError
+from rehearsal.model.refusals import (
+    ActionFailed,
+    ActionRejected,
+    HookFailed,
+    HookTerminated,
+    ModelError,
+    differing,
+)
 
 __all__ = [
+    'COMMANDS',
     'ActionCall',
     'ActionFailed',
+    'ActionRejected',
     'ActionSpec',
     'Agent',
     'Application',
@@ -45,6 +55,7 @@ __all__ = [
     'HookTerminated',
     'JujuOperation',
     'Kind',
+    'LogLine',
     'Machine',
     'Model',
     'ModelError',
@@ -56,4 +67,5 @@ __all__ = [
     'Task',
     'Unit',
     'User',
+    'differing',
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import secrets as random_source
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rehearsal.model.entities import Application, Event, Kind, Secret, Unit
-from rehearsal.model.refusals import ModelError
+from rehearsal.model.refusals import ModelError, differing
 from rehearsal.model.relating import Relating
 
 
@@ -20,7 +21,7 @@ class Configuring(Relating):
         parsed: dict[str, Any] = {}
         for key, value in values.items():
             if key not in app.charm.options:
-                raise ModelError(f'unknown option "{key}"', 'not found')
+                raise self._unknown_option(key)
             parsed[key] = _parse(key, value, app.charm.options[key].type)
         if all(app.settings.get(key) == value for key, value in parsed.items()):
             return
@@ -30,11 +31,20 @@ class Configuring(Relating):
     def reset_config(self, application: str, keys: Sequence[str]) -> None:
         """Go back to the defaults."""
         app = self.application(application)
+        for key in keys:
+            if key not in app.charm.options and not self.juju4:
+                raise self._unknown_option(key)
         unset = app.config.keys() & set(keys)
         for key in unset:
             del app.config[key]
         if unset:
             self._config_changed(app)
+
+    def _unknown_option(self, key: str) -> ModelError:
+        text = f'unknown option "{key}"'
+        return differing(
+            self.juju4, (text, ''), (f'invalid application config: {text}', 'not valid')
+        )
 
     def _config_changed(self, app: Application) -> None:
         for unit in app.units.values():
@@ -46,7 +56,8 @@ class Configuring(Relating):
     ) -> Secret:
         """Add a secret; an owner cannot have two of one label."""
         if label and any(s.label == label and s.owner == owner for s in self.secrets.values()):
-            raise ModelError(f'secret with label "{label}" already exists', 'already exists')
+            noun = 'name' if self.juju4 and owner == f'model-{self.uuid}' else 'label'
+            raise ModelError(f'secret with {noun} "{label}" already exists', 'already exists')
         secret = self.new_secret(owner, content, label, description)
         self.keep_secret(secret)
         return secret
@@ -55,10 +66,8 @@ class Configuring(Relating):
         self, owner: str, content: Mapping[str, str], label: str = '', description: str = ''
     ) -> Secret:
         """Return a secret with an id of its own that is not in the model yet."""
-        alphabet = '0123456789abcdefghijklmnopqrstuv'
-        secret_id = ''.join(random_source.choice(alphabet) for _ in range(20))
         now = self.clock.now()
-        return Secret(secret_id, owner, label, description, [dict(content)], now, now)
+        return Secret(_new_xid(), owner, label, description, [dict(content)], now, now)
 
     def keep_secret(self, secret: Secret) -> None:
         """Take a new secret into the model."""
@@ -76,6 +85,28 @@ class Configuring(Relating):
         raise ModelError(
             f'secret "{reference}" not found', 'secret not found' if self.juju4 else 'not found'
         )
+
+    def user_secret(self, reference: str) -> Secret:
+        """Return a secret of the model's users by URI, id or label; those of charms are theirs."""
+        secret = self.secret(reference)
+        if secret.owner != f'model-{self.uuid}':
+            raise differing(
+                self.juju4,
+                ('permission denied', 'unauthorized access'),
+                (f'"{self.uuid}" is not allowed to manage this secret', 'unauthorized access'),
+            )
+        return secret
+
+    def grant_secret(self, secret: Secret, application: str) -> None:
+        """Let an application read a user secret."""
+        if application not in self.applications:
+            text = (
+                f'cannot change access to "{secret.uri}" for "{application}": '
+                f'application "{application}" not found'
+            )
+            raise differing(self.juju4, (text, 'not found'), (text, ''))
+        secret.grants.add(application)
+        self.changed()
 
     def update_secret(self, secret: Secret, content: Mapping[str, str]) -> None:
         """Give a secret a new revision if the content differs; its readers hear of it."""
@@ -98,6 +129,11 @@ class Configuring(Relating):
         )
 
 
+def _new_xid() -> str:
+    """Return twelve random bytes as Juju writes them: of the last character one bit counts."""
+    return base64.b32hexencode(random_source.token_bytes(12)).decode().rstrip('=').lower()
+
+
 def _parse(key: str, value: Any, kind: str) -> Any:
     try:
         if kind == 'int':
@@ -111,7 +147,7 @@ def _parse(key: str, value: Any, kind: str) -> Any:
                 else {'true': True, 'false': False}[str(value).lower()]
             )
     except (ValueError, KeyError):
-        raise ModelError(f'option "{key}" expected {kind}, got "{value}"', 'bad request') from None
+        raise ModelError(f'option "{key}" expected {kind}, got "{value}"') from None
     if kind == 'secret' and value and not str(value).startswith('secret:'):
-        raise ModelError(f'option "{key}" expected secret, got "{value}"', 'bad request')
+        raise ModelError(f'option "{key}" expected secret, got "{value}"')
     return str(value)

@@ -56,7 +56,7 @@ class CharmSpec:
     @property
     def url(self) -> str:
         """Charm URL: from Charmhub when there is a channel, else local."""
-        return f'{"ch:amd64" if self.channel else "local"}/{self.name}-{self.revision}'
+        return f'{"ch:amd64/" if self.channel else "local:"}{self.name}-{self.revision}'
 
     def endpoint(self, name: str) -> Endpoint:
         """Return the endpoint of this name; every application provides `juju-info`."""

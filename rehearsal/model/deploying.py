@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from rehearsal.model.entities import (
     Task,
     Unit,
 )
-from rehearsal.model.refusals import ModelError
+from rehearsal.model.refusals import ModelError, differing
 
 
 class Model(Acting):
@@ -46,12 +47,15 @@ class Model(Acting):
         units: int = 1,
         config: Mapping[str, Any] | None = None,
         machines: Sequence[str] = (),
+        *,
+        persistent_storage: bool = True,
     ) -> Application:
         """Deploy a charm; its peer relations come with it."""
         now = self.clock.now()
         app = Application(
             name, charm, agent, Status('waiting', 'waiting for machine', now), dict(config or {})
         )
+        app.persistent_storage = persistent_storage
         self.applications[name] = app
         for endpoint in charm.endpoints:
             if endpoint.role == 'peer':
@@ -73,48 +77,64 @@ class Model(Acting):
         """
         app = self.application(application)
         if count < 1:
-            raise ModelError('must add at least one unit', 'bad request')
-        placed: list[Machine] = []
-        for machine_id in machines[:count]:
-            if machine_id not in self.machines:
-                raise ModelError(
-                    f'machine {machine_id} not found',
-                    'machine not found' if self.juju4 else 'not found',
-                )
-            placed.append(self._alive(self.machines[machine_id], f'{application}/{app.next_unit}'))
+            raise ModelError('must add at least one unit', 'not valid' if self.juju4 else '')
+        if self.juju4:
+            for machine_id in machines[:count]:
+                self._host(machine_id, app, count)
         taken_over = {self._free_storage(storage_id).name: storage_id for storage_id in attach}
         names: list[str] = []
         for index in range(count):
-            machine = placed[index] if index < len(placed) else self._machine_for_a_unit()
-            now = self.clock.now()
-            unit = Unit(
-                f'{application}/{app.next_unit}',
-                app,
-                machine,
-                Status('waiting', 'waiting for machine', now),
-                Status('allocating', '', now),
-            )
-            app.next_unit += 1
-            app.units[unit.name] = unit
+            unit = self._new_unit(app, taken_over)
             names.append(unit.name)
-            for storage_name in app.charm.storage:
-                if storage_name in taken_over:
-                    self.storage[taken_over.pop(storage_name)].owner = unit.name
-                    continue
-                number = self._next_storage[storage_name]
-                self._next_storage[storage_name] += 1
-                storage = Storage(f'{storage_name}/{number}', unit.name, now)
-                self.storage[storage.id] = storage
-            if app.leader is None:
-                app.leader = unit.name
+            # 3.6 adds them one by one: the first that cannot be placed stays, without a machine.
+            unit.machine = (
+                self._host(machines[index], app, count)
+                if index < len(machines)
+                else self._machine_for_a_unit()
+            )
             self._start(unit)
         self.changed()
         return names
 
-    def _alive(self, machine: Machine, unit_name: str) -> Machine:
+    def _new_unit(self, app: Application, taken_over: dict[str, str]) -> Unit:
+        """Add a unit that has no machine yet; the first one takes over storage, by its name."""
+        now = self.clock.now()
+        unit = Unit(
+            f'{app.name}/{app.next_unit}',
+            app,
+            Machine('', '', '', ''),
+            Status('waiting', 'waiting for machine', now),
+            Status('allocating', '', now),
+        )
+        app.next_unit += 1
+        app.units[unit.name] = unit
+        for storage_name in app.charm.storage:
+            if storage_name in taken_over:
+                self.storage[taken_over.pop(storage_name)].owner = unit.name
+                continue
+            storage_id = f'{storage_name}/{self._next_storage}'
+            self._next_storage += 1
+            self.storage[storage_id] = Storage(storage_id, unit.name, now, app.persistent_storage)
+        if app.leader is None:
+            app.leader = unit.name
+        return unit
+
+    def _host(self, machine_id: str, app: Application, count: int) -> Machine:
+        """Return the machine that a unit is to be placed on, or refuse."""
+        machine = self.machines.get(machine_id)
+        newest = f'{app.name}/{app.next_unit - 1}'
+        if machine is None:
+            raise differing(
+                self.juju4,
+                (f'adding new machine to host unit "{newest}": machine {machine_id} not found',
+                 'not found'),
+                (f'adding {count} units to application "{app.name}": making unit args: getting '
+                 f'machine "{machine_id}" for unit placement directive: machine with name '
+                 f'"{machine_id}" does not exist', ''),
+            )  # fmt: skip
         if machine.life != 'alive':
             raise ModelError(
-                f'cannot assign unit "{unit_name}" to machine {machine.id}: machine is not found '
+                f'cannot assign unit "{newest}" to machine {machine.id}: machine is not found '
                 'or not alive'
             )
         return machine
@@ -185,6 +205,9 @@ class Model(Acting):
         if unit.life != 'alive':
             return
         unit.life = 'dying'
+        if not unit.machine.id:
+            self._gone(unit)
+            return
         app = unit.application
         for storage in self.storage.values():
             if storage.owner == unit.name:
@@ -231,7 +254,7 @@ class Model(Acting):
         for storage in list(self.storage.values()):
             if storage.owner == unit.name:
                 storage.owner = ''
-                if storage.life == 'dying':
+                if storage.life == 'dying' or not storage.persistent:
                     del self.storage[storage.id]
         for relation in self.relations.values():
             if relation.peer and self.silent_departures:
@@ -244,7 +267,7 @@ class Model(Acting):
         for task in list(self.tasks.values()):
             if task.unit == unit.name:
                 self._task_of_a_removed_unit(task)
-        if not any(other.machine is unit.machine for other in self.units.values()):
+        if unit.machine.id and all(u.machine is not unit.machine for u in self.units.values()):
             self._release(unit.machine)
         if app.leader == unit.name:
             self._elect(app)
@@ -267,6 +290,8 @@ class Model(Acting):
             operation = self.operations[task.operation_id]
             operation.tasks.remove(task)
             del self.tasks[task.id]
+            if not operation.tasks:
+                del self.operations[operation.id]
         elif not task.ended:
             task.status, task.message, task.completed = (
                 'cancelled',
@@ -282,6 +307,8 @@ class Model(Acting):
     def detach_storage(self, storage_id: str) -> None:
         """Take storage away from its unit, which hears of it; it stays in the model."""
         storage = self.storage[storage_id]
+        if not storage.persistent:
+            raise ModelError(f'storage "{storage_id}" is not detachable')
         if storage.owner:
             self._storage_event(self.unit(storage.owner), storage, 'detaching')
             storage.owner = ''
@@ -290,7 +317,22 @@ class Model(Acting):
     def _free_storage(self, storage_id: str) -> Storage:
         storage = self.storage.get(storage_id)
         if storage is None:
-            raise ModelError(f'storage {storage_id} not found', 'not found')
+            raise self.no_storage(storage_id)
         if storage.owner:
-            raise ModelError(f'storage {storage_id} is attached', '')
+            raise differing(
+                self.juju4,
+                (f'cannot destroy storage "{storage_id}": storage is attached',
+                 'storage is attached'),
+                (f'removing storage "{storage_id}": ensuring storage instance '
+                 f'"{uuid.uuid5(uuid.NAMESPACE_OID, storage_id)}" is not alive: storage instance '
+                 'still attached', ''),
+            )  # fmt: skip
         return storage
+
+    def no_storage(self, storage_id: str) -> ModelError:
+        """Return the refusal of storage that is not there."""
+        return differing(
+            self.juju4,
+            (f'storage instance "{storage_id}" not found', 'not found'),
+            (f'storage "{storage_id}" does not exist', 'not found'),
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from rehearsal import clock as clocks
@@ -144,6 +144,8 @@ class Application:
     workload_version: str = ''
     life: str = 'alive'
     next_unit: int = 0
+    persistent_storage: bool = True
+    """Whether its storage outlives its units; it does not in the root file system."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -166,6 +168,7 @@ class Relation:
     unseen: dict[str, set[str]] = dataclasses.field(default_factory=dict)
     """By unit: those that have left without its agent noticing. `relation-list` names them."""
     life: str = 'alive'
+    created: datetime.datetime | None = None
 
     @property
     def peer(self) -> bool:
@@ -179,12 +182,17 @@ class Relation:
     @property
     def key(self) -> str:
         """Key as in status: requirer first."""
-        ends = sorted(self.endpoints.items(), key=lambda end: end[1].role != 'requirer')
+        ends = requirer_first(self.endpoints)
         return ' '.join(f'{app}:{endpoint.name}' for app, endpoint in ends)
 
     def other(self, application: str) -> str:
         """Return the application at the other end; a peer relation's other end is itself."""
         return next((app for app in self.endpoints if app != application), application)
+
+
+def requirer_first(endpoints: Mapping[str, Endpoint]) -> list[tuple[str, Endpoint]]:
+    """Return a relation's ends in the order in which Juju writes them."""
+    return sorted(endpoints.items(), key=lambda end: end[1].role != 'requirer')
 
 
 @dataclasses.dataclass(eq=False)
@@ -219,6 +227,8 @@ class Storage:
     id: str
     owner: str
     created: datetime.datetime
+    persistent: bool = True
+    """Whether it can be detached. What lies in the root file system goes with its unit."""
     life: str = 'alive'
 
     @property
@@ -256,12 +266,27 @@ class Task:
 
 @dataclasses.dataclass
 class JujuOperation:
-    """What one EnqueueOperation call made."""
+    """What one EnqueueOperation call made. It may have no tasks: then nothing could be run."""
 
     id: int
+    action: str
+    """Name of the action; empty when there are several."""
     summary: str
     enqueued: datetime.datetime
+    fail: str = ''
+    """Why some of the tasks, or all, were not made; 3.6 keeps that."""
     tasks: list[Task] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class LogLine:
+    """One line of the model's log, as `juju debug-log` shows it."""
+
+    tag: str
+    when: datetime.datetime
+    level: str
+    module: str
+    text: str
 
 
 @dataclasses.dataclass

@@ -15,6 +15,7 @@ from rehearsal.model.entities import (
     Event,
     JujuOperation,
     Kind,
+    LogLine,
     Machine,
     Relation,
     Secret,
@@ -24,9 +25,18 @@ from rehearsal.model.entities import (
     Unit,
     User,
 )
-from rehearsal.model.refusals import ActionFailed, HookFailed, HookTerminated, ModelError
+from rehearsal.model.refusals import (
+    ActionFailed,
+    ActionRejected,
+    HookFailed,
+    HookTerminated,
+    ModelError,
+)
 
 logger = logging.getLogger(__name__)
+
+
+_LINES = 10_000
 
 
 class Executing:
@@ -62,10 +72,15 @@ class Executing:
         self.revision = 0
         """Rises with every change; `on_change` hears of it."""
         self.on_change: list[Callable[[], object]] = []
-        self._next_task = 1
+        self.lines: collections.deque[LogLine] = collections.deque(maxlen=_LINES)
+        """The newest lines of the model's log."""
+        self.logged = 0
+        """How many lines there were ever."""
+        self._next_task = 0 if self.juju4 else 1
         self._next_relation = 0
         self._next_machine = 0
-        self._next_storage: collections.Counter[str] = collections.Counter()
+        self._next_storage = 0
+        """One sequence for storage of all names."""
 
     @property
     def juju4(self) -> bool:
@@ -93,6 +108,12 @@ class Executing:
         self.revision += 1
         for listener in tuple(self.on_change):
             listener()
+
+    def log(self, tag: str, level: str, module: str, text: str) -> None:
+        """Add to the log, a line for each line of the text."""
+        for line in text.splitlines():
+            self.lines.append(LogLine(tag, self.clock.now(), level, module, line))
+            self.logged += 1
 
     def queue(self, unit: Unit, event: Event) -> None:
         """Give a unit something to run; an equal hook that waits already is enough."""
@@ -138,10 +159,16 @@ class Executing:
             try:
                 task.parameters = action_parameters.checked(spec, task.parameters)
             except action_parameters.BadParameters as error:
-                raise ActionFailed(f'cannot run "{task.name}" action: {error}') from None
+                text = f'cannot run "{task.name}" action: {error}'
+                raise ActionRejected(text) from None
         yield from unit.application.agent.run(unit, event)
 
     def _ran(self, unit: Unit, event: Event, error: BaseException | None) -> None:
+        what = 'action' if event.task is not None else 'hook'
+        if event.kind is not Kind.EXEC:
+            text = f'ran "{event.name}" {what}' if error is None else f'{what} failed: {error}'
+            level = 'INFO' if error is None else 'ERROR'
+            self.log(unit.tag, level, 'juju.worker.uniter.operation', text)
         if event.task is not None:
             self._task_ended(event.task, error)
         elif isinstance(error, HookFailed) and event.kind is not Kind.EXEC:
@@ -162,6 +189,9 @@ class Executing:
         if task.status == 'aborting':
             task.status, task.message = 'aborted', 'terminated'
             task.output = {'return-code': -1}
+            return
+        if isinstance(error, ActionRejected):
+            task.status, task.message, task.started = 'error', str(error), None
             return
         task.output.setdefault('return-code', 0)
         task.status = 'completed' if error is None else 'failed'

@@ -11,6 +11,11 @@ class ModelError(Exception):
         self.code = code
 
 
+def differing(juju4: bool, in_3: tuple[str, str], in_4: tuple[str, str]) -> ModelError:
+    """Return a refusal that the two Jujus word, or code, in their own ways."""
+    return ModelError(*(in_4 if juju4 else in_3))
+
+
 class HookFailed(Exception):
     """Raised by an agent: the hook ended with an error and will be retried."""
 
@@ -21,3 +26,7 @@ class HookTerminated(Exception):
 
 class ActionFailed(Exception):
     """Raised by an agent: the action ends failed with this message."""
+
+
+class ActionRejected(ActionFailed):
+    """Raised by an agent before it runs an action: the task ends in error, never started."""

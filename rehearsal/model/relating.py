@@ -5,27 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from rehearsal.model.declared import Endpoint
-from rehearsal.model.entities import Event, Kind, Relation, Unit
+from rehearsal.model.entities import Event, Kind, Relation, Unit, requirer_first
 from rehearsal.model.execution import Executing
-from rehearsal.model.refusals import ModelError
+from rehearsal.model.refusals import ModelError, differing
 
 
 class Relating(Executing):
     """Relations."""
 
     def _new_relation(self, endpoints: dict[str, Endpoint]) -> Relation:
-        relation = Relation(self._next_relation, endpoints, {app: {} for app in endpoints})
+        relation = Relation(
+            self._next_relation,
+            endpoints,
+            {app: {} for app in endpoints},
+            created=self.clock.now(),
+        )
         self._next_relation += 1
         self.relations[relation.id] = relation
         return relation
 
     def integrate(self, endpoint: str, other: str) -> Relation:
         """Relate two endpoints given as `app:endpoint`."""
-        ends: dict[str, Endpoint] = {}
-        for end in (endpoint, other):
-            app, _, name = end.partition(':')
-            ends[app] = self.application(app).charm.endpoint(name)
-        self._check_may_relate(ends)
+        ends = {
+            end.partition(':')[0]: self._endpoint(end, endpoint, other)
+            for end in (endpoint, other)
+        }
+        self._check_may_relate(ends, endpoint, other)
         relation = self._new_relation(ends)
         units = [unit for app in ends for unit in self.applications[app].units.values()]
         for unit in units:
@@ -36,25 +41,50 @@ class Relating(Executing):
         self.changed()
         return relation
 
-    def _check_may_relate(self, ends: Mapping[str, Endpoint]) -> None:
+    def _endpoint(self, end: str, one: str, other: str) -> Endpoint:
+        app, _, name = end.partition(':')
+        try:
+            return self.application(app).charm.endpoint(name)
+        except ModelError as refusal:
+            if app not in self.applications and not self.juju4:
+                raise
+            text = f'application "{app}" has no "{name}" relation'
+            why = f'no candidates for {end}: relation endpoint not found'
+            raise self._unrelated(one, other, f'cannot relate endpoints "{one}" and "{other}"',
+                                  (text, ''), why) from refusal  # fmt: skip
+
+    def _check_may_relate(self, ends: Mapping[str, Endpoint], one: str, other: str) -> None:
+        adding = f'cannot add relation "{one}", "{other}"'
+        key = ' '.join(f'{app}:{end.name}' for app, end in requirer_first(ends))
         wanted = {(app, e.name) for app, e in ends.items()}
         for relation in self.relations.values():
             if {(app, e.name) for app, e in relation.endpoints.items()} == wanted:
-                raise ModelError(
-                    f'relation {relation.key} already exists',
-                    '' if self.juju4 else 'already exists',
-                )
+                text, adding_3 = f'relation {key}', f'cannot add relation "{key}": '
+                raise self._unrelated(one, other, adding,
+                                      (f'{adding_3}{text} already exists', 'already exists'),
+                                      f'{text}: already exists')  # fmt: skip
         roles = {end.role for end in ends.values()}
         if len({end.interface for end in ends.values()}) != 1 or roles != {'provider', 'requirer'}:
-            raise ModelError('no relations found', 'not found')
+            raise self._unrelated(one, other, f'cannot relate endpoints "{one}" and "{other}"',
+                                  ('no relations found', ''),
+                                  'no compatible endpoints found')  # fmt: skip
         for app, end in ends.items():
             joined = [r for r in self.relations.values() if r.endpoints.get(app) == end]
             if end.limit and len(joined) >= end.limit:
-                raise ModelError(
+                text = (
                     f'establishing a new relation for {app}:{end.name} would exceed its maximum '
-                    f'relation limit of {end.limit}',
-                    'quota limit exceeded',
+                    f'relation limit of {end.limit}'
                 )
+                in_3 = f'cannot add relation "{key}": {text}'
+                raise self._unrelated(one, other, adding, (in_3, 'quota limit exceeded'),
+                                      f'relation {key}: {text}')  # fmt: skip
+
+    def _unrelated(
+        self, one: str, other: str, doing: str, in_3: tuple[str, str], why_in_4: str
+    ) -> ModelError:
+        """Return why two endpoints are not related. 4.0 tells the whole way, and no code."""
+        way = f'adding relation between endpoints "{one}" and "{other}": {doing}: '
+        return differing(self.juju4, in_3, (way + why_in_4, ''))
 
     def remove_relation(self, endpoint: str, other: str) -> None:
         """Begin a relation's removal: departed and broken on every unit, then it is gone."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -37,6 +39,9 @@ class StandInAgent:
         here.commit()
 
     def _action(self, here: ModelHost, task: model.Task) -> clock.Work:
+        if task.name in model.COMMANDS:
+            task.output = yield lambda: _outcome(here.unit, str(task.parameters['command']))
+            return
         if task.name not in self._charm.charm.actions:
             raise model.ActionFailed(f'action not implemented on unit "{here.unit}"')
         try:
@@ -65,6 +70,20 @@ class StandInAgent:
 
     def removed(self, unit: model.Unit) -> None:
         self._charm.removed(self._juju.uuid, unit.name)
+
+
+def _outcome(unit: str, command: str) -> dict[str, Any]:
+    """Run what `juju exec` asks for, on this machine: a stand-in has none, and no hook tools."""
+    ended = subprocess.run(
+        ['/bin/bash', '-c', command],
+        env={'PATH': os.environ.get('PATH', ''), 'JUJU_UNIT_NAME': unit},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    said = {'stdout': ended.stdout, 'stderr': ended.stderr}
+    return {'return-code': ended.returncode} | {key: text for key, text in said.items() if text}
 
 
 class ModelHost:

@@ -112,7 +112,7 @@ class Task:
     enqueued: datetime.datetime | None
     started: datetime.datetime | None
     completed: datetime.datetime | None
-    """Missing in answers of `tasks` by Juju 4.0."""
+    """Always missing with Juju 4.0, which says of no task when it ended: `status` says whether."""
 
     @property
     def ended(self) -> bool:
@@ -195,7 +195,11 @@ class JujuModel(Protocol):
     def run_action(
         self, unit: str, action: str, parameters: Mapping[str, str | bool | int]
     ) -> Task:
-        """Enqueue an action. Effect. `StepError` when the unit does not define it."""
+        """Enqueue an action. Effect.
+
+        `StepError` when the unit does not define it, `NotFound` when there is no such unit. A unit
+        that is allocating or dying takes it, too: the task waits.
+        """
         ...
 
     @effect
@@ -207,12 +211,16 @@ class JujuModel(Protocol):
     def add_units(
         self, application: str, count: int, machines: Sequence[str] = ()
     ) -> Sequence[str]:
-        """Request units, the first ones placed on `machines`; return their names. Effect."""
+        """Request units, the first ones placed on `machines`; return their names. Effect.
+
+        `NotFound` when a machine is gone. Then Juju 3.6 has added the units before that one, and
+        one without a machine.
+        """
         ...
 
     @effect
     def remove_unit(self, unit: str) -> None:
-        """Begin removing a unit; its detachable storage stays behind. Effect.
+        """Begin removing a unit; its detachable storage is kept. Effect.
 
         A unit that is not there any more is no error.
         """

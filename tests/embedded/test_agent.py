@@ -54,11 +54,11 @@ def test_an_action_has_its_parameters_and_defaults_and_nested_results(site: agen
     assert [message for _, message in task.log] == ['putting']
 
 
-def test_an_unknown_parameter_fails_the_task_in_the_unit(tmp_path: pathlib.Path):
+def test_a_task_with_an_unknown_parameter_ends_in_error_in_the_unit(tmp_path: pathlib.Path):
     with agent_site.Site(tmp_path, version='4.0.15') as site:
         task = site.action('put', colour='red')
 
-    assert task.status == 'failed'
+    assert (task.status, task.started, task.output) == ('error', None, {})
     assert 'cannot run "put" action: validation failed' in task.message
     assert 'colour' in task.message
 
@@ -229,18 +229,39 @@ def test_a_secret_is_readable_in_the_run_that_adds_it(site: agent_site.Site):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize('version', ['3.6.26', '4.0.15'])
 def test_the_environment_is_that_of_a_hook_and_nothing_else(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, version: str
 ):
     monkeypatch.setenv('OF_THE_CALLER', 'yes')
-    with agent_site.Site(tmp_path) as site:
+    with agent_site.Site(tmp_path, version=version) as site:
         found = json.loads(site.action('environment').output['environment'])
 
     assert not {'HOME', 'USER', 'OF_THE_CALLER', 'VIRTUAL_ENV'} & found.keys()
     assert found['JUJU_DISPATCH_PATH'] == 'actions/environment'
     assert found['JUJU_API_ADDRESSES'] == '10.8.0.1:17070'
-    assert found['JUJU_VERSION'] == '3.6.26'
+    assert found['JUJU_VERSION'] == version
     assert found['PATH'].split(':')[0] == str(tmp_path / 'agents' / 'unit-toy-0' / 'tools')
+    assert not {'/sbin', '/bin'} & {*found['PATH'].split(':')}
+    assert not {'JUJU_TRACE_ID', 'JUJU_SPAN_ID', 'JUJU_TRACE_FLAGS'} & found.keys()
+    tracing = {name for name in found if name.startswith('JUJU_CHARM_TRACE_CONFIG_')}
+    assert len(tracing) == (3 if version.startswith('4') else 0)
+    assert ('JUJU_SLA' in found) is version.startswith('3')
+
+
+def test_commands_run_in_a_hooks_environment_and_what_they_write_is_kept(site: agent_site.Site):
+    peers = site.model.relations[0].id
+    commands = f'relation-set -r peers:{peers} --app key=value && echo "$JUJU_UNIT_NAME"; exit 3'
+    task = site.call(
+        lambda: site.model.enqueue(
+            [('toy/0', 'juju-exec', {'command': commands, 'timeout': 0}, False, '')]
+        )
+    ).tasks[0]
+    site.until(lambda: task.ended, 'the commands have ended')
+
+    assert (task.status, task.message) == ('completed', '')
+    assert task.output == {'return-code': 3, 'stdout': 'toy/0\n'}
+    assert site.bag == {'key': 'value'}
 
 
 def test_the_agents_configuration_names_the_controller(site: agent_site.Site):

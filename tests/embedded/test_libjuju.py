@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import pathlib
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from coordinator.juju_api import connection
 from tests import served_model
 from tests.embedded import charmed_maas
+from tests.recordings import pointing
 
 # python-libjuju uses names that websockets and others have deprecated.
 pytestmark = pytest.mark.filterwarnings('ignore')
@@ -166,3 +168,19 @@ def test_libjuju_runs_backup_all_and_follows_it_to_its_end(maas36: charmed_maas.
     assert {'back-up-postgresql', 'back-up-maas'} <= set(steps)
     assert steps[-1] == 'expire-backups'
     assert set(status.applications) >= {'maas-region', 'postgresql', charmed_maas.APP}
+
+
+def test_what_a_juju_client_is_given_leads_to_the_model_that_is_up(
+    maas36: charmed_maas.CharmedMaas, tmp_path: pathlib.Path
+):
+    maas36.running.write_connection_file(tmp_path / 'connection.json')
+
+    written = json.loads((tmp_path / 'connection.json').read_text())
+    login = pointing.login(pathlib.Path(written['juju-data']))
+
+    to = maas36.running.endpoint()
+    assert (login.model_uuid, login.user, login.password) == (
+        to.model_uuid, to.username, to.password
+    )  # fmt: skip
+    assert login.address in to.addresses
+    assert login.ca_pem == to.ca_cert

@@ -362,6 +362,9 @@ def test_answers_may_come_out_of_order(
         (Refusal('no such thing', 'secret not found'), errors.NotFound, 'no such thing'),
         (Refusal('no such thing', 'machine not found'), errors.NotFound, 'no such thing'),
         (Refusal('unit "pg/9" does not exist'), errors.NotFound, 'pg/9'),
+        (Refusal('linking: unit "pg/9" not found'), errors.NotFound, 'pg/9'),
+        (Refusal('application "pg" has no "x" relation'), errors.NotFound, '"x"'),
+        (Refusal('secret URI "x" not valid', 'not valid'), errors.StepError, 'not valid'),
         (Refusal('x', 'already exists'), errors.AlreadyExists, 'x'),
         (Refusal('relation x y already exists'), errors.AlreadyExists, 'x y'),
         (

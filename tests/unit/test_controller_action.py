@@ -39,10 +39,18 @@ def run(
 ) -> served_model.Json:
     """Enqueue an action, wait for its end, and look it up."""
     answer = enqueue(client, action)
-    tag = answer['actions'][0]['action']['tag']
-    number = int(tag.removeprefix('action-'))
+    number = number_of(answer['actions'][0])
     served.until(lambda: served.juju.tasks[number].ended)
-    return look_up(client, tag)
+    return look_up(client, f'action-{number}')
+
+
+def number_of(task: served_model.Json) -> int:
+    return int(task['action']['tag'].removeprefix('action-'))
+
+
+def ids(served: Served, *numbers: int) -> list[int]:
+    """Return ids of tasks and operations: 3.6 begins to count with 1, 4.0 with 0."""
+    return [number if served.juju.juju4 else number + 1 for number in numbers]
 
 
 def test_operations_and_tasks_share_one_sequence_of_ids(served: Served):
@@ -50,26 +58,31 @@ def test_operations_and_tasks_share_one_sequence_of_ids(served: Served):
         first = enqueue(client, act(), act(receiver='unit-pg-1'))
         second = enqueue(client, act())
 
-    assert first['operation'] == 'operation-1'
-    assert [a['action']['tag'] for a in first['actions']] == ['action-2', 'action-3']
-    assert second['operation'] == 'operation-4'
+    operation, one, other, next_operation = ids(served, 0, 1, 2, 3)
+    assert first['operation'] == f'operation-{operation}'
+    assert [number_of(task) for task in first['actions']] == [one, other]
+    assert second['operation'] == f'operation-{next_operation}'
 
 
-def test_an_enqueued_action_is_echoed_and_not_started(served: Served):
+def test_an_enqueued_action_is_echoed_by_3_6_and_named_by_its_tag_alone_by_4_0(served: Served):
     with served.connect() as client:
         (answer,) = enqueue(
             client,
             act(parameters={'text': 'x'}, parallel=True, **{'execution-group': 'g'}),
         )['actions']
+        task = look_up(client, answer['action']['tag'])
 
-    assert answer['action'] == {
-        'tag': 'action-2',
-        'receiver': 'unit-pg-0',
+    (number,) = ids(served, 1)
+    tag = {'tag': f'action-{number}', 'receiver': 'unit-pg-0'}
+    whole = tag | {
         'name': 'echo',
         'parameters': {'text': 'x'},
         'parallel': True,
         'execution-group': 'g',
     }
+    assert task['action'] == whole
+    alone = tag | {'name': '', 'parallel': False}
+    assert answer['action'] == (alone if served.juju.juju4 else whole)
     assert answer['status'] == 'pending'
     assert answer['started'] == answer['completed'] == ZERO_TIME
 
@@ -82,7 +95,8 @@ def test_a_task_is_followed_to_its_end(served: Served):
     assert task['action']['receiver'] == 'unit-pg-0'
     assert task['output'] == {'said': {'text': 'hello'}, 'return-code': 0}
     assert [line['message'] for line in task['log']] == ['running echo']
-    assert ZERO_TIME not in (task['started'], task['completed'])
+    assert task['started'] != ZERO_TIME
+    assert (task['completed'] == ZERO_TIME) is served.juju.juju4, '4.0 never says when'
 
 
 def test_a_failed_task_says_why(served: Served):
@@ -94,7 +108,9 @@ def test_a_failed_task_says_why(served: Served):
 
 def test_an_unknown_task_is_that_items_error(served: Served):
     with served.connect() as client:
-        assert look_up(client, 'action-99')['error']['code'] == 'not found'
+        for tag in ('action-99', 'nonsense'):
+            error = look_up(client, tag)['error']
+            assert error == {'message': 'id not found', 'code': 'not found'}
 
 
 def test_an_unknown_action_fails_its_item_in_3_6_and_the_call_in_4_0(served: Served):
@@ -110,7 +126,35 @@ def test_an_unknown_action_fails_its_item_in_3_6_and_the_call_in_4_0(served: Ser
         'message': 'action "nonsense" not defined on unit "pg/0"',
         'code': '',
     }
-    assert good['action']['tag'] == 'action-2'
+    assert number_of(good) == 2
+
+
+def test_a_unit_that_is_gone_fails_its_item_and_leaves_an_operation_in_error(served: Served):
+    with served.connect() as client:
+        answer = enqueue(client, act(receiver='unit-pg-9'))
+        (gone,) = answer['actions']
+        entities = {'entities': [{'tag': answer['operation']}]}
+        (operation,) = client.call('Action', 'Operations', entities)['results']
+        found = listed(client, actions=['echo'])
+
+    assert gone['error']['message'].endswith('not found')
+    assert gone['error']['code'] == ('' if served.juju.juju4 else 'not found')
+    assert gone['started'] == ZERO_TIME
+    assert operation['status'] == 'error'
+    assert 'actions' not in operation
+    assert len(found.get('results', [])) == (1 if served.juju.juju4 else 0)
+    assert ('fail' in operation) is not served.juju.juju4
+
+
+def test_a_unit_of_no_application_fails_the_call_in_4_0(served: Served):
+    with served.connect() as client:
+        if served.juju.juju4:
+            with pytest.raises(Refused, match='application "x" not found') as refused:
+                enqueue(client, act(receiver='unit-x-0'))
+            assert refused.value.code == ''
+        else:
+            (answer,) = enqueue(client, act(receiver='unit-x-0'))['actions']
+            assert answer['error']['code'] == 'not found'
 
 
 def test_a_missing_leader_fails_its_item_in_3_6_and_the_call_in_4_0(served: Served):
@@ -129,8 +173,12 @@ def test_parameters_are_checked_by_the_controller_in_3_6_and_in_the_unit_in_4_0(
     with served.connect() as client:
         if served.juju.juju4:
             task = run(served, client, wrong)
-            assert task['status'] == 'failed'
-            assert 'cannot run "echo" action: validation failed' in task['message']
+            assert (task['status'], task['started']) == ('error', ZERO_TIME)
+            assert 'output' not in task
+            assert task['message'] == (
+                'cannot run "echo" action: validation failed: '
+                '(root).text : must be of type string, given 5'
+            )
         else:
             (answer,) = enqueue(client, wrong)['actions']
             assert 'validation failed' in answer['error']['message']
@@ -138,40 +186,51 @@ def test_parameters_are_checked_by_the_controller_in_3_6_and_in_the_unit_in_4_0(
 
 def test_defaults_come_from_the_controller_in_3_6_and_in_the_unit_in_4_0(served: Served):
     with served.connect() as client:
+        enqueue(client, act('wait'))
+        served.until(lambda: served.juju.unit('pg/0').running)
         (enqueued,) = enqueue(client, act())['actions']
+        task = look_up(client, enqueued['action']['tag'])
 
-    expected = {} if served.juju.juju4 else {'text': 'hello'}
-    assert enqueued['action']['parameters'] == expected
+    assert task['status'] == 'pending'
+    assert task['action'].get('parameters') == (None if served.juju.juju4 else {'text': 'hello'})
 
 
 def test_what_the_charm_says_of_parallel_counts_in_3_6_only(served: Served):
     with served.connect() as client:
         (enqueued,) = enqueue(client, act())['actions']
+        action = look_up(client, enqueued['action']['tag'])['action']
 
     juju4 = served.juju.juju4
-    assert enqueued['action']['parallel'] is not juju4
-    assert enqueued['action']['execution-group'] == ('' if juju4 else 'talk')
+    assert action['parallel'] is not juju4
+    assert action['execution-group'] == ('' if juju4 else 'talk')
 
 
 def test_nested_parameters_arrive_as_text_in_4_0(served: Served):
     nested = act('wait', parameters={'plan': {'b': [1, 2], 'a': 'x'}})
     with served.connect() as client:
         (enqueued,) = enqueue(client, nested)['actions']
+        action = look_up(client, enqueued['action']['tag'])['action']
 
-    plan = enqueued['action']['parameters']['plan']
+    plan = action['parameters']['plan']
     assert plan == ('map[a:x b:[1 2]]' if served.juju.juju4 else {'b': [1, 2], 'a': 'x'})
 
 
 @pytest.mark.parametrize(
-    'other', [act('refuse'), act(parameters={'text': 'x'}), act(receiver='unit-app-0')]
+    ('other', 'words'),
+    [
+        (act('refuse'), 'action name mismatch: "echo" != "refuse"'),
+        (act(parameters={'text': 'x'}), 'parameters mismatch'),
+        (act(receiver='unit-app-0'), 'same application'),
+    ],
 )
 def test_actions_that_differ_make_one_operation_in_3_6_only(
-    served: Served, other: served_model.Json
+    served: Served, other: served_model.Json, words: str
 ):
     with served.connect() as client:
         if served.juju.juju4:
-            with pytest.raises(Refused, match='all actions of an operation'):
+            with pytest.raises(Refused, match=words) as refused:
                 enqueue(client, act(), other)
+            assert refused.value.code == ''
         else:
             assert len(enqueue(client, act(), other)['actions']) == 2
 
@@ -182,7 +241,7 @@ def test_no_actions_are_an_error_in_4_0_only(served: Served):
             with pytest.raises(Refused, match='no actions'):
                 enqueue(client)
         else:
-            assert enqueue(client)['actions'] == []
+            assert 'actions' not in enqueue(client)
 
 
 def test_running_any_command_is_for_admins(served: Served):
@@ -190,21 +249,53 @@ def test_running_any_command_is_for_admins(served: Served):
         enqueue(client, act('juju-exec'))
 
 
+def execute(client: served_model.Client, **wanted: Any) -> served_model.Json:
+    params = {'commands': 'true', 'timeout': 0, **wanted}
+    return client.call('Action', 'Run', params)
+
+
+def test_commands_are_run_on_units_and_on_all_of_an_application(served: Served):
+    with served.connect() as client:
+        answer = execute(client, units=['app/0', 'pg/leader'], applications=['pg'])
+        operation = {'entities': [{'tag': answer['operation']}]}
+        (shown,) = client.call('Action', 'Operations', operation)['results']
+        (task, *_) = shown['actions']
+
+    receivers = [item['action']['receiver'] for item in answer['actions']]
+    assert receivers == ['unit-app-0', 'unit-pg-0', 'unit-pg-1', 'unit-pg-2']
+    assert task['action']['name'] == 'juju-exec'
+    assert task['action']['parameters']['command'] == 'true'
+    assert ('workload-context' in task['action']['parameters']) is not served.juju.juju4
+    receivers_3 = 'unit-app-0,unit-pg-0,unit-pg-1,unit-pg-2'
+    summary = 'exec "true"' if served.juju.juju4 else f'juju-exec run on {receivers_3}'
+    assert shown['summary'] == summary
+
+
+def test_commands_are_for_admins_and_can_be_disabled(served: Served):
+    with served.connect('writer') as client, pytest.raises(Refused, match='permission denied'):
+        execute(client, units=['pg/0'])
+    served.juju.blocked['all'] = 'no'
+    with served.connect() as client, pytest.raises(Refused, match='no'):
+        execute(client, units=['pg/0'])
+
+
 def test_operations_show_output_in_3_6_only(served: Served):
     with served.connect() as client:
         run(served, client, act())
-        entities = [{'tag': 'operation-1'}, {'tag': 'operation-99'}]
+        (number,) = ids(served, 0)
+        entities = [{'tag': f'operation-{number}'}, {'tag': 'operation-99'}]
         known, unknown = client.call('Action', 'Operations', {'entities': entities})['results']
 
     juju4 = served.juju.juju4
     (task,) = known['actions']
-    assert known['summary'] == 'echo run on unit-pg-0'
+    assert known['summary'] == ('action "echo"' if juju4 else 'echo run on unit-pg-0')
     assert known['status'] == task['status'] == 'completed'
     assert task['log']
     assert ('output' in task) is not juju4
     assert (task['completed'] == ZERO_TIME) is juju4
     assert (known['started'] == ZERO_TIME) is juju4
-    assert unknown['error']['code'] == 'not found'
+    assert unknown['error']['code'] == ('' if juju4 else 'not found')
+    assert unknown['enqueued'] == ZERO_TIME
 
 
 def listed(client: served_model.Client, **query: Any) -> served_model.Json:
@@ -217,10 +308,15 @@ def test_operations_are_listed_by_age_in_3_6_and_by_text_in_4_0(served: Served):
             enqueue(client, act())
         found = listed(client, actions=['echo'])
 
-    ids = [result['operation'].removeprefix('operation-') for result in found['results']]
-    juju4 = served.juju.juju4
-    assert ids == (['1', '11', '3', '5', '7', '9'] if juju4 else ['1', '3', '5', '7', '9', '11'])
-    assert found['truncated'] is False
+    numbers = [result['operation'].removeprefix('operation-') for result in found['results']]
+    by_age = [str(number) for number in ids(served, 0, 2, 4, 6, 8, 10)]
+    assert numbers == (sorted(by_age) if served.juju.juju4 else by_age)
+    assert 'truncated' not in found
+
+
+def test_a_list_of_nothing_has_no_results(served: Served):
+    with served.connect() as client:
+        assert listed(client, actions=['echo']) == {}
 
 
 def test_a_list_is_cut_at_50_unless_3_6_is_asked_for_more(served: Served):
@@ -232,8 +328,9 @@ def test_a_list_is_cut_at_50_unless_3_6_is_asked_for_more(served: Served):
         rest = listed(client, offset=50, limit=50)
 
     assert len(more['results']) == (50 if served.juju.juju4 else 60)
-    assert more['truncated'] is served.juju.juju4
-    assert (len(rest['results']), rest['truncated']) == (10, False)
+    assert more.get('truncated', False) is served.juju.juju4
+    assert len(rest['results']) == 10
+    assert 'truncated' not in rest
 
 
 def test_a_list_is_filtered(served: Served):
@@ -241,36 +338,38 @@ def test_a_list_is_filtered(served: Served):
         run(served, client, act('refuse'))
         run(served, client, act(receiver='unit-app-0'))
 
-        def ids(**query: Any) -> list[str]:
-            return [result['operation'] for result in listed(client, **query)['results']]
+        def found(**query: Any) -> list[str]:
+            return [r['operation'] for r in listed(client, **query).get('results', [])]
 
-        assert ids(actions=['refuse']) == ['operation-1']
-        assert ids(applications=['app']) == ['operation-3']
-        assert ids(units=['pg/0']) == ['operation-1']
-        assert ids(status=['failed']) == ['operation-1']
-        assert ids(status=['pending', 'running']) == []
+        first, second = (f'operation-{number}' for number in ids(served, 0, 2))
+        assert found(actions=['refuse']) == [first]
+        assert found(applications=['app']) == [second]
+        assert found(units=['pg/0']) == [first]
+        assert found(status=['failed']) == [first]
+        assert found(status=['pending', 'running']) == []
         if not served.juju.juju4:
             with pytest.raises(Refused, match='application "x" not found'):
-                ids(applications=['x'])
+                found(applications=['x'])
 
 
 def test_tasks_of_removed_units_are_kept_in_3_6_and_deleted_in_4_0(served: Served):
     with served.connect() as client:
-        run(served, client, act(receiver='unit-pg-2'))
+        tag = run(served, client, act(receiver='unit-pg-2'))['action']['tag']
         served.thread.call(served.juju.remove_unit, 'pg/2')
         served.until(lambda: 'pg/2' not in served.juju.units)
-        found = listed(client, actions=['echo'])['results']
+        found = listed(client, actions=['echo'])
 
-        assert ('error' in look_up(client, 'action-2')) is served.juju.juju4
-    assert len(found) == (0 if served.juju.juju4 else 1)
+        assert ('error' in look_up(client, tag)) is served.juju.juju4
+    assert len(found.get('results', [])) == (0 if served.juju.juju4 else 1)
 
 
 def test_cancelling_works_in_3_6_and_never_in_4_0(served: Served):
     with served.connect() as client:
         enqueue(client, act('wait'))
-        served.until(lambda: served.juju.tasks[2].status == 'running')
+        first, second = ids(served, 1, 3)
+        served.until(lambda: served.juju.tasks[first].status == 'running')
         enqueue(client, act('wait'))
-        tags = ('action-2', 'action-4', 'action-99')
+        tags = (f'action-{first}', f'action-{second}', 'action-99')
         entities = [{'tag': tag} for tag in tags]
         running, pending, unknown = client.call('Action', 'Cancel', {'entities': entities})[
             'results'
@@ -279,7 +378,7 @@ def test_cancelling_works_in_3_6_and_never_in_4_0(served: Served):
     assert unknown['error']['code'] == 'not found'
     if served.juju.juju4:
         assert 'status_id' in running['error']['message']
-        assert served.juju.tasks[2].status == 'running'
+        assert served.juju.tasks[first].status == 'running'
     else:
         assert (running['status'], running['message']) == ('aborted', 'terminated')
         assert pending['status'] == 'cancelled'
@@ -288,13 +387,14 @@ def test_cancelling_works_in_3_6_and_never_in_4_0(served: Served):
 def test_the_log_of_a_running_task_can_be_followed(served: Served):
     with served.connect() as client:
         enqueue(client, act('wait'))
-        served.until(lambda: served.juju.tasks[2].log)
-        entities = [{'tag': 'action-2'}]
+        (number,) = ids(served, 1)
+        served.until(lambda: served.juju.tasks[number].log)
+        entities = [{'tag': f'action-{number}'}]
         (watch,) = client.call('Action', 'WatchActionsProgress', {'entities': entities})['results']
         assert [json.loads(line)['message'] for line in watch['changes']] == ['running wait']
 
         waiting = client.send('StringsWatcher', 'Next', id=watch['watcher-id'])
-        task = served.juju.tasks[2]
+        task = served.juju.tasks[number]
         served.thread.call(task.log.append, (served.juju.clock.now(), 'half done'))
         served.thread.call(served.juju.changed)
         (line,) = client.answer_to(waiting)['response']['changes']

@@ -29,10 +29,11 @@ def test_an_answer_carries_only_the_id_and_the_response(served: Served):
 def test_an_error_still_has_a_response(served: Served):
     with served.connect() as client:
         request_id = client.send('Application', 'Get', {'application': 'x', 'branch': ''})
+        name = 'x' if served.juju.juju4 else '"x"'
 
         assert client.receive() == {
             'request-id': request_id,
-            'error': 'application "x" not found',
+            'error': f'application {name} not found',
             'error-code': 'not found',
             'response': {},
         }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from rehearsal import model
 from tests import served_model
 
 Served = served_model.ServedModel
@@ -47,7 +48,7 @@ def test_storage_left_behind_is_unowned_and_can_be_removed(served: Served):
         entities = [{'tag': 'storage-pg-data-2'}]
         (answer,) = client.call('Storage', 'StorageDetails', {'entities': entities})['results']
         assert answer['result']['owner-tag'] == ''
-        assert answer['result']['attachments'] is None
+        assert 'attachments' not in answer['result']
 
         assert remove(client, 'storage-pg-data-2') == {}
         assert remove(client, 'storage-pg-data-2')['error']['code'] == 'not found'
@@ -55,10 +56,34 @@ def test_storage_left_behind_is_unowned_and_can_be_removed(served: Served):
 
 def test_attached_storage_is_removed_only_when_that_is_asked_for(served: Served):
     with served.connect() as client:
-        assert 'is attached' in remove(client, 'storage-pg-data-1')['error']['message']
+        error = remove(client, 'storage-pg-data-1')['error']
+        assert 'attached' in error['message']
+        assert error['code'] == ('' if served.juju.juju4 else 'storage is attached')
         assert remove(client, 'storage-pg-data-1', **{'destroy-attachments': True}) == {}
 
     assert 'pg-data/1' not in served.juju.storage
+
+
+def test_storage_of_the_root_file_system_is_not_persistent_and_not_detachable(served: Served):
+    served.juju.application('pg').persistent_storage = False
+    served.thread.call(served.juju.add_units, 'pg', 1)
+    with served.connect() as client:
+        entities = [{'tag': 'storage-pg-data-4'}]
+        (shown,) = client.call('Storage', 'StorageDetails', {'entities': entities})['results']
+        ids = [{'storage-tag': 'storage-pg-data-4', 'unit-tag': 'unit-pg-3'}]
+        params = {'ids': {'ids': ids}, 'force': False}
+        (refused,) = client.call('Storage', 'DetachStorage', params)['results']
+
+    assert shown['result']['persistent'] is False
+    assert 'not detachable' in refused['error']['message']
+
+
+def test_storage_ids_are_one_sequence_over_all_names(served: Served):
+    charm = model.CharmSpec('many', storage=('archive', 'data'))
+    served.thread.call(served.juju.deploy, 'many', charm, served.agent, 2)
+
+    ids = [item.id for item in served.juju.storage.values() if item.owner.startswith('many/')]
+    assert ids == ['archive/4', 'data/5', 'archive/6', 'data/7']
 
 
 def test_storage_is_detached_from_its_unit(served: Served):

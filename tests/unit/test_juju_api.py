@@ -294,6 +294,42 @@ def test_actions_leave_nothing_to_what_juju_assumes(
     assert (task.id, task.unit, task.enqueued) == (2, 'maas-region/0', None)
 
 
+def test_an_action_of_4_0_is_known_by_what_was_asked_for(
+    controller: ScriptedController, juju: model.JujuApi
+):
+    action = {'tag': 'action-17', 'receiver': 'unit-pg-0', 'name': '', 'parallel': False}
+    controller.answers['Action.EnqueueOperation'] = [
+        {'operation': 'operation-16', 'actions': [{'action': action, 'status': 'pending'}]}
+    ]
+
+    task = juju.run_action('pg/0', 'restore', {'backup-id': 'x'})
+
+    assert (task.id, task.unit, task.action) == (17, 'pg/0', 'restore')
+    assert task.parameters == {'backup-id': 'x'}
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        {'message': '"unit-pg-9" not found', 'code': 'not found'},
+        {
+            'message': 'linking task to unit: getting unit UUID for "pg/9": unit "pg/9" not found',
+            'code': '',
+        },
+    ],
+)
+def test_an_action_on_a_unit_that_is_gone_is_not_found_in_the_words_of_either_juju(
+    controller: ScriptedController, juju: model.JujuApi, error: dict[str, str]
+):
+    zero = {'enqueued': '0001-01-01T00:00:00Z', 'started': '0001-01-01T00:00:00Z'}
+    controller.answers['Action.EnqueueOperation'] = [
+        {'operation': 'operation-14', 'actions': [zero | {'error': error}]}
+    ]
+
+    with pytest.raises(errors.NotFound, match='create-backup on pg/9'):
+        juju.run_action('pg/9', 'create-backup', {})
+
+
 def test_storage_is_destroyed_only_when_nothing_holds_it(
     controller: ScriptedController, juju: model.JujuApi
 ):

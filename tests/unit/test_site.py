@@ -243,3 +243,13 @@ async def until(juju: model.Model, claim: Callable[[], bool]) -> None:
             changed.clear()
             await changed.wait()
     juju.on_change.remove(changed.set)
+
+
+def test_commands_run_beside_a_stand_in():
+    bench = site_bench.deploy(units=1)
+    command = {'command': 'echo "$JUJU_UNIT_NAME"; exit 2'}
+    task = bench.juju.enqueue([('postgresql/0', 'juju-exec', command, False, '')]).tasks[0]
+    bench.settle()
+
+    assert task.status == 'completed'
+    assert task.output == {'return-code': 2, 'stdout': 'postgresql/0\n'}

@@ -135,7 +135,7 @@ def test_both_parameters_are_required(detached: Detached):
 
     for given, missing in (('backup-id', 'controller-id'), ('controller-id', 'backup-id')):
         with pytest.raises(model.ModelError, match=missing):
-            juju.action_call(juju.unit('maas-region/0'), 'restore-backup', {given: 'x'})
+            juju.action_call('maas-region/0', 'restore-backup', {given: 'x'})
 
 
 @pytest.mark.parametrize('name', ['backup-id', 'controller-id'])

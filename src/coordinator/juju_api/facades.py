@@ -113,7 +113,10 @@ def reset_config(connection: Connection, application: str, options: Sequence[str
 def enqueue(
     connection: Connection, unit: str, action: str, parameters: Mapping[str, object]
 ) -> answers.ActionResult:
-    """Enqueue one action on one unit."""
+    """Enqueue one action on one unit.
+
+    Juju 4.0 answers with the tag and the unit only: what was asked for is filled in.
+    """
     item = {
         'tag': '',
         'receiver': wire.unit_tag(unit),
@@ -125,7 +128,11 @@ def enqueue(
     }
     response = connection.call('Action', 'EnqueueOperation', {'actions': [item]})
     answer = answers.read(answers.EnqueuedActions, response, 'Action.EnqueueOperation')
-    return _only(connection, 'Action.EnqueueOperation', answer.actions)
+    enqueued = _only(connection, f'Action.EnqueueOperation of {action} on {unit}', answer.actions)
+    if enqueued.action is None or enqueued.action.name:
+        return enqueued
+    asked = {'name': action, 'parameters': dict(parameters)}
+    return enqueued.model_copy(update={'action': enqueued.action.model_copy(update=asked)})
 
 
 def task(connection: Connection, task_id: int) -> answers.ActionResult:

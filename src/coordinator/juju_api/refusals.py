@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from coordinator import errors
 
@@ -57,12 +58,20 @@ def translate(what: str, message: str, code: str, caller: Caller) -> errors.Coor
         return errors.ModelMoved(f'The model has moved to another controller ({said}).')
     if code == 'not implemented':
         return errors.UnexpectedAnswer(f'This controller does not know the call: {said}.')
-    if code.endswith('not found') or (not code and 'does not exist' in message):
+    # Both leave the code out now and then, 4.0 often: then the text decides.
+    if code.endswith('not found') or (not code and _is_missing(message)):
         return errors.NotFound(said)
-    # Juju 4.0 leaves the code out for relations.
     if code == 'already exists' or (not code and 'already exists' in message):
         return errors.AlreadyExists(said)
     return errors.StepError(said)
+
+
+# The last is how 3.6 says that an application has no such endpoint.
+_MISSING = re.compile(r'.* not found|.*does not exist.*|.* has no "[^"]*" relation', re.DOTALL)
+
+
+def _is_missing(message: str) -> bool:
+    return _MISSING.fullmatch(message) is not None
 
 
 def _unauthorised(message: str, said: str, caller: Caller) -> errors.NotAuthorised:

@@ -78,6 +78,19 @@ def test_units_come_back_while_the_files_are_backed_up(sim: simulation.Simulatio
     assert sim.run().status == operation.COMPLETE
 
 
+@pytest.mark.parametrize('version', ['3.6.26', '4.0.15'])
+def test_storage_in_the_root_file_system_is_never_left_behind(version: str):
+    sim = simulation.Simulation(version=version, detachable_storage=False)
+    before = {item.id for item in sim.world.juju.storage()}
+    sim.at_step('restore-postgresql-scale')
+    kept = {item.id for item in sim.world.juju.storage()}
+    op = sim.run()
+
+    assert len(before - kept) == 8, 'two units have taken their four each along'
+    assert (op.status, op.problems) == (operation.COMPLETE, ())
+    assert all(item.owner for item in sim.world.juju.storage())
+
+
 def test_storage_left_behind_goes_last_and_completely(sim: simulation.Simulation):
     before = {item.id for item in sim.world.juju.storage()}
     sim.at_step('restore-postgresql-scale')
