@@ -128,6 +128,12 @@ async def _enable_command(request: Request) -> str:
     return ''
 
 
+@COMMANDS.add('disabled-commands', 'list what is forbidden')
+async def _disabled_commands(request: Request) -> str:
+    found = [{'command-set': name, 'message': why} for name, why in request.juju.blocked.items()]
+    return shown.written(request.as_json, found)
+
+
 @COMMANDS.add('debug-log', 'show what the units have logged', argument('--limit', default='0'))
 async def _debug_log(request: Request) -> str:
     lines = (await asyncio.to_thread(request.hosted.logs)).splitlines(keepends=True)

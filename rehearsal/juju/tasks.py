@@ -139,11 +139,19 @@ def _task(request: Request) -> model.Task:
 
 @COMMANDS.add('operations', 'list what was run')
 async def _operations(request: Request) -> str:
-    found = {
-        str(operation.id): {
-            'summary': operation.summary,
-            'tasks': {str(task.id): task.status for task in operation.tasks},
-        }
-        for operation in request.juju.operations.values()
-    }
+    found = {str(each.id): _summary(each) for each in request.juju.operations.values()}
     return shown.written(request.as_json, found)
+
+
+def _summary(operation: model.JujuOperation) -> shown.Json:
+    tasks = {str(task.id): task.status for task in operation.tasks}
+    return {'summary': operation.summary, 'tasks': tasks}
+
+
+@COMMANDS.add('show-operation', 'show what was run, with its results', argument('id', type=int))
+async def _show_operation(request: Request) -> str:
+    operation = request.juju.operations.get(request.given.id)
+    if operation is None:
+        raise Failed(f'operation with ID {request.given.id!r} not found')
+    tasks = {str(task.id): shown.task(task) for task in operation.tasks}
+    return shown.written(request.as_json, {'summary': operation.summary, 'tasks': tasks})

@@ -128,6 +128,9 @@ def test_what_is_disabled_is_refused_until_it_is_enabled(juju: Shell):
     juju.deployed('s3')
 
     juju('disable-command', 'remove-object', 'not today')
+    assert json.loads(juju('disabled-commands', '--format', 'json')) == [
+        {'command-set': 'remove-object', 'message': 'not today'}
+    ]
     assert juju.refused('remove-unit', 's3/0') == 'ERROR not today (operation is blocked)\n'
     juju('enable-command', 'remove-object')
     juju('remove-unit', 's3/0')
@@ -169,6 +172,21 @@ def test_an_action_that_fails_is_told_by_its_status_and_not_by_the_exit_status(j
     assert (done.returncode, task['status'], task['message']) == (
         0, 'failed', 'The action can be run only on leader unit.',
     )  # fmt: skip
+
+
+def test_what_was_run_is_shown_with_its_results(juju: Shell):
+    juju.deployed('s3')
+    juju('run', 's3/0', 'sync-s3-credentials', 'access-key=a', 'secret-key=b')
+
+    (number,) = json.loads(juju('operations', '--format', 'json'))
+    shown = json.loads(juju('show-operation', number, '--format', 'json'))
+
+    (task,) = shown['tasks'].values()
+    assert (task['status'], task['results']['ok']) == (
+        'completed', 'Credentials successfully updated.',
+    )  # fmt: skip
+    assert json.loads(juju('show-task', task['id'], '--format', 'json')) == task
+    assert 'not found' in juju.refused('show-operation', '99')
 
 
 def test_an_action_that_there_is_not_is_refused(juju: Shell):
