@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -78,7 +79,7 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--rootfs-storage',
         action='store_true',
-        help="PostgreSQL's storage in the root file system: it goes with its unit",
+        help="keep PostgreSQL's storage in the root file system: Juju deletes it with its unit",
     )
     parser.add_argument(
         '--real-postgresql',
@@ -154,8 +155,10 @@ def _serve(running: embedded.Embedded, down: threading.Event) -> None:
         # As the operator keeps it, for a restore by hand.
         private.write(HOME / 'backup-identity.txt', f'{running.identity}\n')
         print(f'up; how to connect is in {CONNECTION}', flush=True)
-        print(f'a juju command for it: export PATH={BIN}:$PATH', flush=True)
-        print(f'your own juju client reaches it with: export JUJU_DATA={JUJU_DATA}', flush=True)
+        path = f'export PATH={shlex.quote(str(BIN))}:$PATH'
+        selected = f'export JUJU_DATA={shlex.quote(str(JUJU_DATA))}'
+        print(f'a juju command for it: {path}', flush=True)
+        print(f'to use your own juju client: {selected}', flush=True)
         print('settling: juju status', flush=True)
         down.wait()
         for each in lines:

@@ -75,6 +75,7 @@ class DirectModel:
                     m.id: ports.Machine(m.id, m.instance_id) for m in juju.machines.values()
                 },
                 relations=[_relation(relation) for relation in juju.relations.values()],
+                time=juju.clock.now(),
             )
 
     def _application(self, app: model.Application) -> ports.Application:
@@ -158,7 +159,7 @@ class DirectModel:
 
     def reveal_secret(self, secret_id: str) -> Mapping[str, str]:
         with self._looking('Secrets.ListSecrets', 'admin'):
-            return dict(self._juju.secret(wire.secret_uri(secret_id)).content)
+            return dict(self._juju.secret(model.secret_id(secret_id)).content)
 
     # --- Changing ----------------------------------------------------------------------------
 
@@ -219,12 +220,12 @@ class DirectModel:
 
     def grant_secret(self, secret_id: str, application: str) -> None:
         with self._changing('Secrets.GrantSecret'):
-            secret = self._juju.user_secret(wire.secret_uri(secret_id))
+            secret = self._juju.user_secret(model.secret_id(secret_id))
             self._juju.grant_secret(secret, application)
 
     def remove_secret(self, secret_id: str) -> None:
         with contextlib.suppress(errors.NotFound), self._changing('Secrets.RemoveSecrets'):
-            self._juju.remove_secret(self._juju.user_secret(wire.secret_uri(secret_id)))
+            self._juju.remove_secret(self._juju.user_secret(model.secret_id(secret_id)))
 
 
 def _relation(relation: model.Relation) -> ports.Relation:

@@ -60,7 +60,7 @@ class Layout:
     strategy: str = 'scale-down'
     s3_track: int = 1
     detachable_storage: bool = True
-    """Whether PostgreSQL's storage outlives its units; it does not in the root file system."""
+    """Whether PostgreSQL's storage outlives its units; in the root file system it does not."""
     update_status_seconds: float = 300.0
     real_postgresql: bool = False
     """PostgreSQL and pgBackRest of this machine below the stand-ins, and S3 over TLS."""
@@ -308,7 +308,7 @@ class Embedded:
     def write_connection_file(self, path: pathlib.Path) -> None:
         """Write what any client needs to connect, for its owner's eyes only.
 
-        Beside it goes a data directory for a real `juju` client, `juju-client`.
+        Beside it, `juju-client` becomes a data directory for a real `juju` client.
         """
         content = {
             'pid': os.getpid(),

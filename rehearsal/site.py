@@ -55,7 +55,7 @@ def deploy_site(
     """Deploy charmed MAAS with its two S3 integrators. `settle` waits until it is up.
 
     Without `store_for`, S3 is in memory; without `below`, databases and files are modelled.
-    Without `detachable_storage` it lies in the machines' root file systems, and goes with units.
+    Without `detachable_storage` it lies in the root file systems, and is deleted with its units.
     """
     stores = store_for or memory_store.MemoryS3(juju.clock.now).store_for
     maas = maas_region.MaasRegion(maas_switches, below.maas if below else None)

@@ -46,7 +46,9 @@ class ActionBase(ops.Object):
                 f'a time: juju run {self.app}/leader {next_command}'
             )
         now = utc_now()
-        latest = max(last.id if last else '', self.record.last_complete)
+        known = [self.record.last_complete, *((last.id, last.backup_id) if last else ())]
+        # One from a clock that was years ahead must not make all that follow as wrong.
+        latest = max((name for name in known if not operation.is_ahead(name, now)), default='')
         if latest >= operation.stamp(now):
             # Ids only ever rise, whatever the clock does.
             now = operation.parse_stamp(latest) + datetime.timedelta(seconds=1)

@@ -144,7 +144,7 @@ class Actions(action_base.ActionBase):
             return op, None
         with self.charm.connected() as reachable:
             try:
-                told = history.read(operation_id, reachable.maas_store)
+                told = history.read(operation_id, reachable.maas_store, reachable.model_uuid)
             except errors.NotFound:
                 raise errors.PreconditionError(
                     f'the repository has no operation {operation_id}: juju run {self.app}/leader '
@@ -177,6 +177,7 @@ class Actions(action_base.ActionBase):
     def _on_abort_operation(self, event: ops.ActionEvent) -> None:
         """Undo the open or held operation; end one that cannot be undone, if that is forced."""
         from coordinator import history, steering
+        from coordinator.steps import marking
 
         with self.failing(event):
             self.must_lead('abort-operation')
@@ -188,6 +189,7 @@ class Actions(action_base.ActionBase):
             if op.terminal:
                 # No dispatch will work on it any more, so none would tell its end.
                 with self.charm.connected() as reachable:
+                    marking.forget(op, reachable)
                     history.write(op, reachable)
             event.set_results({'operation-id': op.id, 'status': state, 'follow': self.follow()})
 

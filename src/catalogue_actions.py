@@ -44,6 +44,8 @@ class CatalogueActions(action_base.ActionBase):
         # Only the leader may store anything: a healed index too.
         listed = catalogue.with_failed(reachable.maas_store, heal=self.charm.unit.is_leader())
         listed = listing.without_running(listed, self._running())
+        listed = listing.with_ahead(listed, reachable.now())
+        listed = listing.with_marks(listed, reachable.now())
         # A site whose database is not there yet can list all the same.
         with contextlib.suppress(errors.CoordinatorError):
             listed = listing.with_expired(listed, expiry.database_expired(listed, reachable))

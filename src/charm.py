@@ -163,7 +163,7 @@ class CoordinatorCharm(ops.CharmBase):
             stored = self._record.save(moved) if moved is not op else None
             if stored is not None:
                 if plans.published(stored):
-                    self._record.set_last_complete(stored.backup_id)
+                    self._record.set_last_complete(stored.backup_id, reachable.now())
                 history.write(stored, reachable)
             # An answer that is outstanding must be remembered even if this record is lost.
             if doubt.all_answered(op, moved):

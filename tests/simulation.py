@@ -32,6 +32,8 @@ class World:
     reading: readers.InstantReader = dataclasses.field(default_factory=readers.InstantReader)
     counter: worlds.Counter = dataclasses.field(default_factory=worlds.Counter)
     user_secrets: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    skew: datetime.timedelta = datetime.timedelta()
+    """How much the clock of the leading unit is ahead."""
 
     @property
     def maas_store(self) -> ports.ObjectStore:
@@ -57,7 +59,7 @@ class World:
         return self.user_secrets[reference]
 
     def now(self) -> datetime.datetime:
-        return self.clock.now()
+        return self.clock.now() + self.skew
 
     def leads(self) -> bool:
         return True
@@ -91,11 +93,12 @@ class Simulation:
         detachable_storage: bool = True,
         recipient: str = examples.RECIPIENT,
         model_uuid: str = '',
+        name: str = 'maas',
         after: Simulation | None = None,
     ):
         """Deploy a site; `after` another one, it finds that one's buckets and time."""
         self.clock = after.clock if after else clock.VirtualClock()
-        self.model = model.Model('maas', self.clock, version, model_uuid)
+        self.model = model.Model(name, self.clock, version, model_uuid)
         self.s3 = after.s3 if after else memory_store.MemoryS3(self.clock.now)
         self.database = behaviour.PostgresqlBehaviour()
         self.maas = behaviour.MaasBehaviour()

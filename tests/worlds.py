@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 
 from coordinator import operation, ports, settings
 from rehearsal import memory_store
@@ -15,15 +16,17 @@ CONFIG = settings.Settings(
 
 
 class Counter:
-    """Counts ages as `coordinator.elapsed` does, by a clock of the test's and without a bound."""
+    """Counts ages as `coordinator.elapsed` does, by a clock that tests set."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: float = math.inf) -> None:
+        self._longest = longest
         self._last: tuple[str, float, datetime.datetime] | None = None
 
     def look(self, operation_id: str, age: int, now: datetime.datetime) -> int:
         counted = float(age)
         if self._last is not None and self._last[0] == operation_id and self._last[1] >= age:
-            counted = self._last[1] + (now - self._last[2]).total_seconds()
+            passed = (now - self._last[2]).total_seconds()
+            counted = self._last[1] + min(passed, self._longest)
         self._last = (operation_id, counted, now)
         return int(counted)
 

@@ -19,6 +19,7 @@ from ops import testing
 
 import action_base
 from coordinator import ended, operation, pgbackrest, sealing, status
+from coordinator.steps import claiming
 from rehearsal import site
 from rehearsal.juju import shown
 from tests import charm_states, simulation
@@ -58,6 +59,7 @@ def _same_each_time() -> Generator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sealing, 'seal', sealed)
+        patch.setattr(claiming, 'token', lambda: '1c2d3e4f')
         # Nobody attacks the hashes of these passwords, so they may be quick.
         patch.setattr(sealing, 'COST', 2)
         yield

@@ -86,7 +86,7 @@ def _destroy_application(call: rpc.Call) -> wire.Json:
 
 
 def _storage_of(juju: model.Model, unit: str, with_storage: bool) -> wire.Json:
-    """Return what becomes of a unit's storage, as 3.6 tells it."""
+    """Return which of a unit's storage is kept and which destroyed, as 3.6 reports it."""
     info: wire.Json = {}
     for item in juju.storage.values():
         if item.owner == unit:

@@ -1,4 +1,4 @@
-"""The model's log as a stream of its own: what `juju debug-log` follows, beside the API."""
+"""The model's log, which `juju debug-log` follows on a websocket beside the API."""
 
 from __future__ import annotations
 

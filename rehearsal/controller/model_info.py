@@ -157,7 +157,7 @@ def _list_models(call: rpc.Call) -> wire.Json:
 
 
 def _summary(call: rpc.Call) -> wire.Json:
-    """Write what is told of the model wherever it is."""
+    """Describe the model, as every call that describes it does."""
     juju = call.model
     return {
         'name': juju.name,

@@ -5,16 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import re
 from collections.abc import Mapping
 
 from rehearsal import model, permissions
 from rehearsal.controller import rpc, wire
 
 METHODS = rpc.Methods()
-
-_URI = re.compile(r'(?:secret:)?(?://[\da-f-]{36}/)?(?P<id>[\da-v]{19}[0g])')
-"""An id is an xid: of its last character only one bit counts."""
 
 
 @METHODS.add('ListSecrets')
@@ -62,7 +58,7 @@ def _update_secrets(call: rpc.Call) -> wire.Json:
 def _remove_secrets(call: rpc.Call) -> wire.Json:
     def remove(item: wire.Json) -> wire.Json:
         uri = rpc.text(item, 'uri')
-        if uri and call.model.juju4 and _id(uri) not in call.model.secrets:
+        if uri and call.model.juju4 and model.secret_id(uri) not in call.model.secrets:
             return {}
         secret = _find(call.model, item, 'label')
         revisions = item.get('revisions')
@@ -100,16 +96,7 @@ def _revoke_secret(call: rpc.Call) -> wire.Json:
 def _find(juju: model.Model, item: wire.Json, label_key: str) -> model.Secret:
     """Return the user secret that a request names by URI or label."""
     uri = rpc.text(item, 'uri')
-    if uri:
-        _id(uri)
-    return juju.user_secret(uri or rpc.text(item, label_key))
-
-
-def _id(uri: str) -> str:
-    found = _URI.fullmatch(uri)
-    if found is None:
-        raise rpc.ApiError(f'secret URI "{uri}" not valid', 'not valid')
-    return found['id']
+    return juju.user_secret(model.secret_id(uri) if uri else rpc.text(item, label_key))
 
 
 def _filtered(juju: model.Model, wanted: wire.Json) -> list[model.Secret]:
@@ -117,7 +104,7 @@ def _filtered(juju: model.Model, wanted: wire.Json) -> list[model.Secret]:
     if juju.juju4 and owner.startswith('model-'):
         raise rpc.ApiError(f'owner tag "{owner}" not valid', 'not valid')
     uri, label = rpc.text(wanted, 'uri'), rpc.text(wanted, 'label')
-    secret_id = _id(uri) if uri else ''
+    secret_id = model.secret_id(uri) if uri else ''
     if juju.juju4 and uri:
         # 4.0 looks the one secret up, and says so when there is none; 3.6 only filters.
         juju.secret(uri)

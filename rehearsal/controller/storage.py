@@ -39,7 +39,7 @@ def _listed(results: list[wire.Json]) -> wire.Json:
 
 
 def _filesystem(juju: model.Model, item: model.Storage) -> wire.Json:
-    """Write the file system that storage is; it goes by the number of that."""
+    """Describe the file system of a storage instance; it has the same number."""
     whole = details(juju, item)
     number = item.id.partition('/')[2]
     answer: wire.Json = {

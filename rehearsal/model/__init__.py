@@ -13,6 +13,7 @@ Nothing here is thread-safe: everything happens on the clock's thread.
 """
 
 from rehearsal.model.acting import COMMANDS, ActionCall
+from rehearsal.model.configuring import secret_id
 from rehearsal.model.declared import ActionSpec, CharmSpec, Endpoint, Option
 from rehearsal.model.deploying import Model
 from rehearsal.model.entities import (
@@ -68,4 +69,5 @@ __all__ = [
     'Unit',
     'User',
     'differing',
+    'secret_id',
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets as random_source
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -127,6 +128,17 @@ class Configuring(Relating):
         return secret.owner in (f'application-{app}', unit.tag) or bool(
             secret.grants & {app, unit.name}
         )
+
+
+_SECRET = re.compile(r'(?:secret:)?(?://[\da-f-]{36}/)?(?P<id>[\da-v]{19}[0g])')
+
+
+def secret_id(uri: str) -> str:
+    """Return the id in a secret's URI, which must be an xid."""
+    found = _SECRET.fullmatch(uri)
+    if found is None:
+        raise ModelError(f'secret URI "{uri}" not valid', 'not valid')
+    return found['id']
 
 
 def _new_xid() -> str:

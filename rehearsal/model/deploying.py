@@ -83,17 +83,19 @@ class Model(Acting):
                 self._host(machine_id, app, count)
         taken_over = {self._free_storage(storage_id).name: storage_id for storage_id in attach}
         names: list[str] = []
-        for index in range(count):
-            unit = self._new_unit(app, taken_over)
-            names.append(unit.name)
-            # 3.6 adds them one by one: the first that cannot be placed stays, without a machine.
-            unit.machine = (
-                self._host(machines[index], app, count)
-                if index < len(machines)
-                else self._machine_for_a_unit()
-            )
-            self._start(unit)
-        self.changed()
+        try:
+            for index in range(count):
+                unit = self._new_unit(app, taken_over)
+                names.append(unit.name)
+                # 3.6 adds them one by one: the first that cannot be placed is left unplaced.
+                unit.machine = (
+                    self._host(machines[index], app, count)
+                    if index < len(machines)
+                    else self._machine_for_a_unit()
+                )
+                self._start(unit)
+        finally:
+            self.changed()
         return names
 
     def _new_unit(self, app: Application, taken_over: dict[str, str]) -> Unit:

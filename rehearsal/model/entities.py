@@ -228,7 +228,7 @@ class Storage:
     owner: str
     created: datetime.datetime
     persistent: bool = True
-    """Whether it can be detached. What lies in the root file system goes with its unit."""
+    """Whether it can be detached. Storage in the root file system is deleted with its unit."""
     life: str = 'alive'
 
     @property

@@ -65,6 +65,8 @@ class Executing:
         self.update_status_interval = 300.0
         self.idle_after = 2.0
         """Seconds that an agent stays `executing` after its last hook, as Juju's does."""
+        self.reaction = 0.0
+        """Seconds until an agent that is idle begins with what it is given to run."""
         self.release_after = 5.0
         """Seconds for which a machine whose last unit has gone is still listed, as dying."""
         self.silent_departures = False
@@ -119,7 +121,7 @@ class Executing:
         """Give a unit something to run; an equal hook that waits already is enough."""
         if not any(event.same_as(waiting) for waiting in unit.queue):
             unit.queue.append(event)
-        self.clock.later(0, lambda: self._pump(unit))
+        self.clock.later(self.reaction, lambda: self._pump(unit))
 
     def _pump(self, unit: Unit) -> None:
         """Run the unit's next event, if it and its machine are free."""

@@ -82,7 +82,7 @@ class Relating(Executing):
     def _unrelated(
         self, one: str, other: str, doing: str, in_3: tuple[str, str], why_in_4: str
     ) -> ModelError:
-        """Return why two endpoints are not related. 4.0 tells the whole way, and no code."""
+        """Return why two endpoints are not related. 4.0 reports every stage, and no code."""
         way = f'adding relation between endpoints "{one}" and "{other}": {doing}: '
         return differing(self.juju4, in_3, (way + why_in_4, ''))
 

@@ -111,6 +111,10 @@ class PgBackRest:
         """Let a backup and what depends on it go."""
         self._run(f'--stanza={stanza}', f'--set={label}', 'expire')
 
+    def verify(self, stanza: str) -> None:
+        """Have it read everything."""
+        self._run(f'--stanza={stanza}', 'verify')
+
     def info(self) -> list[dict[str, Any]]:
         """Return what the repository holds, stanza by stanza."""
         return json.loads(self._run('info', '--output=json').stdout)

@@ -50,6 +50,8 @@ class StandInAgent:
             # The charm's process ends well nevertheless: what it wrote is kept.
             self._end(here, task)
             raise model.ActionFailed(str(error)) from error
+        except host.Died as error:
+            raise model.ActionFailed('action terminated') from error
         except (host.HookError, errors.CoordinatorError) as error:
             raise model.ActionFailed('exit status 1') from error
         self._end(here, task)

@@ -19,7 +19,8 @@ class Fault:
     """What goes wrong in one run of an action."""
 
     kind: str = ''
-    """fail, hang or nothing (it ends well, but has made nothing); empty: all goes well."""
+    """fail, die (its agent is restarted), hang or nothing (it ends well, but has made nothing);
+    empty: all goes well."""
     message: str = ''
     at: str = ''
     """start, middle (something is left behind), or end (all was done)."""
@@ -28,6 +29,8 @@ class Fault:
         """Go wrong, if this is the moment."""
         if self.at == at and self.kind == 'hang':
             yield FOREVER
+        if self.at == at and self.kind == 'die':
+            raise host.Died
         if self.at == at and self.kind == 'fail':
             raise host.ActionError(self.message)
 
@@ -54,6 +57,10 @@ class Behaviour:
     def hang_next(self, action: str, at: str = 'middle') -> None:
         """Let the next run of an action never end."""
         self.faults.setdefault(action, []).append(Fault('hang', at=at))
+
+    def die_next(self, action: str, at: str = 'middle') -> None:
+        """Let the agent restart in the next run of an action: its status stays as it is."""
+        self.faults.setdefault(action, []).append(Fault('die', at=at))
 
     def make_nothing_next(self, action: str) -> None:
         """Let the next run of an action end well without having done anything."""
@@ -120,3 +127,5 @@ class MaasBehaviour(Behaviour):
     restore: float = 4.0
     """One region's restore."""
     version: str = '3.6.1'
+    strips_ids: bool = False
+    """A revision before 333, which strips from an id whatever letters and digits the path has."""

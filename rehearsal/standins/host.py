@@ -13,6 +13,10 @@ class ActionError(Exception):
     """The action ends failed with this message; results that were set already stay."""
 
 
+class Died(Exception):
+    """The agent was restarted under an action: what it wrote to databags is lost."""
+
+
 class HookError(Exception):
     """The hook ends in error and will be retried."""
 

@@ -112,10 +112,32 @@ class Backups:
         fields = s3_parameters.check(here)
         store = here.store(fields)
         try:
-            lines = yield functools.partial(_lines, store, fields)
+            lines = yield functools.partial(self.lines, store, fields)
         except errors.CoordinatorError as error:
             raise host.ActionError(f'Failed to list MAAS backups with error: {error}') from error
         here.results['backups'] = _table(fields, lines)
+
+    def lines(self, store: ports.ObjectStore, fields: Mapping[str, str]) -> list[tuple[str, ...]]:
+        """Return a line for each backup that the charm sees, which a restore asks first as well.
+
+        Raises:
+            HookError: one of them is such that the charm fails with an exception of its own.
+        """
+        if not fields['path'].strip('/'):
+            # Without a path it writes below `backup/`, and lists below `/backup/`.
+            return []
+        try:
+            return [
+                (self._id(fields['path'], name), *_cells(store, fields, name))
+                for name in store.folders('backup/')
+            ]
+        except ValueError as error:
+            raise host.HookError(repr(error)) from error
+
+    def _id(self, path: str, name: str) -> str:
+        """Return the id that the charm makes of a folder's name."""
+        beginning = f'{path.strip("/")}/backup/'
+        return f'{beginning}{name}'.lstrip(beginning) if self._switches.strips_ids else name
 
 
 def controllers(here: host.Host) -> list[str]:
@@ -123,11 +145,7 @@ def controllers(here: host.Host) -> list[str]:
     return [state['system-id'] for state in here.states().values() if 'system-id' in state]
 
 
-def _lines(store: ports.ObjectStore, fields: Mapping[str, str]) -> list[tuple[str, ...]]:
-    return [_line(store, fields, name) for name in store.folders('backup/')]
-
-
-def _line(store: ports.ObjectStore, fields: Mapping[str, str], name: str) -> tuple[str, ...]:
+def _cells(store: ports.ObjectStore, fields: Mapping[str, str], name: str) -> tuple[str, ...]:
     prefix = f'backup/{name}/'
     found = {
         item.key.removeprefix(prefix): item.size
@@ -138,7 +156,6 @@ def _line(store: ports.ObjectStore, fields: Mapping[str, str], name: str) -> tup
     ids = store.get(prefix + CONTROLLERS).decode().split() if CONTROLLERS in found else []
     whole = set(found) == {METADATA, CONTROLLERS, IMAGES, PRESEEDS}
     return (
-        name,
         'full backup',
         'finished' if whole and metadata.get('success') else 'failed',
         str(metadata.get('maas_snap_version', '')),
@@ -167,5 +184,6 @@ def _table(fields: Mapping[str, str], lines: Sequence[tuple[str, ...]]) -> str:
 
 
 def _as_size(size: int) -> str:
-    power = int(math.log(size, 1024)) if size else 0
+    # As the charm does: of nothing there is no logarithm.
+    power = int(math.log(size, 1024))
     return f'{size / 1024**power:.1f}{("", "Ki", "Mi", "Gi", "Ti")[power]}B'

@@ -46,7 +46,7 @@ class MaasRegion:
         self.behaviour = switches or behaviour.MaasBehaviour()
         self._installation = below or installation.Modelled()
         backups = maas_backups.Backups(self.behaviour, self._installation)
-        restores = maas_restore.Restores(self.behaviour, self._installation)
+        restores = maas_restore.Restores(self.behaviour, self._installation, backups)
         self._actions: dict[str, stand_in.Action] = {
             'create-backup': backups.create,
             'list-backups': backups.list,
@@ -79,6 +79,8 @@ class MaasRegion:
     def action(self, here: host.Host, name: str) -> clock.Work:
         try:
             yield from stand_in.run_action(self._actions, here, name, self.behaviour)
+        except host.Died:
+            raise
         except Exception:
             self._show_status(here)
             raise

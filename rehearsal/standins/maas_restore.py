@@ -28,16 +28,23 @@ class _Unfit(Exception):
 class Restores:
     """The restore half of maas-region."""
 
-    def __init__(self, switches: behaviour.MaasBehaviour, below: installation.Installation):
+    def __init__(
+        self,
+        switches: behaviour.MaasBehaviour,
+        below: installation.Installation,
+        backups: maas_backups.Backups,
+    ):
         self._switches = switches
         self._installation = below
+        self._backups = backups
 
     def restore(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
         """Run restore-backup. A fault in its middle strikes between removal and download."""
-        store = here.store(_check(here))
+        fields = _check(here)
+        store = here.store(fields)
         backup_id = here.parameters['backup-id']
         try:
-            known = yield lambda: store.folders('backup/')
+            known = yield lambda: [line[0] for line in self._backups.lines(store, fields)]
         except errors.CoordinatorError as error:
             raise host.ActionError('Failed to retrieve backups list') from error
         if backup_id not in known:

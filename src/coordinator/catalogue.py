@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import datetime
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 
-from coordinator import errors, index, keys, manifest, ports, retention, verification
+from coordinator import errors, index, keys, manifest, marks, ports, retention, verification
 
 _SETS = 'coordinator/backup-sets/'
 _MANIFEST, _SEALED, _KEEP = 'manifest.json', 'secrets.age', 'keep'
@@ -33,6 +34,17 @@ class Entry:
     """Whether `pin` keeps it from retention."""
     verified: verification.Outcome | None = None
     """What verify-backup has found last."""
+    claim: marks.Mark | None = None
+    """Whose it is, if an operation said so that made it or makes it."""
+    uses: tuple[marks.Mark, ...] = ()
+    """Restores that said that they use it, however long ago."""
+
+    @property
+    def model_uuid(self) -> str:
+        """The model that it is of; '' if nothing says it."""
+        if self.summary is not None:
+            return self.summary.model_uuid
+        return self.claim.model_uuid if self.claim is not None else ''
 
 
 _NO_MANIFEST = 'it has no manifest: its backup failed, or is not over'
@@ -98,11 +110,22 @@ def with_failed(store: ports.ObjectStore, heal: bool = False) -> list[Entry]:
     listed: list[Entry] = []
     for name, found in folders.items():
         if name not in manifests:
-            listed.append(Entry(name, retention.FAILED, problem=_NO_MANIFEST))
+            listed.append(_marked(Entry(name, retention.FAILED, problem=_NO_MANIFEST), found))
         elif name in summed:
-            entry = dataclasses.replace(summed[name], pinned=_KEEP in found)
+            entry = _marked(summed[name], found)
             listed.append(_with_outcome(entry, verification.standing(_outcomes(found))))
     return listed
+
+
+def _marked(entry: Entry, found: Mapping[str, ports.StoredObject]) -> Entry:
+    """Return an entry with what the objects beside its manifest say of it."""
+    claims = marks.claims(found)
+    return dataclasses.replace(
+        entry,
+        pinned=_KEEP in found,
+        claim=claims[0] if claims else None,
+        uses=tuple(marks.uses(found)),
+    )
 
 
 def _outcomes(found: Iterable[str]) -> list[verification.Outcome]:
@@ -229,7 +252,7 @@ def unpin(store: ports.ObjectStore, backup_id: str) -> None:
 
 def record(store: ports.ObjectStore, backup_id: str, found: verification.Verification) -> None:
     """Keep beside a set what was found out about it; nothing is kept of a set that is gone."""
-    present = _names(store, backup_id)
+    present = names(store, backup_id)
     if _MANIFEST not in present:
         return
     store.put(folder(backup_id) + found.outcome.name, found.to_json())
@@ -239,7 +262,7 @@ def record(store: ports.ObjectStore, backup_id: str, found: verification.Verific
 
 def standing(store: ports.ObjectStore, backup_id: str) -> verification.Outcome | None:
     """Return the outcome that counts of a set's verifications; None if there was none."""
-    return verification.standing(_outcomes(_names(store, backup_id)))
+    return verification.standing(_outcomes(names(store, backup_id)))
 
 
 def recorded(store: ports.ObjectStore, backup_id: str) -> verification.Verification | None:
@@ -257,7 +280,16 @@ def recorded(store: ports.ObjectStore, backup_id: str) -> verification.Verificat
     return dataclasses.replace(found, outcome=outcome)
 
 
-def _names(store: ports.ObjectStore, backup_id: str) -> set[str]:
+def names(store: ports.ObjectStore, backup_id: str) -> set[str]:
     """Return the names of the objects in a set's folder."""
+    return set(_found(store, backup_id))
+
+
+def in_use(store: ports.ObjectStore, backup_id: str, now: datetime.datetime) -> list[marks.Mark]:
+    """Return the restores that use a set, or what is left of it, now."""
+    return [use for use in marks.uses(_found(store, backup_id)) if use.counts(now)]
+
+
+def _found(store: ports.ObjectStore, backup_id: str) -> dict[str, ports.StoredObject]:
     path = folder(backup_id)
-    return {item.key.removeprefix(path) for item in store.list(path)}
+    return {item.key.removeprefix(path): item for item in store.list(path)}

@@ -6,6 +6,7 @@ PostgreSQL's part stays: only pgBackRest may delete from its repository.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from collections.abc import Iterable, Sequence
 
@@ -80,20 +81,34 @@ def objects(
     return [*own[:1], *files, *own[1:]]
 
 
-def delete(store: ports.ObjectStore, target: Target, listed: Sequence[catalogue.Entry]) -> None:
+class InUseError(errors.StepError):
+    """A restore uses the set: its objects stay until that is over."""
+
+
+def delete(
+    store: ports.ObjectStore,
+    target: Target,
+    listed: Sequence[catalogue.Entry],
+    now: datetime.datetime,
+) -> None:
     """Delete a set, or what is left of it; equal however often it is repeated.
 
     Raises:
+        InUseError: a restore has marked it since it was chosen. If its manifest is gone by then,
+            the restore either has all that it needs or has seen that the set is going.
         StepError: an object lock forbids it; says until when. If that can be foreseen, nothing
             is deleted and the set stays listed.
     """
-    found = objects(store, target, listed)
+    found, looked = objects(store, target, listed), False
     for item in found:
         # Where there are versions, a DELETE leaves a marker, which no lock forbids.
         lock, versioned = _lock(store, item.key)
         if lock and not versioned:
             raise _locked(item.key, lock)
     for item in found:
+        if item.key != catalogue.manifest_key(target.backup_id) and not looked:
+            looked = True
+            _refuse_if_used(store, target, now)
         try:
             store.delete(item.key)
         except errors.StoreRefused as error:
@@ -101,6 +116,15 @@ def delete(store: ports.ObjectStore, target: Target, listed: Sequence[catalogue.
             if lock:
                 raise _locked(item.key, lock) from error
             raise
+
+
+def _refuse_if_used(store: ports.ObjectStore, target: Target, now: datetime.datetime) -> None:
+    uses = catalogue.in_use(store, target.backup_id, now)
+    if uses:
+        raise InUseError(
+            f'{uses[0]} uses backup set {target.backup_id}, so its objects stay: delete-backup '
+            f'backup-id={target.backup_id} deletes what is left of it when that is over'
+        )
 
 
 def _lock(store: ports.ObjectStore, key: str) -> tuple[str, bool]:

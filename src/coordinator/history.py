@@ -1,8 +1,8 @@
 """The history of operations in the repository: for people, and for when the model is gone.
 
 The record in the peer databag is what counts; nothing is ever read back from here to decide.
-Each operation is one object: its record, the model it was for, and, whole, the messages that the
-record had no room for.
+Each operation is one object, which no operation of another model has: its record, the model it was
+for, and, whole, the messages that the record had no room for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import json
 import logging
+import re
 from collections.abc import Generator
 from typing import Any
 
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 MOST = 50
 """Operations of one model that are kept."""
 _FOLDER, _SUFFIX = 'coordinator/operations/', '.json'
+_NAMED = re.compile(rf'({keys.ID.pattern})-(?P<model>[0-9a-f-]{{36}}){re.escape(_SUFFIX)}')
+"""Older revisions left the model out, so that one was written over by another model's."""
 _LONGEST = 64 << 10
 """Bytes of all messages of one operation, the newest: an action's results must hold them."""
 _READERS = 8
@@ -46,9 +49,9 @@ class Told:
     messages: tuple[Message, ...]
 
 
-def key(operation_id: str) -> str:
-    """Key of an operation's history."""
-    return f'{_FOLDER}{operation_id}{_SUFFIX}'
+def key(operation_id: str, model_uuid: str) -> str:
+    """Key of the history of a model's operation."""
+    return f'{_FOLDER}{operation_id}-{model_uuid}{_SUFFIX}'
 
 
 def write(op: operation.Operation, world: ports.World) -> None:
@@ -60,7 +63,10 @@ def write(op: operation.Operation, world: ports.World) -> None:
         document['messages'] = [
             dataclasses.asdict(message) for message in _messages(op, store, world)
         ]
-        store.put(key(op.id), json.dumps(document, indent=2, ensure_ascii=False).encode())
+        store.put(
+            key(op.id, world.model_uuid),
+            json.dumps(document, indent=2, ensure_ascii=False).encode(),
+        )
         if op.terminal:
             _expire(store, world.model_uuid)
     except Exception as error:
@@ -82,7 +88,7 @@ def _messages(
     messages: list[Message] = []
     if op.cut > len(op.said):
         with contextlib.suppress(errors.NotFound, errors.ForeignRecordError):
-            messages += read(op.id, store).messages
+            messages += read(op.id, store, world.model_uuid).messages
     now = operation.stamp(world.now())
     for position, said in enumerate(op.said):
         # Why a step failed is said once more, as the error of its operation.
@@ -96,15 +102,33 @@ def _messages(
     return messages
 
 
-def read(operation_id: str, store: ports.ObjectStore) -> Told:
-    """Return what the history tells of an operation.
+def read(operation_id: str, store: ports.ObjectStore, model_uuid: str) -> Told:
+    """Return what the history tells of an operation: this model's, or else the only one of its id.
 
     Raises:
-        PreconditionError: this is no id of an operation.
+        PreconditionError: this is no id of an operation, or several other models have one of it.
         NotFound: there is no history of it.
         ForeignRecordError: it cannot be read.
     """
-    text = store.get(key(_checked(operation_id))).decode(errors='replace')
+    text = store.get(_key_there(_checked(operation_id), store, model_uuid))
+    return _told(operation_id, text.decode(errors='replace'))
+
+
+def _key_there(operation_id: str, store: ports.ObjectStore, model_uuid: str) -> str:
+    """Return the key of the history that is meant."""
+    own = key(operation_id, model_uuid)
+    there = [item.key for item in store.list(_FOLDER + operation_id)]
+    if own in there or not there:
+        return own
+    if len(there) > 1:
+        raise errors.PreconditionError(
+            f'{len(there)} operations of other models have the id {operation_id}, and none of '
+            f'this model has: see {", ".join(there)} in the bucket'
+        )
+    return there[0]
+
+
+def _told(operation_id: str, text: str) -> Told:
     with telling(operation_id):
         op = operation.Operation.from_json(text)
         names = [field.name for field in dataclasses.fields(Message)]
@@ -131,7 +155,8 @@ def telling(operation_id: str) -> Generator[None]:
         RecursionError,
     ) as error:
         raise errors.ForeignRecordError(
-            f'{key(operation_id)} cannot be read ({type(error).__name__}): it was changed'
+            f'the history of operation {operation_id} in {_FOLDER} cannot be read '
+            f'({type(error).__name__}): it was changed'
         ) from None
 
 
@@ -159,6 +184,9 @@ def _expire(store: ports.ObjectStore, model_uuid: str) -> None:
 
 def _model(store: ports.ObjectStore, name: str) -> str:
     """Return the uuid of the model that a history is of; '' when it does not tell."""
+    named = _NAMED.fullmatch(name.removeprefix(_FOLDER))
+    if named:
+        return named['model']
     try:
         return str(json.loads(store.get(name))['model']['uuid'])
     except (errors.StepError, KeyError, TypeError, ValueError, RecursionError):

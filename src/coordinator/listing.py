@@ -10,7 +10,18 @@ from typing import Any
 
 import yaml
 
-from coordinator import catalogue, errors, figures, index, keys, plain, report, retention
+from coordinator import (
+    catalogue,
+    errors,
+    figures,
+    index,
+    keys,
+    marks,
+    operation,
+    plain,
+    report,
+    retention,
+)
 
 _ROOM = 100 << 10
 """Bytes of a list: Juju takes it as one argument of a program, which has 128 KiB at most."""
@@ -89,6 +100,40 @@ def without_running(entries: Iterable[catalogue.Entry], running: str) -> list[ca
     ]
 
 
+def with_ahead(
+    entries: Iterable[catalogue.Entry], now: datetime.datetime
+) -> list[catalogue.Entry]:
+    """Tell of the sets whose id is of a time to come."""
+    return [
+        dataclasses.replace(entry, problem=entry.problem or _AHEAD)
+        if operation.is_ahead(entry.backup_id, now)
+        else entry
+        for entry in entries
+    ]
+
+
+def with_marks(
+    entries: Iterable[catalogue.Entry], now: datetime.datetime
+) -> list[catalogue.Entry]:
+    """Tell of the sets that a restore uses, or has left its mark on."""
+    return [
+        dataclasses.replace(entry, problem='; '.join(filter(None, (entry.problem, *notes))))
+        if (notes := [_use(use, now) for use in entry.uses])
+        else entry
+        for entry in entries
+    ]
+
+
+def _use(use: marks.Mark, now: datetime.datetime) -> str:
+    if use.counts(now):
+        return f'{use} uses it, so it cannot be deleted'
+    return f'{use} has marked it as in use more than a week ago: the mark counts no more'
+
+
+_AHEAD = (
+    'it is dated in the future, as a clock was wrong: neither retention nor backup-id=latest '
+    'counts it, and delete-backup deletes it once there is a newer set'
+)
 _EXPIRED = 'pgBackRest has expired its database part: it cannot be restored any more'
 
 
@@ -108,11 +153,7 @@ def choose(entries: Sequence[catalogue.Entry], wanted: Wanted, model_uuid: str) 
     What has no manifest that can be read is of any model.
     """
     recent = [entry for entry in entries if entry.backup_id >= wanted.since]
-    own = [
-        entry
-        for entry in recent
-        if wanted.all_models or not entry.summary or entry.summary.model_uuid == model_uuid
-    ]
+    own = [entry for entry in recent if wanted.all_models or entry.model_uuid in ('', model_uuid)]
     shown = own[-wanted.limit :]
     return Choice(shown, len(own) - len(shown), len(recent) - len(own))
 

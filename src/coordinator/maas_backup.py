@@ -6,15 +6,20 @@ maas-region owns everything below `backup/`; nothing here changes an object.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from coordinator import errors, keys, ports
 
+LATEST = 'backup/latest'
+"""Key of what maas-region writes when it begins a backup, over what was there."""
 METADATA, CONTROLLERS = 'backup_metadata.json', 'controllers.txt'
 ARCHIVES = ('image-storage.tar.gz', 'preseeds.tar.gz')
 OBJECTS = (METADATA, CONTROLLERS, *ARCHIVES)
+_NAMED_WITHIN = datetime.timedelta(minutes=2)
+"""From a request to the name of its backup."""
 _CONTROLLER = re.compile(r'[A-Za-z0-9]{1,64}')
 
 
@@ -31,11 +36,81 @@ class Backup:
     controllers: tuple[str, ...]
     """System ids of the region controllers, sorted."""
     objects: tuple[ports.StoredObject, ...]
+    unit: str = ''
+    """Who made it: a name that units of other models have as well."""
 
     @property
     def bytes(self) -> int:
         """Size of all objects."""
         return sum(item.size for item in self.objects)
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """Who began the last backup below a path, and when."""
+
+    time: str
+    """By the unit's clock, in the form of a backup id."""
+    model: str
+    application: str
+    unit: str
+    stored: ports.StoredObject
+
+    def may_have_made(self, backup_id: str) -> bool:
+        """Whether a backup of this id began right after it, both by the unit's clock."""
+        try:
+            began, asked = (_time(text) for text in (backup_id, self.time))
+        except ValueError:
+            return False
+        return asked <= began <= asked + _NAMED_WITHIN
+
+
+def _time(text: str) -> datetime.datetime:
+    if not keys.ID.fullmatch(text):
+        raise ValueError(text)
+    return datetime.datetime.strptime(text, '%Y-%m-%dT%H:%M:%SZ')
+
+
+def last_request(store: ports.ObjectStore) -> Request | None:
+    """Return who began the last backup; None if nothing that can be read says it."""
+    try:
+        stored = store.head(LATEST)
+        text = store.get(LATEST).decode(errors='replace')
+    except errors.NotFound:
+        return None
+    lines = (line.partition(': ') for line in text.splitlines())
+    said = {name: value.strip() for name, _, value in lines}
+    try:
+        return Request(
+            said['Date Backup Requested'],
+            said['Model Name'],
+            said['Application Name'],
+            said['Unit Name'],
+            stored,
+        )
+    except KeyError:
+        return None
+
+
+def latest_change(store: ports.ObjectStore) -> str:
+    """Return when S3 last saw anything of a backup change, by S3's own clock, or ''.
+
+    The ids cannot say what is new: they are a unit's local time.
+    """
+    return max((_changed(item) for item in _parts(store)), default='')
+
+
+def changed_since(store: ports.ObjectStore, mark: str) -> set[str]:
+    """Return the ids of backups that have changed since `latest_change` said that."""
+    return {item.key.split('/')[1] for item in _parts(store) if _changed(item) > mark}
+
+
+def _parts(store: ports.ObjectStore) -> Iterator[ports.StoredObject]:
+    return (item for item in store.list('backup/') if item.key != LATEST)
+
+
+def _changed(item: ports.StoredObject) -> str:
+    return item.modified.isoformat(timespec='seconds')
 
 
 def folder(backup_id: str) -> str:
@@ -48,34 +123,25 @@ def ids(store: ports.ObjectStore) -> Sequence[str]:
     return store.folders('backup/')
 
 
-def latest_change(store: ports.ObjectStore) -> str:
-    """Return when S3 last saw a backup's metadata change, by S3's own clock, or ''.
-
-    The ids cannot say what is new: they are a unit's local time.
-    """
-    return max((_changed(item) for item in _metadata(store)), default='')
-
-
-def changed_since(store: ports.ObjectStore, mark: str) -> list[str]:
-    """Return the ids of backups whose metadata S3 saw change later than `latest_change` said."""
-    return sorted(_id(item) for item in _metadata(store) if _changed(item) > mark)
+def breaking(store: ports.ObjectStore) -> list[str]:
+    """Return the backups that make maas-region's own list fail, and with it every restore."""
+    sizes: dict[str, int] = {}
+    for item in _parts(store):
+        name, separator, part = item.key.removeprefix('backup/').partition('/')
+        if separator and '/' not in part:
+            sizes[name] = sizes.get(name, 0) + item.size
+    return [name for name, size in sizes.items() if not size or not _is_json(store, name)]
 
 
-def _metadata(store: ports.ObjectStore) -> list[ports.StoredObject]:
-    """Return the metadata of what is named as maas-region names its backups."""
-    return [
-        item
-        for item in store.list('backup/')
-        if item.key == f'backup/{_id(item)}/{METADATA}' and keys.ID.fullmatch(_id(item))
-    ]
-
-
-def _id(item: ports.StoredObject) -> str:
-    return item.key.split('/')[1]
-
-
-def _changed(item: ports.StoredObject) -> str:
-    return item.modified.isoformat(timespec='seconds')
+def _is_json(store: ports.ObjectStore, backup_id: str) -> bool:
+    """Whether a backup's metadata can be read, if it is there."""
+    try:
+        json.loads(store.get(folder(backup_id) + METADATA))
+    except errors.NotFound:
+        return True
+    except (errors.UnexpectedAnswer, ValueError, RecursionError):
+        return False
+    return True
 
 
 def read(store: ports.ObjectStore, backup_id: str) -> Backup:
@@ -92,13 +158,15 @@ def read(store: ports.ObjectStore, backup_id: str) -> Backup:
             raise UnfinishedError(f'{path}{name} is missing: the backup is not finished')
         if not present[name].size:
             raise UnfinishedError(f'{path}{name} is empty: the backup is not usable')
-    version = version_in(store.get(path + METADATA), path + METADATA)
+    metadata = store.get(path + METADATA)
+    version = version_in(metadata, path + METADATA)
     controllers = controllers_in(store.get(path + CONTROLLERS), path + CONTROLLERS)
     return Backup(
         id=backup_id,
         maas_version=version,
         controllers=controllers,
         objects=tuple(present[name] for name in OBJECTS),
+        unit=str(json.loads(metadata).get('unit_name', '')),
     )
 
 

@@ -45,8 +45,19 @@ def age_of(fact: str) -> int | None:
     return int(fact) if fact.isdecimal() else None
 
 
+CLOCKS_APART = datetime.timedelta(minutes=5)
+"""How far clocks may differ: ids of backups and ages of marks are times."""
+
+
+def is_ahead(operation_id: str, now: datetime.datetime) -> bool:
+    """Whether an id is of a time to come, as a clock that was wrong has made it."""
+    return operation_id > stamp(now + CLOCKS_APART)
+
+
 DATABASE_EXPIRED = 'database-expired'
 """Fact: how many backup sets have no database part any more, '' if all have."""
+BACKUP_ID = 'backup-id'
+"""Fact: the id of the set, if another operation was quicker to take that of the operation."""
 ADOPTED = 'adopted-id'
 """Parameter: the id of the set that adopt-backup makes."""
 
@@ -126,8 +137,11 @@ class Operation:
 
     @property
     def backup_id(self) -> str:
-        """Id of the backup set that it makes: its own, unless it adopts one of an earlier time."""
-        return self.parameters.get(ADOPTED, self.id)
+        """Id of the backup set that it makes: its own, unless it adopts one of an earlier time.
+
+        Or unless another model began a backup in the same second: then one of the next seconds.
+        """
+        return self.facts.get(BACKUP_ID) or self.parameters.get(ADOPTED, self.id)
 
     @classmethod
     def new(

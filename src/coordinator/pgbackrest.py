@@ -61,8 +61,6 @@ class Contents:
     bytes: int
     manifest_sha256: str
     manifest_bytes: int
-    system_id: int
-    """Of the database cluster."""
     weaknesses: tuple[str, ...] = ()
     """Which files the backup needs that are there only once, and how to mend that."""
 
@@ -224,7 +222,6 @@ def verify(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> Conten
         bytes=sum(present.values()),
         manifest_sha256=found.sha256,
         manifest_bytes=found.size,
-        system_id=cluster.system_id,
         weaknesses=tuple(filter(None, weaknesses)),
     )
 

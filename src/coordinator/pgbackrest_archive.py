@@ -22,7 +22,7 @@ _LONGEST_WAL = 1 << 16
 SEGMENT_BYTES = 16 << 20
 """Of PostgreSQL's segments, as the charm leaves it."""
 _SEGMENTS_IN_LOG = (1 << 32) // SEGMENT_BYTES
-_HISTORY = re.compile(r'\s*([0-9]+)\s+([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})(\s.*)?')
+_HISTORY = re.compile(r'\s*([0-9]{1,10})\s+([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})(\s.*)?')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,47 +59,56 @@ class Segment:
     """Tells how it is compressed."""
 
 
+def info(store: ports.ObjectStore, stanza: str) -> pgbackrest_pairs.Found:
+    """Return `archive.info`, without which pgBackRest neither archives nor restores.
+
+    Raises:
+        StepError: neither it nor its copy is sound.
+    """
+    key = _info_key(stanza)
+    try:
+        return pgbackrest_pairs.read(store, key, _LARGEST_INFO)
+    except (errors.NotFound, errors.UnexpectedAnswer) as error:
+        raise errors.StepError(
+            f'{key} and its copy are missing or damaged ({error}): pgBackRest neither archives '
+            'nor restores without them. Bring back an earlier version of either object, and '
+            'exempt both from lifecycle rules'
+        ) from None
+
+
 def of(store: ports.ObjectStore, stanza: str, cluster: Cluster) -> Archive:
     """Return the archive of a cluster.
 
     Raises:
         StepError: pgBackRest would find no WAL for it.
     """
-    key = info_key(stanza)
-    try:
-        info = pgbackrest_pairs.read(store, key, _LARGEST_INFO)
-    except (errors.NotFound, errors.UnexpectedAnswer) as error:
-        raise errors.StepError(
-            f'{key} and its copy are missing or damaged ({error}): pgBackRest restores nothing '
-            'without them. Bring back an earlier version of either object, and exempt both from '
-            'lifecycle rules'
-        ) from None
+    found = info(store, stanza)
     try:
         clusters = {
             f'{entry["db-version"]}-{number}': Cluster(entry['db-id'], entry['db-version'])
-            for number, entry in info.sections.get('db:history', {}).items()
+            for number, entry in found.sections.get('db:history', {}).items()
         }
     except (LookupError, TypeError):
-        raise errors.UnexpectedAnswer(f'{info.key} is damaged at db:history') from None
+        raise errors.UnexpectedAnswer(f'{found.key} is damaged at db:history') from None
     folders = [name for name, owner in clusters.items() if owner == cluster]
     if not folders:
         others = ', '.join(sorted(map(str, clusters.values())))
         raise errors.StepError(
-            f'{info.key} is of {others or "no cluster"}, the backup is of {cluster}: pgBackRest '
+            f'{found.key} is of {others or "no cluster"}, the backup is of {cluster}: pgBackRest '
             'would find no WAL for it. Bring back an earlier version of this object'
         )
     path = f'archive/{stanza}'
-    return Archive(path, tuple(name for name in folders if FOLDER.fullmatch(name)), info)
+    return Archive(path, tuple(name for name in folders if FOLDER.fullmatch(name)), found)
 
 
-def info_key(stanza: str) -> str:
+def _info_key(stanza: str) -> str:
     """Return the key of `archive.info`."""
     return f'archive/{stanza}/archive.info'
 
 
 def weakness(store: ports.ObjectStore, stanza: str, archive: Archive) -> str:
     """Return what is wrong with one of `archive.info` and its copy, '' if nothing is."""
-    return pgbackrest_pairs.weakness(store, info_key(stanza), archive.info, _LARGEST_INFO)
+    return pgbackrest_pairs.weakness(store, _info_key(stanza), archive.info, _LARGEST_INFO)
 
 
 def segments(

@@ -19,6 +19,7 @@ _ENCRYPTED = b'Salted__'
 # A name of a file may hold any bytes but a line's end.
 _ENCODING, _ODD_BYTES = 'utf-8', 'surrogateescape'
 _VALUES = json.JSONDecoder(strict=False)
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 _ESCAPES = str.maketrans(
     {'"': '\\"', '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\b': '\\b', '\f': '\\f'}
 )
@@ -65,12 +66,12 @@ def parse(content: bytes, source: str, own: Checksum | None = None) -> dict[str,
     name, section = '', dict[str, Any]()
     try:
         # A file's name may hold any line separator but the one that pgBackRest writes.
-        for line in text(content).split('\n'):
+        for line in content.decode(_ENCODING, _ODD_BYTES).split('\n'):
             if line.startswith('[') and line.endswith(']'):
                 name = line[1:-1]
                 section = sections.setdefault(name, {})
             elif line:
-                key, value = entry(line)
+                key, value = _entry(line)
                 section[key] = value
                 if own is not None:
                     own.add(name, key, line[len(key) + 1 :], value)
@@ -79,20 +80,19 @@ def parse(content: bytes, source: str, own: Checksum | None = None) -> dict[str,
     return sections
 
 
-def text(content: bytes) -> str:
-    """Return lines of a file as text; bytes that are none become lone surrogates."""
-    return content.decode(_ENCODING, _ODD_BYTES)
-
-
-def entry(line: str) -> tuple[str, Any]:
+def _entry(line: str) -> tuple[str, Any]:
     """Split at the first `=` with JSON behind it: a file's name may hold `=` as well."""
     at = line.find('=')
     for _ in range(_EQUAL_SIGNS):
         if at < 0:
             break
         try:
-            return line[:at], _VALUES.decode(line[at + 1 :])
+            value, end = _VALUES.raw_decode(line, at + 1)
         except ValueError:
+            at = line.find('=', at + 1)
+        else:
+            if end == len(line):
+                return line[:at], value
             at = line.find('=', at + 1)
     raise ValueError(line[:80])
 
@@ -121,8 +121,9 @@ class Checksum:
         else:
             before = f'"{section}":{{' if not self._section else f'}},"{section}":{{'
             self._section = section
-        name = key.translate(_ESCAPES)
-        self._sha1.update(f'{before}"{name}":{written}'.encode(_ENCODING, _ODD_BYTES))
+        # Of what is printable JSON escapes the same, and the library is ten times as fast.
+        name = _quoted(key) if key.isprintable() else f'"{key.translate(_ESCAPES)}"'
+        self._sha1.update(f'{before}{name}:{written}'.encode(_ENCODING, _ODD_BYTES))
 
     @property
     def fits(self) -> bool:

@@ -94,6 +94,8 @@ class ModelStatus:
     applications: Mapping[str, Application]
     machines: Mapping[str, Machine]
     relations: Sequence[Relation]
+    time: datetime.datetime | None = None
+    """By the controller's clock."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ that is what brings the next dispatch. So nothing is written that equals what is
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import logging
 import pathlib
@@ -106,9 +107,10 @@ class Record:
         text = self._get(_LAST_COMPLETE)
         return json.loads(text)['backup-id'] if text else ''
 
-    def set_last_complete(self, backup_id: str) -> None:
-        """Note a complete set, if it is the newest."""
-        backup_id = max(backup_id, self.last_complete)
+    def set_last_complete(self, backup_id: str, now: datetime.datetime) -> None:
+        """Note a complete set, if it is the newest, or the one before is of a time to come."""
+        if not operation.is_ahead(self.last_complete, now):
+            backup_id = max(backup_id, self.last_complete)
         self._put(_LAST_COMPLETE, json.dumps({'backup-id': backup_id}))
 
     def _get(self, key: str) -> str:

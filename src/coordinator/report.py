@@ -76,7 +76,7 @@ def operation_text(
         ('step', 'state', 'since', 'took', 'task', 'reason'),
         [_step_row(op, entry, now) for entry in op.steps],
     )
-    lines = _restored(op)
+    lines = [*_moved(op), *_restored(op)]
     lines += _downtime(op, now)
     if op.error and not (op.status == operation.HELD and op.error == op.current.reason):
         lines += ['', f'error: {op.error}']
@@ -124,6 +124,13 @@ def _whole(
         command = f'juju run {app}/leader show-operation operation-id={op.id}'
         return ['', f'{op.cut} message(s) were cut or left out: {command}']
     return [f'in full: {m.time} {m.step}: {m.text}' for m in messages or ()]
+
+
+def _moved(op: operation.Operation) -> list[str]:
+    """Return under which id a backup is published that another model was quicker than."""
+    if not op.fact(operation.BACKUP_ID):
+        return []
+    return ['', f'its backup set has the id {op.backup_id}: {op.id} was taken in this repository']
 
 
 def _restored(op: operation.Operation) -> list[str]:
@@ -190,6 +197,8 @@ def operation_json(
 ) -> str:
     """Return an operation for programs: the record without what only later steps need."""
     raw: dict[str, Any] = json.loads(op.to_json())
+    if op.fact(operation.BACKUP_ID):
+        raw['backup-id'] = op.backup_id
     del raw['facts']
     if messages is not None:
         raw['messages'] = [dataclasses.asdict(message) for message in messages]

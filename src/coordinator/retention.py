@@ -46,6 +46,7 @@ _OTHER_MODEL = 'of another model: left alone'
 _NO_TIME = 'its id is no time: left alone'
 _FUTURE = 'dated in the future: left alone until then'
 _PINNED = 'pinned'
+_IN_USE = 'in use by {}'
 _ELSEWHERE = 'its files lie in {}: left alone'
 
 
@@ -58,6 +59,8 @@ class BackupSet:
     state: str = COMPLETE
     pinned: bool = False
     """Whether keep-backup exempts it."""
+    in_use: str = ''
+    """Which restore uses it, if one does: it counts as any other."""
     elsewhere: str = ''
     """Bucket and path of its files, if they are in another repository: it counts all the same."""
 
@@ -119,6 +122,8 @@ def verdicts(
     def verdict(item: BackupSet) -> Verdict:
         name = item.backup_id
         exempt = left_alone[name] or (_PINNED if item.pinned else '')
+        if item.in_use:
+            exempt = exempt or _IN_USE.format(item.in_use)
         if item.elsewhere:
             exempt = exempt or _ELSEWHERE.format(item.elsewhere)
         if not policy.rules:

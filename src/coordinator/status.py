@@ -45,6 +45,11 @@ def describe(
             f'{trouble.kind} {trouble.id} {verb}, see juju run {app}/leader show-operation'
             f'{which}: {trouble.error}'
         )
+    if operation.is_ahead(last_complete, now):
+        return 'active', _line(
+            f'last complete backup set {last_complete} is dated in the future, as a clock was '
+            f'wrong: juju run {app}/leader backup-all, then delete-backup deletes it'
+        )
     if last_complete:
         age = span(now - operation.parse_stamp(last_complete))
         return 'active', _line(

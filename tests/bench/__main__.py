@@ -18,6 +18,7 @@ from rehearsal.agent import charm_agent  # noqa: E402
 from rehearsal.standins import behaviour  # noqa: E402
 from tests.bench import (  # noqa: E402
     critical_path,
+    database,
     dispatch_cost,
     figures,
     integrity,
@@ -31,6 +32,7 @@ from tests.bench import (  # noqa: E402
 _SETTLE_SECONDS = 120.0
 _IDLE_DISPATCHES = 10
 _ARCHIVE_MIB = 1024
+_ROWS = 2_000_000
 _QUICK = {'postgresql': {'install': 0.5, 'join': 1.0, 'remove': 0.5, 'backup': 4.0},
           'maas': {'backup': 4.0}}  # fmt: skip
 _TWO_MINUTES = {'postgresql': {'install': 5.0, 'join': 20.0, 'remove': 10.0, 'backup': 45.0},
@@ -56,6 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help='only compare deep verification with gzip -t, on an archive that holds so much',
     )
     parser.add_argument(
+        '--only-database',
+        type=int,
+        metavar='ROWS',
+        help='only compare deep verification with pgbackrest verify, on a table of so many rows',
+    )
+    parser.add_argument(
         '--only-list', action='store_true', help='only compare listing with the way of maas-region'
     )
     given = parser.parse_args(arguments)
@@ -65,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if given.only_integrity is not None:
             _print_all(integrity.measure(given.only_integrity))
+            return 0
+        if given.only_database is not None:
+            _print_all(database.measure(given.only_database))
             return 0
         if given.only_restore is not None:
             _print_all(restore.measure(given.only_restore))
@@ -91,6 +102,7 @@ def _measure(root: pathlib.Path, juju: str, verbose: bool) -> None:
         _print_all(_of_runs(runs))
     _print_all(restore.measure(_dispatch_seconds(runs)))
     _print_all(integrity.measure(_ARCHIVE_MIB))
+    _print_all(database.measure(_ROWS))
     _print_all(listing.measure())
     print(f'load at the end {_load()}')
 

@@ -551,6 +551,15 @@ def test_a_secret_that_is_not_there_is_not_found(juju: ports.JujuModel):
             use()
 
 
+def test_what_is_no_id_of_a_secret_is_refused(juju: ports.JujuModel):
+    for use in (
+        lambda: juju.reveal_secret('d0q1k2v3m4n5o6p7q8rz'),
+        lambda: juju.grant_secret('passwords', 'pg'),
+    ):
+        with pytest.raises(errors.StepError, match='not valid'):
+            use()
+
+
 def test_a_secret_is_not_granted_to_nobody(juju: ports.JujuModel):
     secret_id = juju.create_secret('passwords', {'operator': 'one'})
 

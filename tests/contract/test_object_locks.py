@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pytest
 
 from coordinator import catalogue, deletion, errors, s3
-from tests import stores
+from tests import stores, worlds
 
 YEAR = 365
 BACKUP_ID = '2026-08-22T10:15:00Z'
@@ -100,7 +100,7 @@ def test_a_lock_forbids_no_delete_marker_and_the_version_stays(
 def test_a_set_in_a_bucket_with_locks_is_deleted_out_of_sight(store: s3.S3Store):
     store.put(catalogue.manifest_key(BACKUP_ID), b'manifest')
     store.put(catalogue.sealed_key(BACKUP_ID), b'sealed')
-    deletion.delete(store, deletion.Target(BACKUP_ID), [])
+    deletion.delete(store, deletion.Target(BACKUP_ID), [], worlds.START)
     assert catalogue.with_failed(store) == []
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from coordinator import catalogue, checksums, deletion, manifest, s3
 from coordinator.integrity import check, contents, inspection, pace
-from tests import restores, simulation, stores
+from tests import restores, simulation, stores, worlds
 
 MIB = 1 << 20
 ARCHIVE = random.Random(1).randbytes(11 * MIB)
@@ -93,7 +93,7 @@ def test_a_set_is_read_whole_and_damage_is_found(kept: Kept):
 def test_a_set_is_deleted_and_nothing_else(kept: Kept):
     database = [item.key for item in kept.postgresql.list('')]
     target = deletion.Target.of(kept.maas, catalogue.entries(kept.maas)[0])
-    deletion.delete(kept.maas, target, catalogue.entries(kept.maas))
+    deletion.delete(kept.maas, target, catalogue.entries(kept.maas), worlds.START)
     assert catalogue.with_failed(kept.maas) == []
     for folder in target.folders:
         assert list(kept.maas.list(folder)) == []

@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Self
 
-from coordinator import catalogue
+from coordinator import catalogue, history
 from rehearsal import embedded, model, site
 from rehearsal.standins import behaviour
 
@@ -122,7 +122,7 @@ class CharmedMaas:
         assert op['step'] == 'check', op
         assert self.units(site.POSTGRESQL) == units
         assert self.backup_tasks() == tasks
-        assert self.stored() - stored <= {f'maas/coordinator/operations/{op["id"]}.json'}
+        assert self.stored() - stored <= {f'maas/{history.key(op["id"], self.running.model.uuid)}'}
         return op['error']
 
     def refused_at_once(self, unit: str = LEADER) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from coordinator import catalogue, sealing
+from coordinator import catalogue, history, sealing
 from rehearsal import embedded, model, s3_gate, site, story
 from tests.embedded import charmed_maas, conftest, onlooker
 
@@ -214,9 +214,8 @@ def test_a_second_backup_is_refused_with_the_id_of_the_running_one(backup: Backu
 
 
 def test_the_history_in_s3_ends_as_the_record_does(backup: Backup):
-    history = backup.running.maas_store.get(f'coordinator/operations/{backup.id}.json')
-    told = json.loads(history)
     juju = backup.running.model
+    told = json.loads(backup.running.maas_store.get(history.key(backup.id, juju.uuid)))
     assert told.pop('model') == {'name': juju.name, 'uuid': juju.uuid}
     assert told.pop('messages') == []
     assert told == backup.record

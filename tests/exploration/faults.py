@@ -9,7 +9,7 @@ from typing import Protocol
 from coordinator import errors, steering
 from rehearsal import site
 from tests.exploration import moments
-from tests.exploration.run import Killed, Run
+from tests.exploration.run import Killed, Raised, Run
 
 MAY_MISS = frozenset(
     {
@@ -25,7 +25,8 @@ MAY_MISS = frozenset(
     }
 )
 """Calls that can answer that the thing asked for is not there."""
-_SHORTEST_DEADLINE = 15 * 60.0
+_LEAVES_A_STATUS = ('create-backup', 'restore-backup')
+"""Actions that set a status, which stays when they die."""
 _CUT_SHORT = 'action terminated'
 """What Juju says of an action whose agent was restarted."""
 
@@ -108,8 +109,16 @@ class LostAnswer:
     seconds: float = 0.0
     killed: bool = False
 
+    lease: float = 0.0
+    """Of a caller that was killed with its machine: seconds until another unit leads."""
+    skew: float = 0.0
+    """How many seconds the other unit's clock is ahead."""
+
     @property
     def name(self) -> str:
+        if self.lease:
+            ahead = f', its clock {self.skew:+g} s' if self.skew else ''
+            return f'another leader for good, effect after {self.seconds:g} s{ahead}'
         caller = 'caller killed' if self.killed else 'answer lost'
         return f'{caller}, effect after {self.seconds:g} s'
 
@@ -130,6 +139,8 @@ class LostAnswer:
             run.sim.clock.later(self.seconds, take_effect)
         else:
             take_effect()
+        if self.lease:
+            run.lose_the_leader(self.lease, self.skew)
         if self.killed:
             raise Killed(2)
         if call.target == 'juju':
@@ -159,6 +170,70 @@ class Deposed:
         run.by_another_leader(self.dispatches, self.skew)
         if moment.call is None:
             run.deposed = False
+
+
+@dataclasses.dataclass(frozen=True)
+class RaisesAfterSaving:
+    """A dispatch by juju-exec fails with the record set: Juju commits what it wrote."""
+
+    name: str = 'raises after the record was set'
+
+    def fits(self, moment: moments.Moment) -> bool:
+        return moment.kind == moments.SAVED
+
+    def strike(self, run: Run, moment: moments.Moment) -> None:
+        raise Raised
+
+
+@dataclasses.dataclass(frozen=True)
+class StopsHalfWay:
+    """Juju adds units one by one: it stops before the last one, with an error or no answer."""
+
+    answers: bool
+
+    @property
+    def name(self) -> str:
+        return f'adds all but one, {"and says so" if self.answers else "answer lost"}'
+
+    def fits(self, moment: moments.Moment) -> bool:
+        call = moment.call
+        return moment.kind == moments.BEFORE and call is not None and call.method == 'add_units'
+
+    def strike(self, run: Run, moment: moments.Moment) -> None:
+        assert moment.call is not None
+        application, count, machines = moment.call.arguments
+        if count > 1:
+            run.sim.world.juju.add_units(application, count - 1, machines[: count - 1])
+        if self.answers:
+            raise errors.StepError(
+                f'Application.AddUnits: adding unit {count}/{count}: no machine'
+            )
+        raise errors.AnswerLost('the connection broke before the answer')
+
+
+@dataclasses.dataclass(frozen=True)
+class Unheard:
+    """Juju 4 drops the departure of a unit, and of those after it: no peer hears of them."""
+
+    name: str = 'no peer hears of its departure'
+
+    def fits(self, moment: moments.Moment) -> bool:
+        call = moment.call
+        return moment.kind == moments.BEFORE and call is not None and call.method == 'remove_unit'
+
+    def strike(self, run: Run, moment: moments.Moment) -> None:
+        run.sim.model.silent_departures = True
+        run.mends.append(lambda: promote(run))
+
+
+def promote(run: Run) -> None:
+    """Help a cluster that has lost its quorum, if the held operation asks for it."""
+    if 'promote-to-primary' in run.sim.op.error:
+        given = {'scope': 'unit', 'force': True}
+        site.run_action(run.sim.model, run.sim.postgresql_units()[0], 'promote-to-primary', given)
+    else:
+        # It may ask the next time.
+        run.mends.append(lambda: promote(run))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +275,8 @@ class ActionGoesWrong:
         call = moment.call
         if moment.kind != moments.BEFORE or call is None or call.method != 'run_action':
             return False
+        if self.kind == 'die' and call.arguments[1] not in _LEAVES_A_STATUS:
+            return False
         # Who says that it has restored, and has not, cannot be found out from outside.
         return self.kind != 'make nothing' or call.arguments[1] == 'create-backup'
 
@@ -213,6 +290,8 @@ class ActionGoesWrong:
             behaviour.fail_next(action, words, self.at)
         elif self.kind == 'cut short':
             behaviour.fail_next(action, _CUT_SHORT, self.at)
+        elif self.kind == 'die':
+            behaviour.die_next(action, self.at)
         elif self.kind == 'hang':
             behaviour.hang_next(action, self.at)
         else:
@@ -228,10 +307,8 @@ LOSE_THE_DISPATCH = (Loss, Deposed)
 
 
 def is_harmless(fault: Fault) -> bool:
-    """Whether it only delays an operation, by less than the deadline of any step."""
-    if isinstance(fault, Loss):
-        return fault.seconds < _SHORTEST_DEADLINE
-    return isinstance(fault, LostAnswer)
+    """Whether it only delays an operation: what nobody could see uses up no deadline."""
+    return isinstance(fault, Loss | LostAnswer | RaisesAfterSaving | Deposed)
 
 
 def _restart_agents(run: Run) -> None:
@@ -266,6 +343,9 @@ HOUR = 3600.0
 LOSSES: list[Fault] = [Loss(2), Loss(900)]
 LOSSES_THAT_COUNT: list[Fault] = [Loss(2, only_effects=True)]
 LOST_ANSWERS: list[Fault] = [LostAnswer(), LostAnswer(20), LostAnswer(20, killed=True)]
+LOST_FOR_GOOD: list[Fault] = [LostAnswer(20, lease=30, skew=skew) for skew in (0, HOUR, -HOUR)]
+RAISED: list[Fault] = [RaisesAfterSaving()]
+UNITS: list[Fault] = [StopsHalfWay(answers=True), StopsHalfWay(answers=False), Unheard()]
 DEPOSED: list[Fault] = [Deposed(1), Deposed(4, HOUR), Deposed(4, -HOUR)]
 ABORTS: list[Fault] = [Abort()]
 ABORTS_THAT_COUNT: list[Fault] = [Abort(at_checkpoints=True)]
@@ -273,6 +353,7 @@ FORCED: list[Fault] = [Abort(force=True)]
 ACTIONS: list[Fault] = [
     *(ActionGoesWrong('fail', at) for at in ('start', 'middle', 'end')),
     *(ActionGoesWrong('cut short', at) for at in ('start', 'end')),
+    *(ActionGoesWrong('die', at) for at in ('middle', 'end')),
     ActionGoesWrong('hang', 'middle'),
     ActionGoesWrong('make nothing'),
 ]

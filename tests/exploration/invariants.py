@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterable, Iterator
 from coordinator import (
     advance,
     catalogue,
+    history,
     index,
+    marks,
     operation,
     plans,
     status,
@@ -205,13 +207,15 @@ class Watch:
         new = set(scene.objects(sim)) - self._before.objects
         ours = {key for key in new if '/coordinator/' in f'/{key}'}
         # The probe has one key for ever: the next backup's check removes what a crash left.
-        explained = {f'coordinator/operations/{op.id}.json', checks.PROBE, index.KEY}
+        explained = {history.key(op.id, sim.model.uuid), checks.PROBE, index.KEY}
         if plans.published(op):
             of_the_set = {
                 catalogue.manifest_key(op.backup_id),
                 catalogue.sealed_key(op.backup_id),
             }
-            explained |= of_the_set
+            path = catalogue.folder(op.backup_id)
+            claims = {key for key in ours if marks.is_claim(key.removeprefix(path))}
+            explained |= of_the_set | claims
             for key in of_the_set - ours if not self.meddled else ():
                 yield f'the backup set is published, and {key} is not there'
         if op.kind == 'verify-backup':

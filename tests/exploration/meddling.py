@@ -9,7 +9,7 @@ from coordinator import errors, steering
 from coordinator.steps import relations
 from rehearsal import model, site
 from tests import simulation
-from tests.exploration import faults, moments
+from tests.exploration import faults, moments, scene, sites
 from tests.exploration.run import Run
 
 _DATABASE = f'{site.POSTGRESQL}:database'
@@ -67,17 +67,7 @@ def _remove_newest(run: Run) -> bool:
 
 def _remove_unit(run: Run) -> None:
     run.watch.removed += _remove_newest(run)
-    run.mends.append(lambda: _promote(run))
-
-
-def _promote(run: Run) -> None:
-    """Help a cluster that has lost its quorum, if the held operation asks for it."""
-    if 'promote-to-primary' in run.sim.op.error:
-        given = {'scope': 'unit', 'force': True}
-        site.run_action(run.sim.model, run.sim.postgresql_units()[0], 'promote-to-primary', given)
-    else:
-        # It may ask the next time.
-        run.mends.append(lambda: _promote(run))
+    run.mends.append(lambda: faults.promote(run))
 
 
 def _add_region(run: Run) -> None:
@@ -161,10 +151,18 @@ def _fail_over(run: Run) -> None:
         state.update(primary=others[0])
 
 
+def _change_passwords(run: Run) -> None:
+    former = scene.in_use(run.sim)
+    sites.give_passwords(run.sim, 'changed meanwhile')
+    if former:
+        run.mends.append(lambda: sites.point_to(run.sim, former))
+
+
 def _abort(run: Run) -> None:
     run.sim.op = steering.aborted(run.sim.op, run.sim.clock.now())
 
 
+NEW_PASSWORDS = Move('changes the passwords of PostgreSQL', _change_passwords)
 MOVES: Sequence[faults.Fault] = [
     Move('adds a PostgreSQL unit', _add_unit),
     Move('removes a PostgreSQL unit', _remove_unit),
@@ -183,6 +181,7 @@ MOVES: Sequence[faults.Fault] = [
     Move('deletes the sealed passwords', _delete_sealed),
     Move('removes the secrets put aside', _remove_secrets),
     Move('lets PostgreSQL fail over', _fail_over),
+    NEW_PASSWORDS,
     Move('aborts', _abort),
 ]
 

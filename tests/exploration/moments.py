@@ -7,10 +7,11 @@ import datetime
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from coordinator import ports
+from coordinator import elapsed, ports
 from tests import simulation, worlds
 
-BETWEEN, BEFORE, AFTER, COMMIT = 'between', 'before', 'after', 'before the commit'
+BETWEEN, BEFORE, AFTER = 'between', 'before', 'after'
+SAVED, COMMIT = 'after the record was set', 'before the commit'
 
 _EFFECTS = ports.effects_of(ports.JujuModel) | ports.effects_of(ports.ObjectStore)
 
@@ -101,7 +102,7 @@ class GatedWorld:
         self._skew = datetime.timedelta(seconds=skew)
         self.model_name = world.model_name
         self.model_uuid = world.model_uuid
-        self._counter = worlds.Counter()
+        self._counter = worlds.Counter(elapsed.LONGEST)
         self._sent: datetime.datetime | None = None
         self._unanswered = 0
 

@@ -8,9 +8,19 @@ import datetime
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from coordinator import catalogue, doubt, operation, plans, ports, step
-from coordinator.steps import passwords, postgresql, tasks
-from tests.exploration import faults
+from coordinator import (
+    catalogue,
+    doubt,
+    errors,
+    maas_backup,
+    operation,
+    pgbackrest,
+    plans,
+    ports,
+    step,
+)
+from coordinator.steps import passwords, postgresql, relations, tasks
+from tests.exploration import faults, meddling
 
 Patch = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -108,6 +118,87 @@ def _keeps_a_password() -> contextlib.AbstractContextManager[None]:
     )
 
 
+def _fails_every_backup() -> contextlib.AbstractContextManager[None]:
+    def fail(op: operation.Operation, world: ports.World) -> step.Outcome:
+        raise errors.StepError('no backup today')
+
+    return _steps(
+        lambda each: (
+            dataclasses.replace(each, do=fail) if each.name == 'back-up-postgresql' else each
+        )
+    )
+
+
+def _takes_files_of_the_mark() -> contextlib.AbstractContextManager[None]:
+    def since(store: ports.ObjectStore, mark: str) -> list[str]:
+        listed = {name: store.head(_metadata(name)).modified for name in maas_backup.ids(store)}
+        return [name for name, at in listed.items() if at.isoformat(timespec='seconds') >= mark]
+
+    def _metadata(name: str) -> str:
+        return maas_backup.folder(name) + maas_backup.METADATA
+
+    return _replaced(maas_backup, 'changed_since', since)
+
+
+def _takes_the_label_of_the_mark() -> contextlib.AbstractContextManager[None]:
+    def first(store: ports.ObjectStore, stanza: str, after: str) -> pgbackrest.Backup | None:
+        listed = pgbackrest.backups(store, stanza)
+        return next((b for b in listed if b.type == 'full' and b.label >= after), None)
+
+    return _replaced(pgbackrest, 'first_full_after', first)
+
+
+def _ignores_the_watermark() -> contextlib.AbstractContextManager[None]:
+    find = tasks.find
+
+    def among_all(op: operation.Operation, world: ports.World, *more: Any, **named: Any) -> Any:
+        return find(dataclasses.replace(op, watermark=0), world, *more, **named)
+
+    return _replaced(tasks, 'find', among_all)
+
+
+def _compares_no_passwords() -> contextlib.AbstractContextManager[None]:
+    def unchanged(op: operation.Operation, world: ports.World) -> None:
+        return
+
+    return _replaced(passwords, 'check_unchanged', unchanged)
+
+
+def _takes_a_dying_relation() -> contextlib.AbstractContextManager[None]:
+    attach = relations.attach
+
+    def forgetful(op: operation.Operation, world: ports.World) -> step.Outcome:
+        return attach(op.remembering({'relation-being-removed': ''}), world)
+
+    return _replaced(relations, 'attach', forgetful)
+
+
+def _leaves_system_users() -> contextlib.AbstractContextManager[None]:
+    take_back = passwords.take_back
+
+    def leave(op: operation.Operation, world: ports.World, backup_id: str) -> step.Outcome:
+        now = str(world.juju.config(op.settings.postgresql).get(passwords.OPTION, ''))
+        return take_back(op.remembering({passwords.OPTION_BEFORE: now}), world, backup_id)
+
+    return _replaced(passwords, 'take_back', leave)
+
+
+def _removes_any_storage() -> contextlib.AbstractContextManager[None]:
+    await_scale = postgresql.await_scale
+
+    def trusting(op: operation.Operation, world: ports.World) -> step.Outcome:
+        return await_scale(op.remembering({postgresql.LABEL: 'whatever'}), world)
+
+    return _replaced(postgresql, 'await_scale', trusting)
+
+
+def _keeps_the_lowest_unit() -> contextlib.AbstractContextManager[None]:
+    def lowest(op: operation.Operation, world: ports.World, app: ports.Application) -> str:
+        return min(app.units, key=postgresql.number)
+
+    return _replaced(postgresql, '_primary', lowest)
+
+
 @dataclasses.dataclass(frozen=True)
 class Mutant:
     """An engine with a fault, and where that must show."""
@@ -137,4 +228,23 @@ MUTANTS = (
         'restore-all, fresh model, 1 region',
     ),
     Mutant('keeps a password', _keeps_a_password, []),
+    Mutant('fails every backup', _fails_every_backup, []),
+    Mutant('takes files of the mark', _takes_files_of_the_mark, []),
+    Mutant('takes the label of the mark', _takes_the_label_of_the_mark, []),
+    Mutant('ignores the watermark', _ignores_the_watermark, []),
+    Mutant('compares no passwords', _compares_no_passwords, [meddling.NEW_PASSWORDS]),
+    Mutant(
+        'takes a dying relation',
+        _takes_a_dying_relation,
+        faults.ABORTS,
+        'restore-all, same model, shared machines, slow',
+    ),
+    Mutant(
+        'leaves system-users',
+        _leaves_system_users,
+        faults.ABORTS,
+        'restore-all, same model, 1 region',
+    ),
+    Mutant('removes any storage', _removes_any_storage, faults.ABORTS),
+    Mutant('keeps the lowest unit', _keeps_the_lowest_unit, []),
 )

@@ -32,6 +32,10 @@ class Killed(BaseException):
         self.seconds = seconds
 
 
+class Raised(Exception):
+    """The dispatch fails with its record set: juju-exec commits what was written all the same."""
+
+
 class Walker(Protocol):
     """What decides at every moment whether something goes wrong."""
 
@@ -75,6 +79,25 @@ class Run:
     @property
     def step(self) -> str:
         return self.sim.op.step
+
+    @property
+    def situation(self) -> int:
+        """What there is to see now, of whatever a dispatch can see: equal in equal situations."""
+        juju = self.sim.model
+        units = tuple(
+            (
+                unit.name,
+                unit.life,
+                unit.workload.current,
+                unit.workload.message,
+                unit.agent.current,
+            )
+            for unit in juju.units.values()
+        )
+        running = tuple(task.status for task in juju.tasks.values() if not task.ended)
+        stored = tuple(len(bucket.objects) for bucket in self.sim.s3.buckets.values())
+        there = (tuple(juju.relations), tuple(juju.secrets), tuple(juju.storage))
+        return hash((len(self.sim.saved), len(juju.tasks), units, running, stored, there))
 
     def to_the_end(self) -> None:
         """Go on until the operation has ended; mend and resume it when it is held."""
@@ -144,15 +167,9 @@ class Run:
         if not before.open:
             return False
         moved = advance.advance(before, plans.PLANS[before.kind], self.world)
-        if moved != before:
-            fitting = limits.fitted(moved, before)
-            history.write(fitting, self.world)
-        else:
-            fitting = before
-        if doubt.all_answered(before, moved):
-            self.changes += 1
-            self.world.settle()
-        self.at(moments.Moment(moments.COMMIT, before.step, checkpoint=fitting != before))
+        fitting = limits.fitted(moved, before) if moved != before else before
+        with contextlib.suppress(Raised):
+            self._after_saving(before, moved, fitting)
         if fitting == before:
             return False
         if self.deposed:
@@ -163,6 +180,23 @@ class Run:
         self.sim.op = operation.Operation.from_json(text)
         self.watch.saved(text)
         return True
+
+    def _after_saving(
+        self, before: operation.Operation, moved: operation.Operation, fitting: operation.Operation
+    ) -> None:
+        """Do what a dispatch does once it has set the record, up to the commit."""
+        if fitting != before:
+            self.at(moments.Moment(moments.SAVED, before.step, checkpoint=True))
+            history.write(fitting, self.world)
+        if doubt.all_answered(before, moved):
+            self.changes += 1
+            self.world.settle()
+        self.at(moments.Moment(moments.COMMIT, before.step, checkpoint=fitting != before))
+
+    def lose_the_leader(self, seconds: float, skew: float) -> None:
+        """Kill this dispatch for good: another unit leads once the lease is over."""
+        self.world = moments.GatedWorld(self.sim.world, self, skew)
+        raise Killed(seconds)
 
     def by_another_leader(self, dispatches: int, skew: float) -> None:
         """Let another unit lead and dispatch, in the middle of a dispatch of this one."""

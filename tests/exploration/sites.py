@@ -11,6 +11,9 @@ from tests import simulation
 _NEIGHBOUR = 'ubuntu'
 _MINUTES = 150.0
 """Seconds that a removal takes on a slow site."""
+_REACTION = 30.0
+"""Seconds for which its agents look idle when there is something to do: others hold the locks of
+their machines."""
 
 
 class _Neighbour:
@@ -44,6 +47,12 @@ def age(sim: simulation.Simulation) -> None:
 
 
 def set_passwords(sim: simulation.Simulation, label: str) -> None:
+    """Have an administrator give PostgreSQL new passwords, and wait until it has them."""
+    give_passwords(sim, label)
+    site.settle(sim.model, ('active', 'blocked'))
+
+
+def give_passwords(sim: simulation.Simulation, label: str) -> None:
     """Have an administrator give PostgreSQL new passwords by way of `system-users`."""
     content = {
         user: hashlib.sha256(f'{sim.model.uuid} {label} {user}'.encode()).hexdigest()[:32]
@@ -51,8 +60,12 @@ def set_passwords(sim: simulation.Simulation, label: str) -> None:
     }
     secret = sim.model.add_secret(f'model-{sim.model.uuid}', content, label)
     secret.grants.add(site.POSTGRESQL)
-    sim.model.set_config(site.POSTGRESQL, {system_users.OPTION: secret.uri})
-    site.settle(sim.model, ('active', 'blocked'))
+    point_to(sim, label)
+
+
+def point_to(sim: simulation.Simulation, label: str) -> None:
+    """Have `system-users` name the user secret of a label."""
+    sim.model.set_config(site.POSTGRESQL, {system_users.OPTION: sim.model.secret(label).uri})
 
 
 def fail_over(sim: simulation.Simulation) -> None:
@@ -72,6 +85,7 @@ def share_machines(sim: simulation.Simulation) -> None:
 
 
 def slow_down(sim: simulation.Simulation) -> None:
-    """Let removals take minutes: of units, of machines, and of relations."""
+    """Let removals take minutes, of units, machines and relations, and agents be slow."""
     sim.database.leave = sim.maas.leave = _MINUTES
     sim.model.release_after = _MINUTES
+    sim.model.reaction = _REACTION

@@ -9,7 +9,7 @@ import os
 import tempfile
 import traceback
 import zlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from tests import simulation
 from tests.exploration import faults, moments
@@ -69,8 +69,8 @@ class Walk:
         self._until_a_fault = until_a_fault
         self._found = False
         self._results, self._path = tempfile.TemporaryFile(), list[str]()  # noqa: SIM115
-        self._known = set[tuple[str, int]]()
-        """At which changes a fault that loses the dispatch has struck already."""
+        self._known = set[Hashable]()
+        """What each fault has struck at already."""
         self._number = 0
         self._is_child = False
 
@@ -105,7 +105,7 @@ class Walk:
             return
         for fault in self._levels[len(self._path)]:
             entry = _entry(self._number, run, moment, fault)
-            if not fault.fits(moment) or self._is_known(run, fault):
+            if not fault.fits(moment) or self._is_known(run, moment, fault):
                 continue
             if not self._choice.takes([*self._path, entry]):
                 continue
@@ -114,16 +114,16 @@ class Walk:
                 _strike(fault, run, moment)
                 return
 
-    def _is_known(self, run: Run, fault: faults.Fault) -> bool:
-        """Whether this fault leaves what it left at an earlier moment.
+    def _is_known(self, run: Run, moment: moments.Moment, fault: faults.Fault) -> bool:
+        """Whether this fault has struck at a moment that differs from this one in time alone.
 
-        A dispatch that is lost is lost with all that it has seen.
+        Besides, a dispatch that is lost is lost with all that it has seen.
         """
-        if not isinstance(fault, faults.LOSE_THE_DISPATCH):
-            return False
-        key = (fault.name, run.changes)
-        known = key in self._known
-        self._known.add(key)
+        keys: set[Hashable] = {(fault.name, moment.name, run.situation)}
+        if isinstance(fault, faults.LOSE_THE_DISPATCH):
+            keys.add((fault.name, run.changes))
+        known = not self._known.isdisjoint(keys)
+        self._known |= keys
         return known
 
     def _fork(self) -> bool:
@@ -131,6 +131,7 @@ class Walk:
         child = os.fork()
         if child == 0:
             self._is_child = True
+            self._known.clear()
             # A collection writes to every object, and would copy what is shared with the parent.
             gc.disable()
             return True

@@ -4,25 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import pathlib
 import shutil
 from collections.abc import Generator, Mapping
 from typing import Self
 
-from coordinator import errors, manifest, pgbackrest
+from coordinator import errors, manifest, pgbackrest, ports
+from coordinator.integrity import check, inspection, pace
 from coordinator.integrity import database as integrity
-from coordinator.integrity import inspection, pace
 from rehearsal import memory_store
 from rehearsal.real import account, database, processes, programs, server
+from rehearsal.real import pgbackrest as real_pgbackrest
+from rehearsal.standins import body
 from tests import examples
 
 STANZA = 'maas.postgresql'
-ODD_NAMES = (b'odd\x01\x1b\x7f', b'gr\xfc\xdfe', 'größe=1'.encode())
+_ODD_NAMES = (b'odd\x01\x1b\x7f', b'gr\xfc\xdfe', 'größe=1'.encode())
 """Of files in the data directory: pgBackRest writes them into its manifest as they are."""
 _ROWS = 20_000
-_FIRST = min(hashlib.md5(b'%d' % n).hexdigest() for n in range(1, _ROWS + 1))
+_CONTENT = 'select count(*), sum(id), max(name) from machines'
+
+
+def as_the_charm(found: programs.Programs) -> Mapping[str, str]:
+    """Return the options that the charm gives a version of pgBackRest."""
+    options = {'compress-type': 'zst', 'repo1-bundle': 'y'}
+    return {**options, 'repo1-block': 'y'} if found.makes_blocks else options
+
+
+def objects(store: ports.ObjectStore, backup: pgbackrest.Backup) -> list[check.Object]:
+    """Return what deep verification reads of a backup."""
+    part = examples.backup_set().postgresql.model_copy(
+        update={
+            'stanza': STANZA,
+            'label': backup.label,
+            'archive': backup.archive,
+            'wal_start': backup.wal_start,
+            'wal_stop': backup.wal_stop,
+            'manifest': manifest.Object(key='backup.manifest', size=1),
+        }
+    )
+    return integrity.objects(store, part)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,15 +65,24 @@ class Verdict:
 class Repository:
     """A repository of one cluster with one backup. As a context manager it exists within."""
 
-    def __init__(self, root: pathlib.Path, found: programs.Programs, options: Mapping[str, str]):
+    def __init__(
+        self,
+        root: pathlib.Path,
+        found: programs.Programs,
+        options: Mapping[str, str],
+        rows: int = _ROWS,
+    ):
         self.programs = found
         self._options = options
+        self._rows = rows
+        # A name that is no text is no key of S3: such a file can only lie in a bundle.
+        self.odd_names = _ODD_NAMES if 'repo1-bundle' in options else _ODD_NAMES[::2]
         self._crew = processes.Crew(account.of_servers())
         self._home = self._crew.who.own(root)
         self._crew.who.check_way(self._home)
-        ground = server.Ground(self._home, self._crew, found)
-        self._cluster = server.Server(ground, 'primary')
-        self._again = server.Server(ground, 'again')
+        self._ground = server.Ground(self._home, self._crew, found)
+        self._cluster = server.Server(self._ground, 'primary')
+        self._again = server.Server(self._ground, 'again')
         self.folder = self._home / 'repository'
 
     def __enter__(self) -> Self:
@@ -96,10 +127,11 @@ class Repository:
             line.execute('create table machines (id int, name text)')
             line.execute(
                 'insert into machines select n, md5(n::text) from generate_series(1, %s) n',
-                (_ROWS,),
+                (self._rows,),
             )
             line.execute('checkpoint')
-        for name in ODD_NAMES:
+            self._content = line.execute(_CONTENT).fetchall()
+        for name in self.odd_names:
             path = os.path.join(os.fsencode(own.data), name)
             with open(path, 'wb') as file:
                 file.write(name * 9)
@@ -111,6 +143,8 @@ class Repository:
             'lock-path': str(self._crew.who.own(own.home / 'lock')),
             'log-path': str(self._crew.who.own(own.home / 'log')),
             'start-fast': 'y',
+            # What is damaged stays so.
+            'job-retry': '0',
             **self._options,
         }
         cluster = {
@@ -140,11 +174,21 @@ class Repository:
     def store(self) -> memory_store.MemoryStore:
         """Return the repository as it is now, as it would lie in S3."""
         store = memory_store.MemoryStore(memory_store.MemoryBucket(), 'postgresql')
+        self.upload(store)
+        return store
+
+    def upload(self, store: ports.ObjectStore) -> None:
+        """Store the repository elsewhere."""
         for path in sorted(self.folder.rglob('*')):
             # What S3 has no folders and links for.
             if path.is_file() and not any(p.is_symlink() for p in (path, *path.parents)):
                 store.put(str(path.relative_to(self.folder)), path.read_bytes())
-        return store
+
+    def verify_in(self, fields: body.Fields) -> None:
+        """Run `pgbackrest verify` on the repository where it was uploaded."""
+        tool = real_pgbackrest.PgBackRest(self._ground, self._again)
+        tool.configure(fields, STANZA, [])
+        tool.verify(STANZA)
 
     @property
     def backup(self) -> pgbackrest.Backup:
@@ -180,18 +224,10 @@ class Repository:
             weaknesses = pgbackrest.verify(store, STANZA, listed[backup.label]).weaknesses
         except errors.StepError as error:
             return Verdict(str(error), '', ())
-        part = examples.backup_set().postgresql.model_copy(
-            update={
-                'stanza': STANZA,
-                'label': backup.label,
-                'archive': backup.archive,
-                'wal_start': backup.wal_start,
-                'wal_stop': backup.wal_stop,
-                'manifest': manifest.Object(key='backup.manifest', size=1),
-            }
+        listed_objects = objects(store, backup)
+        found = inspection.inspect(
+            listed_objects, range(len(listed_objects)), lambda: True, pace.Pace(0)
         )
-        objects = integrity.objects(store, part)
-        found = inspection.inspect(objects, range(len(objects)), lambda: True, pace.Pace(0))
         damage = [finding for _, verdict in found for finding in verdict.findings]
         return Verdict(wrong, '; '.join(damage), weaknesses)
 
@@ -209,7 +245,7 @@ class Repository:
             )
             own.configure(server.Role())
             own.start(lambda: not own.recovering)
-            return own.ask('select count(*), min(name) from machines') == [(_ROWS, _FIRST)]
+            return own.ask(_CONTENT) == self._content
         except (processes.ProgramFailed, server.ServerFailed):
             return False
         finally:

@@ -29,7 +29,7 @@ def scrubbed(entries: list[Json]) -> list[Json]:
 
 
 class _Scrubber:
-    """Gives everything that tells of a site another name, the same one wherever it appears."""
+    """Replaces every name of a site by another one, the same wherever it appears."""
 
     def __init__(self) -> None:
         self._names: dict[str, dict[str, str]] = {}

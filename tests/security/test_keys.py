@@ -24,7 +24,7 @@ from coordinator import (
     s3,
 )
 from rehearsal import memory_store
-from tests import charm_states, examples, stores
+from tests import charm_states, examples, stores, worlds
 from tests.security import hostile
 
 PLAIN = st.text(
@@ -254,6 +254,11 @@ def test_wal_of_more_segments_than_there_can_be_is_not_looked_for():
 @hypothesis.given(BAD.filter(lambda text: '/' not in text and len(text.encode()) < 900))
 @EACH
 def test_a_folder_that_is_no_id_is_no_backup_of_maas(text: str):
-    store = in_bucket(**{f'backup/{text}/backup_metadata.json': '{}'})
-    assert maas_backup.changed_since(store, '') == []
-    assert maas_backup.latest_change(store) == ''
+    asked = '\n'.join(
+        f'{name}: {text}'
+        for name in ('Date Backup Requested', 'Model Name', 'Application Name', 'Unit Name')
+    )
+    for said in (asked, asked.replace(text, worlds.BEGAN, 1)):
+        store = in_bucket(**{maas_backup.LATEST: said})
+        request = maas_backup.last_request(store)
+        assert request is None or not request.may_have_made(text)

@@ -25,7 +25,7 @@ from coordinator import (
     sealing,
 )
 from rehearsal import memory_store
-from tests import examples
+from tests import examples, worlds
 
 BACKUP_ID = examples.BACKUP_ID
 LABEL, STANZA = '20260822-102000F', 'maas.postgresql'
@@ -91,9 +91,9 @@ def test_a_bomb_in_the_metadata_of_maas_cannot_be_read(store: memory_store.Memor
 @each_bomb
 def test_a_bomb_in_the_history_cannot_be_read(store: memory_store.MemoryStore, bomb: str):
     for content in (bomb, f'{{"format": 1, "x": {bomb}}}'):
-        store.put(history.key(BACKUP_ID), content.encode())
+        store.put(history.key(BACKUP_ID, worlds.EmptyWorld.model_uuid), content.encode())
         with pytest.raises(errors.ForeignRecordError, match='cannot be read'):
-            history.read(BACKUP_ID, store)
+            history.read(BACKUP_ID, store, worlds.EmptyWorld.model_uuid)
 
 
 @each_bomb

@@ -220,9 +220,10 @@ def forged(**fields: object) -> simulation.Simulation:
     """Return a site whose history holds an operation that somebody has changed."""
     sim = simulation.Simulation(regions=1, postgresql_units=1)
     history.write(sim.op, sim.world)
-    content = json.loads(sim.world.maas_store.get(history.key(sim.op.id)))
+    content = json.loads(sim.world.maas_store.get(history.key(sim.op.id, sim.model.uuid)))
     sim.world.maas_store.put(
-        history.key(sim.op.id), json.dumps({**content, **fields}, ensure_ascii=False).encode()
+        history.key(sim.op.id, sim.model.uuid),
+        json.dumps({**content, **fields}, ensure_ascii=False).encode(),
     )
     return sim
 

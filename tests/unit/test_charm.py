@@ -158,7 +158,7 @@ def test_the_pacemakers_dispatch_advances_the_operation(world: SmallWorld):
 
 def test_each_change_is_in_the_history(world: SmallWorld):
     wake(charm_states.state(charm_states.new_operation()))
-    content = world.maas_store.get(f'coordinator/operations/{examples.BACKUP_ID}.json')
+    content = world.maas_store.get(history.key(examples.BACKUP_ID, world.model_uuid))
     assert operation.Operation.from_json(content.decode()) == waiting()
 
 
@@ -167,7 +167,7 @@ def test_a_long_message_is_cut_in_the_record_and_whole_in_the_history(world: Sma
     out = wake(charm_states.state(charm_states.new_operation()))
     op = charm_states.saved(out)
     assert (op.cut, world.why in op.current.reason) == (1, False)
-    (message,) = history.read(op.id, world.maas_store).messages
+    (message,) = history.read(op.id, world.maas_store, world.model_uuid).messages
     assert world.why in message.text
     assert charm_states.databag(wake(out)) == charm_states.databag(out), 'said once, stored once'
 

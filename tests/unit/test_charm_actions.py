@@ -73,16 +73,41 @@ def test_a_second_backup_is_refused_while_one_is_held():
     )
 
 
+def soon() -> tuple[str, str]:
+    """Return an id that a clock a little ahead has made, and the next one."""
+    then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=3)
+    return operation.stamp(then), operation.stamp(then + datetime.timedelta(seconds=1))
+
+
 def test_ids_rise_even_if_the_clock_does_not():
-    over = charm_states.new_operation(FUTURE).ending(operation.FAILED, worlds.START)
+    last, following = soon()
+    over = charm_states.new_operation(last).ending(operation.FAILED, worlds.START)
     results, _ = charm_states.act('backup-all', charm_states.state(over))
-    assert results['backup-id'] == '3000-01-01T00:00:00Z'
+    assert results['backup-id'] == following
 
 
 def test_ids_rise_above_the_newest_set_as_well():
+    last, following = soon()
     over = charm_states.new_operation().ending(operation.FAILED, worlds.START)
-    results, _ = charm_states.act('backup-all', charm_states.state(over, last_complete=FUTURE))
-    assert results['backup-id'] == '3000-01-01T00:00:00Z'
+    results, _ = charm_states.act('backup-all', charm_states.state(over, last_complete=last))
+    assert results['backup-id'] == following
+
+
+def test_ids_rise_above_the_id_that_the_last_backup_has_claimed():
+    last, following = soon()
+    over = charm_states.new_operation().remembering({operation.BACKUP_ID: last})
+    over = over.ending(operation.FAILED, worlds.START)
+    results, _ = charm_states.act('backup-all', charm_states.state(over))
+    assert results['backup-id'] == following
+
+
+@pytest.mark.parametrize('where', ['the last operation', 'the newest set'])
+def test_an_id_of_a_clock_that_was_years_ahead_does_not_determine_the_next(where: str):
+    last = FUTURE if where == 'the last operation' else examples.BACKUP_ID
+    over = charm_states.new_operation(last).ending(operation.COMPLETE, worlds.START)
+    newest = FUTURE if where == 'the newest set' else ''
+    results, _ = charm_states.act('backup-all', charm_states.state(over, last_complete=newest))
+    assert results['backup-id'] <= operation.stamp(datetime.datetime.now(datetime.UTC))
 
 
 def test_backup_all_is_refused_on_a_unit_that_does_not_lead():

@@ -123,7 +123,9 @@ def test_a_forced_end_is_in_the_history_and_among_those_that_have_ended(
     monkeypatch.setattr(charm, 'connect', connect)
     op = beyond_the_pivot()
     _, out = charm_states.act('abort-operation', charm_states.state(op), force=True)
-    assert history.read(op.id, world.maas_store).operation == charm_states.saved(out)
+    assert history.read(op.id, world.maas_store, world.model_uuid).operation == charm_states.saved(
+        out
+    )
     (line,) = ended.from_json(charm_states.databag(out)['ended'])
     assert (line.id, line.status) == (op.id, operation.ABORTED)
 

@@ -11,7 +11,9 @@ import pytest
 from coordinator import errors, history, operation, ports
 from tests import worlds
 
-KEY = 'coordinator/operations/2026-08-22T10:15:00Z.json'
+UUID = worlds.EmptyWorld.model_uuid
+OLD_KEY = 'coordinator/operations/2026-08-22T10:15:00Z.json'
+KEY = f'coordinator/operations/2026-08-22T10:15:00Z-{UUID}.json'
 
 
 @pytest.fixture
@@ -47,7 +49,8 @@ def stored(op: operation.Operation) -> operation.Operation:
 
 
 def told(world: worlds.StoredWorld) -> list[str]:
-    return [message.text for message in history.read(worlds.BEGAN, world.maas_store).messages]
+    found = history.read(worlds.BEGAN, world.maas_store, UUID)
+    return [message.text for message in found.messages]
 
 
 def test_what_the_record_has_no_room_for_is_there_whole_with_its_time_and_step(
@@ -55,7 +58,7 @@ def test_what_the_record_has_no_room_for_is_there_whole_with_its_time_and_step(
 ):
     op = worlds.new_operation('a', 'b').waiting(LONG, world.now())
     history.write(op, world)
-    found = history.read(op.id, world.maas_store)
+    found = history.read(op.id, world.maas_store, UUID)
     assert found.operation == op
     assert found.messages == (history.Message(worlds.BEGAN, 'a', LONG),)
 
@@ -97,7 +100,7 @@ def test_a_history_that_somebody_changed_is_written_anew(world: worlds.StoredWor
     op = worlds.new_operation('a').waiting(LONG, world.now())
     world.maas_store.put(KEY, b'garbage')
     history.write(stored(op).held('short'), world)
-    assert history.read(op.id, world.maas_store).operation.status == operation.HELD
+    assert history.read(op.id, world.maas_store, UUID).operation.status == operation.HELD
 
 
 # --- Reading -------------------------------------------------------------------------------------
@@ -106,12 +109,12 @@ def test_a_history_that_somebody_changed_is_written_anew(world: worlds.StoredWor
 @pytest.mark.parametrize('name', ['', 'x', '../backup-sets/x', '2026-8-2T1:2:3Z', f'{KEY}\n'])
 def test_only_an_id_becomes_part_of_a_key(world: worlds.StoredWorld, name: str):
     with pytest.raises(errors.PreconditionError, match='is no operation id: ids look like'):
-        history.read(name, world.maas_store)
+        history.read(name, world.maas_store, UUID)
 
 
 def test_an_operation_without_a_history_is_not_found(world: worlds.StoredWorld):
     with pytest.raises(errors.NotFound):
-        history.read(worlds.BEGAN, world.maas_store)
+        history.read(worlds.BEGAN, world.maas_store, UUID)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_a_history_that_is_damaged_is_refused_with_a_sentence(
     text = worlds.new_operation('a').to_json()
     world.maas_store.put(KEY, f'{text[:-1]},"messages":{messages}}}'.encode())
     with pytest.raises(errors.ForeignRecordError, match=r'operations/.* cannot be read'):
-        history.read(worlds.BEGAN, world.maas_store)
+        history.read(worlds.BEGAN, world.maas_store, UUID)
 
 
 # --- The last fifty ------------------------------------------------------------------------------
@@ -136,7 +139,8 @@ def numbered(number: int) -> operation.Operation:
 
 def ids(world: worlds.StoredWorld) -> list[str]:
     keys = [item.key for item in world.maas_store.list('coordinator/operations/')]
-    return [key.rpartition('/')[2].removesuffix('.json') for key in keys]
+    names = [key.rpartition('/')[2].removesuffix('.json') for key in keys]
+    return [name.partition('Z-')[0] + 'Z' if 'Z-' in name else name for name in names]
 
 
 def test_when_an_operation_ends_only_the_last_fifty_of_this_model_stay(world: worlds.StoredWorld):
@@ -145,13 +149,46 @@ def test_when_an_operation_ends_only_the_last_fifty_of_this_model_stay(world: wo
     strangers = [numbered(number) for number in range(-2, 0)]
     for op in strangers:
         history.write(op, other)
-    world.maas_store.put(history.key('0-somebodys-note'), b'garbage')
+    world.maas_store.put('coordinator/operations/0-somebodys-note.json', b'garbage')
     for number in range(52):
         history.write(numbered(number), world)
     assert len(ids(world)) == 55, 'nothing is deleted while an operation runs'
     history.write(numbered(52).ending(operation.COMPLETE, world.now()), world)
     own = [numbered(number).id for number in range(3, 53)]
     assert ids(world) == ['0-somebodys-note', *(op.id for op in strangers), *own]
+
+
+# --- Several models ------------------------------------------------------------------------------
+
+
+def of_another_model(world: worlds.StoredWorld, number: int) -> worlds.StoredWorld:
+    other = worlds.StoredWorld()
+    other.bucket, other.model_uuid = world.bucket, f'c0ffee0{number}-0bad-400d-8000-4b1d0d06f00d'
+    return other
+
+
+def test_two_models_whose_operations_have_one_id_have_a_history_each(world: worlds.StoredWorld):
+    other, op = of_another_model(world, 0), worlds.new_operation('a')
+    history.write(op, world)
+    history.write(op.held('mend it'), other)
+    assert history.read(op.id, world.maas_store, UUID).operation == op
+    found = history.read(op.id, world.maas_store, other.model_uuid)
+    assert found.operation.status == operation.HELD
+
+
+def test_a_fresh_model_reads_what_a_lost_one_has_left(world: worlds.StoredWorld):
+    op = worlds.new_operation('a')
+    history.write(op, of_another_model(world, 0))
+    assert history.read(op.id, world.maas_store, UUID).operation == op
+    history.write(op, of_another_model(world, 1))
+    with pytest.raises(errors.PreconditionError, match='2 operations of other models'):
+        history.read(op.id, world.maas_store, UUID)
+
+
+def test_a_history_that_an_older_revision_has_left_is_read(world: worlds.StoredWorld):
+    op = worlds.new_operation('a')
+    world.maas_store.put(OLD_KEY, op.to_json().encode())
+    assert history.read(op.id, world.maas_store, UUID).operation == op
 
 
 # --- S3 in trouble -------------------------------------------------------------------------------

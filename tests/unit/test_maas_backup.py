@@ -121,28 +121,56 @@ def test_ids_are_the_names_of_the_folders(store: memory_store.MemoryStore):
     assert maas_backup.ids(store) == [OLD, NEW]
 
 
-def test_what_is_new_is_told_by_the_clock_of_s3_and_not_by_the_ids(
+def asked(store: memory_store.MemoryStore, time: str = OLD, model: str = 'maas') -> None:
+    store.put(
+        maas_backup.LATEST,
+        f'Date Backup Requested: {time}\nModel Name: {model}\nApplication Name: maas-region\n'
+        'Unit Name: maas-region/0\nJuju Version: 3.6.1\n'.encode(),
+    )
+
+
+def test_who_began_the_last_backup_is_told_by_what_the_charm_writes_first(
+    store: memory_store.MemoryStore,
+):
+    assert maas_backup.last_request(store) is None
+    asked(store)
+    found = maas_backup.last_request(store)
+    assert found is not None
+    assert (found.time, found.model, found.application) == (OLD, 'maas', 'maas-region')
+    assert (found.unit, found.stored) == ('maas-region/0', store.head(maas_backup.LATEST))
+    store.put(maas_backup.LATEST, b'nobody')
+    assert maas_backup.last_request(store) is None
+
+
+@pytest.mark.parametrize(
+    ('backup_id', 'may'),
+    [
+        ('2026-08-22T10:20:00Z', True),
+        ('2026-08-22T10:21:30Z', True),
+        ('2026-08-22T10:19:59Z', False),
+        ('2026-08-22T10:22:01Z', False),
+        ('2026-13-22T10:20:00Z', False),
+        ('latest', False),
+    ],
+)
+def test_a_backup_begins_right_after_its_request(
+    store: memory_store.MemoryStore, backup_id: str, may: bool
+):
+    asked(store, '2026-08-22T10:20:00Z')
+    found = maas_backup.last_request(store)
+    assert found is not None
+    assert found.may_have_made(backup_id) is may
+
+
+def test_what_was_stored_since_is_told_by_the_clock_of_s3_and_not_by_the_ids(
     store: memory_store.MemoryStore, time: clock.VirtualClock
 ):
+    assert maas_backup.latest_change(store) == ''
     leave(store, NEW)
     mark = maas_backup.latest_change(store)
-    assert maas_backup.changed_since(store, mark) == []
+    assert maas_backup.changed_since(store, mark) == set()
     time.advance(60)
-    leave(store, OLD)
-    assert maas_backup.changed_since(store, mark) == [OLD]
-
-
-def test_without_any_backup_there_is_no_change(store: memory_store.MemoryStore):
-    assert maas_backup.latest_change(store) == ''
-    leave(store)
-    assert maas_backup.changed_since(store, '') == [OLD]
-
-
-def test_the_probe_that_precedes_a_backup_is_no_change(
-    store: memory_store.MemoryStore, time: clock.VirtualClock
-):
-    leave(store)
-    mark = maas_backup.latest_change(store)
-    time.advance(60)
-    store.put('backup/latest', b'probe')
+    asked(store)
     assert maas_backup.latest_change(store) == mark
+    store.put(f'backup/{OLD}/controllers.txt', b'half')
+    assert maas_backup.changed_since(store, mark) == {OLD}

@@ -26,7 +26,9 @@ def sampled() -> memory_store.MemoryStore:
             size, key = line.split()
             store.put(key, bytes(int(size)))
     store = memory_store.MemoryStore(store.bucket, 'postgresql')
-    store.put(f'backup/{STANZA}/backup.info', (SAMPLES / 'backup.info').read_bytes())
+    for key in (f'backup/{STANZA}/backup.info', f'archive/{STANZA}/archive.info'):
+        for twin in ('', '.copy'):
+            store.put(f'{key}{twin}', (SAMPLES / key.rpartition('/')[2]).read_bytes())
     return store
 
 
@@ -89,7 +91,10 @@ def test_the_sampled_backup_is_whole_until_an_object_goes():
     manifest = sampled_manifest(store, folder)
     store.put(f'{folder}/backup.manifest', manifest.encode())
     assert manifest.count('"checksum"') == 6
-    assert pgbackrest.verify(store, STANZA, first).manifest_bytes == len(manifest)
+    store.put(f'{folder}/backup.manifest.copy', manifest.encode())
+    contents = pgbackrest.verify(store, STANZA, first)
+    assert contents.manifest_bytes == len(manifest)
+    assert contents.weaknesses == ()
     store.delete(f'{folder}/pg_data/PG_VERSION.gz')
     with pytest.raises(errors.StepError, match=r'PG_VERSION\.gz \(missing instead of 23 bytes\)'):
         pgbackrest.verify(store, STANZA, first)

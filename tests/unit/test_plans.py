@@ -60,8 +60,12 @@ def test_whatever_changes_something_can_be_undone(entry: plans.Step):
 
 
 @pytest.mark.parametrize('entry', BACKUP.steps, ids=lambda entry: entry.name)
-def test_whatever_starts_a_task_or_removes_a_unit_is_marked_first(entry: plans.Step):
-    starts = {'scale-down-postgresql', 'back-up-postgresql', 'back-up-maas'}
+def test_whatever_starts_a_task_or_claims_an_id_or_removes_a_unit_is_marked_first(
+    entry: plans.Step,
+):
+    starts = {
+        'capture-secrets', 'scale-down-postgresql', 'back-up-postgresql', 'back-up-maas'
+    }  # fmt: skip
     assert (entry.mark is not None) == (entry.name in starts)
 
 

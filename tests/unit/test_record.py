@@ -188,9 +188,18 @@ def test_what_is_too_long_is_stored_as_it_fits_and_returned_so():
 def test_the_newest_complete_set_outlives_the_operation_that_made_it():
     content: dict[str, str] = {}
     with dispatch(content) as kept:
-        kept.set_last_complete('2026-08-22T10:15:00Z')
+        kept.set_last_complete('2026-08-22T10:15:00Z', worlds.START)
     with dispatch(content) as kept:
         kept.save(worlds.new_operation('a'))
+        assert kept.last_complete == '2026-08-22T10:15:00Z'
+
+
+def test_a_complete_set_that_a_wrong_clock_has_dated_gives_way_to_the_next():
+    with dispatch({}) as kept:
+        kept.set_last_complete('2031-01-01T00:00:00Z', worlds.START.replace(year=2031))
+        kept.set_last_complete('2026-08-22T10:15:00Z', worlds.START)
+        assert kept.last_complete == '2026-08-22T10:15:00Z'
+        kept.set_last_complete('2026-08-20T10:15:00Z', worlds.START)
         assert kept.last_complete == '2026-08-22T10:15:00Z'
 
 

@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 import pytest
 
 from coordinator import catalogue, deletion, errors, index, retention, s3
-from tests import awkward_s3, examples, stores
+from tests import awkward_s3, examples, stores, worlds
 
 DOMAIN = 's3.example'
 KEYS = ['a', 'b/1/x', 'b/1/y', 'b/2/x', 'b/3/x', 'b/file', 'c']
@@ -178,7 +178,7 @@ def test_a_set_that_is_deleted_but_still_listed_is_deleted_again_without_complai
         [backup_id] = commit(store, 1)
         catalogue.withdraw(store, backup_id)
         server.ways.old_answers = 1
-        deletion.delete(store, deletion.Target(backup_id), [])
+        deletion.delete(store, deletion.Target(backup_id), [], worlds.START)
         assert server.ways.old_answers == 0
         assert catalogue.with_failed(store) == []
 

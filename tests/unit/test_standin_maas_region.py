@@ -226,3 +226,44 @@ def test_the_api_endpoint_is_the_units(bench: site_bench.Bench):
     url = run(bench, 'get-api-endpoint', unit=1).output['api-url']
 
     assert url == f'http://{address}:5240/MAAS'
+
+
+# --- What its list makes of a path, and of what it finds there -----------------------------------
+
+
+def aimed_at(path: str, **switches: bool) -> site_bench.Bench:
+    bench = site_bench.deploy(units=1)
+    for name, value in switches.items():
+        setattr(bench.site.maas_switches, name, value)
+    bench.juju.set_config(site.S3_MAAS, {'path': path})
+    site.settle(bench.juju)
+    return bench
+
+
+def test_without_a_path_it_writes_a_backup_that_it_never_lists():
+    bench = aimed_at('')
+    backup_id = new_backup(bench)
+    assert f'backup/{backup_id}/controllers.txt' in bench.s3.bucket('maas-backups').objects
+    assert rows(bench) == []
+
+
+def test_an_old_revision_strips_the_digits_of_the_path_from_ids():
+    bench = aimed_at('maas-2', strips_ids=True)
+    backup_id = new_backup(bench)
+    assert [row[0] for row in rows(bench)] == [backup_id.removeprefix('2')]
+
+
+def test_an_old_revision_leaves_ids_alone_where_the_path_has_no_digits():
+    bench = aimed_at('maas', strips_ids=True)
+    backup_id = new_backup(bench)
+    assert [row[0] for row in rows(bench)] == [backup_id]
+
+
+@pytest.mark.parametrize(
+    ('name', 'content'), [('controllers.txt', b''), ('backup_metadata.json', b'{"success": tru')]
+)
+def test_a_folder_of_no_bytes_or_with_broken_metadata_breaks_its_list(name: str, content: bytes):
+    bench = aimed_at('maas')
+    store_of(bench).put(f'backup/2020-01-01T00:00:00Z/{name}', content)
+    task = run(bench, 'list-backups')
+    assert (task.status, task.message) == ('failed', 'exit status 1')

@@ -59,8 +59,17 @@ def test_what_mends_no_backup_does_not_hide_one_that_failed():
     assert 'backup-all 2026-08-22T10:15:00Z failed' in line
 
 
-def test_a_set_that_the_clock_puts_into_the_future_is_no_age_below_zero():
-    assert describe(None, '2030-01-01T00:00:00Z')[1].endswith('(0 s ago)')
+def test_a_set_of_this_very_moment_is_of_no_age_below_zero():
+    ahead = NOW + datetime.timedelta(minutes=2)
+    assert describe(None, operation.stamp(ahead))[1].endswith('(0 s ago)')
+
+
+def test_a_set_that_a_wrong_clock_has_dated_is_told_with_what_to_do():
+    assert describe(None, '2030-01-01T00:00:00Z') == (
+        'active',
+        'last complete backup set 2030-01-01T00:00:00Z is dated in the future, as a clock was '
+        'wrong: juju run backups/leader backup-all, then delete-backup deletes it',
+    )
 
 
 def test_a_running_operation_shows_its_step_and_what_it_waits_for():

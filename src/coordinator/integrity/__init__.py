@@ -9,7 +9,6 @@
     archives     maas-region's objects: gzip, tar, JSON, ids
     database     pgBackRest's objects: files, decompressed, against their SHA-1
     wal          segments of WAL, against the SHA-1 in their name and the name itself
-    info_file    pgBackRest's manifests, against their own checksum
     decompression   the one place that knows the libraries for it
 
 Bytes are pushed: a check is fed chunk after chunk, and finishes. What is wrong with the content

@@ -17,7 +17,7 @@ from coordinator import (
     plain,
     ports,
 )
-from coordinator.integrity import check, decompression, info_file, wal
+from coordinator.integrity import check, decompression, wal
 
 _MOST_NAMED = 3
 """Damaged files of one object that are named."""
@@ -48,12 +48,14 @@ def objects(store: ports.ObjectStore, part: manifest.PostgreSQL) -> list[check.O
         )
         for key, files in kept.items()
     ]
-    recorded = checksums.parse(f'sha256:{part.manifest.sha256}')
+    # It is sound, and what was parsed; what was recorded is what it should be.
+    known = (checksums.parse(f'sha256:{one}') for one in (listed.sha256, part.manifest.sha256))
+    expected = [checksum for checksum in known if checksum is not None]
     # One that pgBackRest can do without is `pgbackrest.verify`'s to name.
     alone = pgbackrest.manifest_weakness(store, part.stanza, part.label, listed)
     source = f'{folder}/backup.manifest'
     found += [
-        check.Object(store, key, listed.size, [recorded] if recorded else [], info_file.InfoFile)
+        check.Object(store, key, listed.size, expected)
         for key in ([listed.key] if alone else [source, pgbackrest_pairs.copy_of(source)])
     ]
     return [*found, *_wal(store, part, cluster)]

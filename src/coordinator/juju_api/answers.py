@@ -211,6 +211,7 @@ class FullStatus(Answer):
     applications: dict[str, ApplicationStatus] = {}
     machines: dict[str, MachineStatus] = {}
     relations: list[RelationStatus] = []
+    controller_timestamp: Time = None
 
 
 # --- Action ----------------------------------------------------------------------------------

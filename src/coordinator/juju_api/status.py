@@ -39,6 +39,7 @@ def model_status(answer: answers.FullStatus) -> ports.ModelStatus:
             )
             for relation in answer.relations
         ],
+        time=answer.controller_timestamp,
     )
 
 

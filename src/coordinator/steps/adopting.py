@@ -18,7 +18,15 @@ from coordinator import (
     settings,
     step,
 )
-from coordinator.steps import checks, maas_region, passwords, postgresql, repository, site
+from coordinator.steps import (
+    checks,
+    maas_region,
+    passwords,
+    postgresql,
+    repository,
+    site,
+    surroundings,
+)
 
 MAAS, POSTGRESQL = 'maas-backup-id', 'postgresql-backup-id'
 UNCHANGED = 'passwords-unchanged'
@@ -59,6 +67,10 @@ def pair(
         catalogue.check_id(parameters[name])
     sealing.check_recipients(config.recipients)
     checks.access(world)
+    status = world.juju.status()
+    surroundings.only_coordinator(status)
+    surroundings.controllers_clock(status, world.now())
+    checks.readable_path(config, world)
     database = _database(parameters[POSTGRESQL], config, world)
     files = maas_backup.read(world.maas_store, parameters[MAAS])
     try:

@@ -115,6 +115,11 @@ def remains(op: operation.Operation) -> list[str]:
     ]
 
 
+def aimed(op: operation.Operation) -> tuple[str, ...]:
+    """Return the integrators that were aimed at the set."""
+    return tuple(_before(op))
+
+
 def _before(op: operation.Operation) -> dict[str, dict[str, str]]:
     return json.loads(op.fact(BEFORE, '{}'))
 

@@ -118,12 +118,18 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Write the manifest: from now on the set exists.
 
     Everything in it comes out of the record, so that a repeated PUT changes nothing.
+
+    Raises:
+        StepError: there is a manifest of another operation.
     """
+    if _is_anothers(op, world):
+        raise errors.StepError(
+            f'another operation has published a backup set {op.backup_id}: run backup-all again'
+        )
     model: dict[str, str] = json.loads(op.fact(checks.MODEL))
     contents = manifest.Manifest(
         backup_id=op.backup_id,
-        # One that is adopted was made when its database was backed up, which is its id.
-        started=op.backup_id if operation.ADOPTED in op.parameters else op.started,
+        started=_started(op),
         verified=op.fact(VERIFIED),
         coordinator_version=VERSION,
         strategy=_strategy(op),
@@ -141,6 +147,23 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
     return step.Done()
 
 
+def _started(op: operation.Operation) -> str:
+    # One that is adopted was made when its database was backed up, which is its id.
+    return op.backup_id if operation.ADOPTED in op.parameters else op.started
+
+
+def _is_anothers(op: operation.Operation, world: ports.World) -> bool:
+    """Whether the set's manifest is there and says that another operation wrote it."""
+    try:
+        found = catalogue.opened(repository.of(op, world), op.backup_id)
+    except errors.StepError:
+        # There is none, or one that nobody can read, in a folder that this operation has claimed.
+        return False
+    except errors.ForeignRecordError:
+        return True
+    return (found.model.uuid, found.started) != (world.model_uuid, _started(op))
+
+
 def _strategy(op: operation.Operation) -> str:
     """Return how the set was made; whoever restores an adopted one may want to know."""
     if operation.ADOPTED not in op.parameters:
@@ -151,7 +174,8 @@ def _strategy(op: operation.Operation) -> str:
 
 def withdraw(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: the manifest may have arrived although its PUT seemed to fail. It goes first."""
-    catalogue.withdraw(repository.of(op, world), op.backup_id)
+    if not _is_anothers(op, world):
+        catalogue.withdraw(repository.of(op, world), op.backup_id)
     return step.Done()
 
 
@@ -167,5 +191,7 @@ def _seconds(op: operation.Operation) -> dict[str, int]:
     for entry in op.steps:
         if entry.started and entry.ended:
             begin, end = (operation.parse_stamp(text) for text in (entry.started, entry.ended))
-            spent[entry.name] = int((end - begin).total_seconds())
+            # Another unit may have ended it, by a clock that is behind: then nobody knows.
+            if end >= begin:
+                spent[entry.name] = int((end - begin).total_seconds())
     return spent

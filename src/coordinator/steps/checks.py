@@ -6,6 +6,7 @@ The same checks are the first step of backup-all and the outcome that its dry ru
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -15,12 +16,13 @@ from coordinator import (
     manifest,
     operation,
     pgbackrest,
+    pgbackrest_archive,
     ports,
     sealing,
     settings,
     step,
 )
-from coordinator.steps import passwords, postgresql, repository, site
+from coordinator.steps import passwords, postgresql, repository, site, surroundings
 
 MODEL = 'model'
 _CHARM = 'charm-'
@@ -92,8 +94,8 @@ def backup_checks(config: settings.Settings, world: ports.World) -> Iterator[Che
 
 def writing_checks(world: ports.World) -> Iterator[Check]:
     """Try whether both repositories can be written; what is written is removed again."""
-    yield made('s3-maas', lambda: _writable(world.maas_store))
-    yield made('s3-postgresql', lambda: _writable(world.postgresql_store))
+    yield made('s3-maas', lambda: _writable(world.maas_store, world.now))
+    yield made('s3-postgresql', lambda: _writable(world.postgresql_store, world.now))
 
 
 def looking_checks(config: settings.Settings, world: ports.World) -> Iterator[Check]:
@@ -172,11 +174,29 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
     yield made('postgresql', lambda: units_settled(status, config.postgresql))
     yield made('postgresql-primary', lambda: _one_primary(status, config.postgresql))
     yield made('s3-integrators', lambda: same_integrators(status, config))
+    yield made('s3-maas-path', lambda: readable_path(config, world))
+    yield made('coordinators', lambda: surroundings.only_coordinator(status))
+    yield made('clock', lambda: surroundings.controllers_clock(status, world.now()))
+    yield made('replication', lambda: _replication(status, config))
     yield made('other-operations', lambda: no_other_task(config, world))
     if config.strategy == 'scale-down':
         yield made('machines', lambda: machines(status, config.postgresql))
         yield made('strategy', lambda: _departures(status, config.postgresql))
     yield made('record', lambda: limits.names_fit(config, status, places(world)))
+
+
+def readable_path(config: settings.Settings, world: ports.World) -> str:
+    """Make sure that maas-region can list what it writes where `s3-maas` leads."""
+    return surroundings.readable_path(world.maas_store.place['path'], config.s3_maas)
+
+
+def _replication(status: ports.ModelStatus, config: settings.Settings) -> str | Warned:
+    related = surroundings.replication(status, config)
+    if related:
+        return Warned(
+            f'{related} are related for replication: a restore is refused while they are'
+        )
+    return f'{config.postgresql} replicates to no other cluster'
 
 
 def places(world: ports.World) -> list[Mapping[str, str]]:
@@ -294,9 +314,12 @@ def _departures(status: ports.ModelStatus, name: str) -> str | Warned:
     )
 
 
-def _writable(store: ports.ObjectStore) -> str:
-    store.put(PROBE, b'The coordinator tries whether it may write here, and removes this.\n')
+def _writable(store: ports.ObjectStore, now: Callable[[], datetime.datetime]) -> str:
+    probe = b'The coordinator tries whether it may write here, and removes this.\n'
+    seen = store.put(PROBE, probe).modified
+    then = now()
     store.delete(PROBE)
+    surroundings.right_clock(f'the S3 server of {where(store)}', seen, then)
     return f'{where(store)} can be written'
 
 
@@ -320,4 +343,6 @@ def _repository(config: settings.Settings, world: ports.World) -> str:
             f'there is no pgBackRest stanza {name} in the bucket of s3-postgresql: is '
             f'{config.postgresql}:s3-parameters related to the same integrator?'
         ) from None
+    # Without it no WAL is archived, and a backup that waits for its WAL fails.
+    pgbackrest_archive.info(world.postgresql_store, name)
     return f'stanza {name} lists {len(listed)} backup(s)'

@@ -31,9 +31,9 @@ def expire(op: operation.Operation, world: ports.World) -> step.Outcome:
     store = repository.of(op, world)
     listed = catalogue.entries(store, heal=True)
     complete = {entry.backup_id for entry in listed if entry.state == retention.COMPLETE}
-    if op.kind == 'backup-all' and op.id not in complete:
+    if op.kind == 'backup-all' and op.backup_id not in complete:
         # S3 may list late. Judged without the newest set, another one would take its place.
-        return step.Wait(f'{checks.where(store)} does not list backup set {op.id} yet')
+        return step.Wait(f'{checks.where(store)} does not list backup set {op.backup_id} yet')
     if not op.settings.retention.rules:
         return step.Done(_lost(listed, world))
     judged = verdicts(listed, op.settings.retention, store, world)
@@ -41,7 +41,11 @@ def expire(op: operation.Operation, world: ports.World) -> step.Outcome:
     target = _in_hand(op)
     if target is not None:
         if target.backup_id in going or target.backup_id not in {e.backup_id for e in listed}:
-            deletion.delete(store, target, listed)
+            try:
+                deletion.delete(store, target, listed, world.now())
+            except deletion.InUseError as error:
+                # A restore has just begun: the other sets go with the next backup.
+                return step.Done({IN_HAND: '', **_lost(listed, world)}, left=str(error))
         going = [backup_id for backup_id in going if backup_id != target.backup_id]
     if not going:
         left = [entry for entry in listed if target is None or entry.backup_id != target.backup_id]
@@ -85,7 +89,7 @@ def delete(op: operation.Operation, world: ports.World) -> step.Outcome:
     if target.backup_id in manifests:
         # It may have been pinned since. Without its manifest it can only be finished.
         chosen(target.backup_id, listed, store, world)
-    deletion.delete(store, target, listed)
+    deletion.delete(store, target, listed, world.now())
     left = (
         f'no manifest of backup set {target.backup_id} could be read: the files backup that may '
         f'have belonged to it stays, juju run {op.settings.maas}/leader list-backups shows all'
@@ -100,7 +104,10 @@ def finish(op: operation.Operation, world: ports.World) -> step.Outcome:
         store = repository.of(op, world)
         listed = catalogue.entries(store)
         if target.backup_id not in {entry.backup_id for entry in listed}:
-            deletion.delete(store, target, listed)
+            try:
+                deletion.delete(store, target, listed, world.now())
+            except deletion.InUseError as error:
+                return step.Done({IN_HAND: ''}, left=str(error))
     return step.Done({IN_HAND: ''})
 
 
@@ -138,6 +145,7 @@ def verdicts(
             model_uuid=entry.summary.model_uuid if entry.summary else '',
             state=retention.DATABASE_EXPIRED if entry.backup_id in expired else entry.state,
             pinned=entry.pinned,
+            in_use=_in_use(entry, world),
             elsewhere=_elsewhere(entry, store),
         )
         for entry in entries
@@ -185,6 +193,19 @@ def _elsewhere(entry: catalogue.Entry, store: ports.ObjectStore) -> str:
     return '/'.join(filter(None, place))
 
 
+def _in_use(entry: catalogue.Entry, world: ports.World) -> str:
+    """Return which restore uses a set, '' if none does that counts."""
+    return next((str(use) for use in entry.uses if use.counts(world.now())), '')
+
+
+def _is_made_elsewhere(entry: catalogue.Entry, world: ports.World) -> bool:
+    """Whether a set that is not complete may be another model's backup under way."""
+    claim = entry.claim
+    if claim is None or entry.state != retention.FAILED or claim.model_uuid == world.model_uuid:
+        return False
+    return claim.counts(world.now())
+
+
 def chosen(
     backup_id: str,
     listed: Sequence[catalogue.Entry],
@@ -208,6 +229,13 @@ def chosen(
         why = f'the repository has no backup set {backup_id}: list-backups shows what it has'
     elif entry.pinned:
         why = f'backup set {backup_id} is pinned: keep-backup backup-id={backup_id} keep=false'
+    elif _in_use(entry, world):
+        why = f'backup set {backup_id} is in use by {_in_use(entry, world)}: wait for its end'
+    elif _is_made_elsewhere(entry, world):
+        why = (
+            f'what there is of backup set {backup_id} was begun less than a week ago by model '
+            f'{entry.model_uuid}, which may still make it: wait for its end, or delete it there'
+        )
     elif entry.state == retention.NEWER:
         why = entry.problem
     elif _elsewhere(entry, store):

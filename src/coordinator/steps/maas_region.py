@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import re
 
-from coordinator import errors, maas_backup, operation, ports, step
-from coordinator.steps import tasks
+from coordinator import catalogue, errors, maas_backup, operation, ports, step
+from coordinator.steps import repository, tasks, turns
 
 BACKUP_ID = 'maas-backup-id'
 CHANGED = 'maas-backups-changed'
+_REQUESTED = 'maas-backup-requested'
+"""Fact: what said at the mark who had begun the last backup below this path."""
 _ID = re.compile(r'\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z')
 
 
 def mark_back_up(op: operation.Operation, world: ports.World) -> step.Mark:
-    """Remember the newest task, and when a backup in S3 last changed."""
+    """Remember the newest task, S3's last change, and who began the last backup."""
     tasks.refuse_while_running(world, op.settings.maas, 'create-backup')
-    changed = maas_backup.latest_change(world.maas_store)
-    return step.Mark(tasks.newest(world, 'create-backup'), {CHANGED: changed})
+    facts = {
+        CHANGED: maas_backup.latest_change(world.maas_store),
+        _REQUESTED: _request(maas_backup.last_request(world.maas_store)),
+    }
+    return step.Mark(tasks.newest(world, 'create-backup'), {**facts, **turns.announcing(op)})
+
+
+def _request(found: maas_backup.Request | None) -> str:
+    return f'{found.stored.modified.isoformat()} {found.stored.etag}' if found else ''
 
 
 def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -24,13 +33,20 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     task = tasks.find(op, world, op.settings.maas, 'create-backup', {})
     if task is None:
         # Juju may have lost the task together with its unit: the bucket has the last word.
-        left = _finished(op, world)
+        left = _proven(op, world)
         if left:
-            return step.Done({BACKUP_ID: left})
+            turns.give_up(op, world)
+            return step.Done({BACKUP_ID: left, **turns.taken_back()})
+        waiting = turns.await_turn(op, world)
+        if waiting is not None:
+            return waiting
         task = world.juju.run_action(world.juju.leader(op.settings.maas), 'create-backup', {})
+    waiting = turns.pass_on(op, world, task)
+    if waiting is not None:
+        return waiting
     if not task.ended:
         return step.Wait(f'{task.unit} is backing up its files (task {task.id})', task.id)
-    backup_id = _named_by(world, task) or _finished(op, world)
+    backup_id = _named_by(world, task) or _proven(op, world, task.unit)
     if backup_id:
         return step.Done({BACKUP_ID: backup_id})
     waiting = tasks.await_objects(op, task)
@@ -49,10 +65,37 @@ def _named_by(world: ports.World, task: ports.Task) -> str:
     return named.group() if named and _is_finished(world, named.group()) else ''
 
 
-def _finished(op: operation.Operation, world: ports.World) -> str:
-    """Return the newest backup that is finished and newer than the mark, or ''."""
-    candidates = maas_backup.changed_since(world.maas_store, op.fact(CHANGED))
-    return next((name for name in reversed(candidates) if _is_finished(world, name)), '')
+def _proven(op: operation.Operation, world: ports.World, unit: str = '') -> str:
+    """Return a backup that is ours although no task names it; '' if none provably is.
+
+    Other models may back up below the same path, and nothing in a backup names its model. But who
+    begins one says so first, over what the last one said. So if that is of our unit, if since the
+    mark nothing but one backup has changed, which began right after it, and if nobody else uses
+    the repository, that one is ours. S3's times are compared with each other alone, and so are
+    those of the unit.
+    """
+    store = world.maas_store
+    request = maas_backup.last_request(store)
+    # An operation that an older revision has begun does not know what was there before.
+    if request is None or _request(request) == op.fact(_REQUESTED, _request(request)):
+        return ''
+    said = (request.model, request.application) == (world.model_name, op.settings.maas)
+    changed = maas_backup.changed_since(store, op.fact(CHANGED))
+    if not said or unit not in ('', request.unit) or len(changed) != 1:
+        return ''
+    (name,) = changed
+    if not request.may_have_made(name) or not _is_finished(world, name):
+        return ''
+    found = maas_backup.read(store, name)
+    began = min(item.modified for item in found.objects)
+    ours = found.unit == request.unit and began >= request.stored.modified
+    return name if ours and _is_alone(op, world) else ''
+
+
+def _is_alone(op: operation.Operation, world: ports.World) -> bool:
+    """Whether nothing in the repository is of another model, or of one that is not known."""
+    entries = catalogue.with_failed(repository.of(op, world))
+    return all(entry.model_uuid == world.model_uuid for entry in entries)
 
 
 def _is_finished(world: ports.World, backup_id: str) -> bool:
@@ -65,4 +108,12 @@ def _is_finished(world: ports.World, backup_id: str) -> bool:
 
 def cancel_back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: no backup goes on after the operation has given it up."""
-    return tasks.cancel(op, world, op.settings.maas, 'create-backup', {})
+    outcome = tasks.cancel(op, world, op.settings.maas, 'create-backup', {})
+    if isinstance(outcome, step.Done):
+        turns.give_up(op, world)
+    return outcome
+
+
+def remains(op: operation.Operation) -> list[str]:
+    """Return what may be left of a backup when an operation ends as it is."""
+    return [*tasks.remains(op), *turns.remains(op)]

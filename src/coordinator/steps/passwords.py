@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 
 from coordinator import catalogue, errors, manifest, operation, ports, sealing, step
-from coordinator.steps import repository, site
+from coordinator.steps import claiming, repository, site
 
 REQUIRED = ('operator', 'replication', 'rewind', 'monitoring')
 OPTIONAL = ('backup',)
@@ -54,11 +54,14 @@ def in_force(world: ports.World, application: str) -> dict[str, str]:
 
 
 def capture(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Seal the passwords into the repository, below the set's prefix.
+    """Seal the passwords into the repository, below the set's prefix, once that is ours.
 
     Run again, it seals again over what an earlier dispatch may have left: sealing is never equal
     twice, and the facts must fit the object that stays.
     """
+    waiting = claiming.claim(op, world)
+    if waiting is not None:
+        return waiting
     passwords = in_force(world, op.settings.postgresql)
     sealed = sealing.seal(op.backup_id, world.model_uuid, passwords, op.settings.recipients)
     stored = repository.of(op, world).put(catalogue.sealed_key(op.backup_id), sealed)
@@ -73,17 +76,33 @@ def capture(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 
 def discard(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Undo: a set that is not published keeps nobody's passwords."""
-    repository.of(op, world).delete(catalogue.sealed_key(op.backup_id))
+    """Undo: a set that is not published keeps nobody's passwords, nor an id for itself."""
+    if _are_sealed(op, repository.of(op, world)):
+        repository.of(op, world).delete(catalogue.sealed_key(op.backup_id))
+        return step.Wait(f'the sealed passwords of {op.backup_id} are removed')
+    claiming.give_up(op, world)
     return step.Done()
+
+
+def _are_sealed(op: operation.Operation, store: ports.ObjectStore) -> bool:
+    """Whether this operation's sealed passwords are in the repository."""
+    if not claiming.owns(op):
+        return False
+    try:
+        found = store.head(catalogue.sealed_key(op.backup_id))
+    except errors.NotFound:
+        return False
+    # The claim says whose they are. An operation that an older revision has begun has none.
+    stored = op.fact(SEALED)
+    return not stored or manifest.Object.model_validate_json(stored).etag == found.etag
 
 
 def sealed_remains(op: operation.Operation) -> list[str]:
     """Return what is in S3 of passwords when an operation ends as it is."""
     if op.record('capture-secrets').state in (operation.TO_DO, operation.UNDONE):
         return []
-    key = catalogue.sealed_key(op.backup_id)
-    return [f'sealed passwords may be left in the repository: {key}']
+    left = [catalogue.sealed_key(op.backup_id), *claiming.remains(op)]
+    return [f'sealed passwords may be left in the repository: {", ".join(left)}']
 
 
 def check_unchanged(op: operation.Operation, world: ports.World) -> None:

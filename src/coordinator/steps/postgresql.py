@@ -175,7 +175,9 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
         world.postgresql_store, stanza(op, world), after=op.fact(NEWEST_LABEL)
     )
     if backup is not None:
-        return step.Done({LABEL: backup.label})
+        done = step.Done({LABEL: backup.label})
+        on_a_replica = op.settings.strategy == 'replica' and len(app.units) > 1
+        return _role_after(op, world, app, task, done) if task and on_a_replica else done
     if task is None:
         unit = _backup_unit(op, world, app)
         if isinstance(unit, step.Wait):
@@ -188,6 +190,39 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     if op.settings.strategy == 'replica' and 'is the cluster primary' in task.message:
         raise errors.RetryStepError(f'{task.unit} became the primary meanwhile (task {task.id})')
     tasks.judge(task)
+
+
+def _role_after(
+    op: operation.Operation,
+    world: ports.World,
+    app: ports.Application,
+    task: ports.Task,
+    done: step.Done,
+) -> step.Outcome:
+    """Tell the operator if the unit that made the backup became the primary meanwhile.
+
+    The charm closes a replica to connections while it makes a backup. Some revisions open it again
+    only if it is a replica still: after a failover MAAS has lost its database.
+    """
+    try:
+        asked = tasks.find(op, world, app.name, 'get-primary', {}, after=task.id)
+        if asked is None:
+            asked = world.juju.run_action(min(app.units, key=number), 'get-primary', {})
+    except errors.StepError as error:
+        # The backup is good, whatever this comes to.
+        return step.Done(done.facts, left=f'whether {task.unit} is still a replica: {error}')
+    if not asked.ended:
+        return step.Wait(f'{asked.unit} is asked for the primary (task {asked.id})', asked.id)
+    if asked.results.get('primary') != task.unit:
+        return done
+    other = min((name for name in app.units if name != task.unit), key=number)
+    left = (
+        f'{task.unit} made the backup and became the primary meanwhile: if it still refuses '
+        f'connections, MAAS has lost its database. juju show-unit {task.unit} then shows '
+        f'connectivity: "off"; let another unit be the primary: juju run {other} '
+        'promote-to-primary scope=unit'
+    )
+    return step.Done(done.facts, left=left)
 
 
 def _backup_unit(

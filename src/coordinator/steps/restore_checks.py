@@ -21,7 +21,15 @@ from coordinator import (
     settings,
     step,
 )
-from coordinator.steps import checks, passwords, relations, repository, set_checks, site
+from coordinator.steps import (
+    checks,
+    passwords,
+    relations,
+    repository,
+    set_checks,
+    site,
+    surroundings,
+)
 
 BACKUP_SET = 'backup-set'
 """Fact: the manifest of the set."""
@@ -90,7 +98,13 @@ def named(backup_id: str, world: ports.World) -> manifest.Manifest:
 
 def _latest(config: settings.Settings, world: ports.World) -> manifest.Manifest:
     status = world.juju.status()
-    for entry in reversed(catalogue.entries(world.maas_store)):
+    now = operation.stamp(world.now())
+    # One of a clock that was ahead is newer than all others for years.
+    entries = sorted(
+        catalogue.entries(world.maas_store),
+        key=lambda entry: (entry.backup_id <= now, entry.backup_id),
+    )
+    for entry in reversed(entries):
         if entry.state != retention.COMPLETE or entry.summary is None:
             continue
         if any(_misfits(entry.summary, config, status)):
@@ -117,6 +131,7 @@ def restore_checks(
         yield checks.made('passwords', lambda: _passwords(wanted, parameters, config, world))
     yield _verification(wanted, world)
     yield checks.made('maas-objects', lambda: _maas_objects(wanted, world))
+    yield checks.made('s3-maas-path', lambda: _readable(wanted, config, world))
     yield _postgresql_objects(wanted, world)
     yield checks.made('postgresql-path', lambda: _path(wanted, parameters, world))
 
@@ -142,6 +157,9 @@ def _site_checks(
         lambda: checks.units_settled(status, config.postgresql, site.ANOTHER_CLUSTER),
     )
     yield checks.made('s3-integrators', lambda: checks.same_integrators(status, config))
+    yield checks.made('coordinators', lambda: surroundings.only_coordinator(status))
+    yield checks.made('clock', lambda: surroundings.controllers_clock(status, world.now()))
+    yield checks.made('replication', lambda: surroundings.unreplicated(status, config))
     yield checks.made('relation', lambda: _related(status, config))
     yield checks.made('other-operations', lambda: checks.no_other_task(config, world))
     yield checks.made(
@@ -271,6 +289,11 @@ def _verification(wanted: manifest.Manifest, world: ports.World) -> checks.Check
     outcome = checks.OK if found.outcome.good else checks.WARNING
     sentence = '; '.join(filter(None, (str(found.outcome), found.told)))
     return checks.Check('verified', outcome, sentence)
+
+
+def _readable(wanted: manifest.Manifest, config: settings.Settings, world: ports.World) -> str:
+    path = set_checks.maas_store(wanted, world).place['path']
+    return surroundings.readable_path(path, config.s3_maas)
 
 
 def _maas_objects(wanted: manifest.Manifest, world: ports.World) -> str:

@@ -205,6 +205,29 @@ def test_wal_is_compared_with_the_sha1_in_its_name(kind: str):
     ]
 
 
+def test_the_files_of_a_bundle_are_read_with_one_request_for_the_bundle():
+    def requests(count: int) -> int:
+        stored, files, whole = Repository(), dict[str, Mapping[str, Any]](), b''
+        for number in range(count):
+            entry, packed = file(offset=len(whole))
+            files[f'pg_data/{number:03}'] = {
+                'bni': 1,
+                'bno': entry.offset,
+                'checksum': entry.sha1,
+                'rck': entry.stored_sha1,
+                'repo-size': entry.stored,
+                'size': entry.size,
+            }
+            whole += packed
+        stored.write(files)
+        stored.store.put(f'{FOLDER}/bundle/1', whole)
+        before = stored.store.bucket.requests
+        assert stored.findings() == []
+        return stored.store.bucket.requests - before
+
+    assert requests(300) == requests(1)
+
+
 def test_an_object_that_is_missing_is_named():
     stored = Repository()
     stored.write({'pg_data/a': {'size': 30, 'repo-size': 9, 'checksum': sha1(b'')}})

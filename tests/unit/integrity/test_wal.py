@@ -120,7 +120,7 @@ def test_the_segment_in_which_a_timeline_begins_is_a_copy_of_the_one_before():
     assert begun_on(history, *segments) == [[1], [1], [2], [3]]
 
 
-@pytest.mark.parametrize('history', ['', 'no history at all\n'])
+@pytest.mark.parametrize('history', ['', 'no history at all\n', '9' * 5000 + '\t0/5000028\n'])
 def test_a_history_that_says_nothing_leaves_the_timeline_of_the_name(history: str):
     assert begun_on(history, '000000030000000000000004') == [[3]]
 

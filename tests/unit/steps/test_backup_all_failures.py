@@ -47,6 +47,17 @@ def test_a_bucket_that_refuses_writes_is_found_before_anything_changes(
     assert sim.tasks('create-backup') == []
 
 
+def test_a_repository_that_can_archive_nothing_is_found_before_anything_changes(
+    sim: simulation.Simulation,
+):
+    for twin in ('', '.copy'):
+        sim.world.postgresql_store.delete(f'archive/maas.postgresql/archive.info{twin}')
+    op = sim.run()
+    assert 'archive.info and its copy are missing or damaged' in op.error
+    assert_nothing_is_left(sim)
+    assert sim.tasks('create-backup') == []
+
+
 def test_blocked_maas_is_refused_by_unit_and_message(sim: simulation.Simulation):
     sim.site.maas.block('no more disk')
     sim.clock.advance(5)
@@ -242,6 +253,9 @@ def test_a_task_that_was_started_when_it_was_already_late_is_cancelled(applicati
     switches = sim.database if application == 'postgresql' else sim.maas
     switches.hang_next('create-backup')
     sim.at_step('back-up-postgresql' if application == 'postgresql' else 'back-up-maas')
+    if application == 'maas-region':
+        # It says that it is about to begin.
+        sim.dispatch()
     sim.clock.advance(24 * 3600)
     op = sim.run()
     assert 'not done within' in op.error

@@ -1,0 +1,89 @@
+"""What must hold around a site: a path that can be read back, one coordinator, right clocks."""
+
+from __future__ import annotations
+
+import datetime
+
+from coordinator import errors, operation, ports, settings
+from coordinator.steps import site
+
+_CHARM = 'maas-backup-coordinator'
+_REPLICATION = ('replication', 'replication-offer')
+"""Endpoints of postgresql that relate it to another cluster."""
+
+
+def readable_path(path: str, integrator: str) -> str:
+    """Make sure that maas-region can list what it writes below a path.
+
+    Without a path it writes its backups below `backup/` and looks for them below `/backup/`.
+    """
+    if not path.strip('/ '):
+        raise errors.StepError(
+            f'{integrator} has no path: maas-region writes its backups there, but neither lists '
+            f'nor restores them: juju config {integrator} path=maas. Backups that are there '
+            'already can be restored once backup/ and coordinator/ are copied below that path'
+        )
+    return f'maas-region can list what it writes below {path}'
+
+
+def only_coordinator(status: ports.ModelStatus) -> str:
+    """Make sure that no other application backs this model up: it would adopt our tasks."""
+    names = [app.name for app in status.applications.values() if app.charm == _CHARM and app.units]
+    if len(names) > 1:
+        raise errors.StepError(
+            f'{" and ".join(sorted(names))} are both {_CHARM}, and would take the tasks of each '
+            'other for their own: juju remove-application one of them'
+        )
+    return f'no other {_CHARM} is in this model'
+
+
+def controllers_clock(status: ports.ModelStatus, now: datetime.datetime) -> str:
+    """Make sure that this unit's clock agrees with the controller's."""
+    if status.time is None:
+        return 'the controller does not tell its time'
+    return right_clock('the Juju controller', status.time, now)
+
+
+def right_clock(whose: str, theirs: datetime.datetime, now: datetime.datetime) -> str:
+    """Make sure that this unit's clock agrees with another one."""
+    apart = abs(now - theirs)
+    if apart > operation.CLOCKS_APART:
+        raise errors.StepError(
+            f"this unit's clock says {now:%Y-%m-%dT%H:%M:%SZ}, that of {whose} "
+            f'{theirs.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}: set the wrong one right '
+            '(timedatectl on its machine), as backup ids are times'
+        )
+    return f'the clock agrees with that of {whose}'
+
+
+def replication(status: ports.ModelStatus, config: settings.Settings) -> str:
+    """Return which other cluster PostgreSQL is related to; '' if to none.
+
+    Raises:
+        StepError: PostgreSQL follows another cluster: it has nothing of its own to back up, and
+            nothing is restored into it.
+    """
+    name = config.postgresql
+    for unit in site.application(status, name).units.values():
+        if unit.message.startswith('Standby'):
+            raise errors.StepError(
+                f'{unit.name} is {unit.message}: {name} is a standby of another cluster. Back up '
+                'and restore that one, or end their relation first: juju status --relations'
+            )
+    for relation in status.relations:
+        here = [f'{name}:{endpoint}' for endpoint in _REPLICATION]
+        if any(end in here for end in relation.endpoints):
+            return ' and '.join(relation.endpoints)
+    return ''
+
+
+def unreplicated(status: ports.ModelStatus, config: settings.Settings) -> str:
+    """Make sure that PostgreSQL may be restored: its charm refuses while it replicates."""
+    related = replication(status, config)
+    if related:
+        first, _, second = related.partition(' and ')
+        raise errors.StepError(
+            f'{related} are related for replication, and {config.postgresql} restores nothing as '
+            f'long as they are: juju remove-relation {first} {second}'.rstrip()
+        )
+    return f'{config.postgresql} replicates to no other cluster'

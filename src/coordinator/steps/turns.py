@@ -1,0 +1,82 @@
+"""Lets one model after the other begin its files backup, in a repository that several use.
+
+maas-region names a backup by the second in which it begins. Two that begin in the same one below
+the same path would write into one folder, and neither charm would notice. So an operation says
+that it begins, looks after that who else says so, and begins when it is alone with that. It takes
+back what it said as soon as its backup has its name.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from coordinator import operation, ports, step
+from coordinator.steps import claiming, repository, tasks
+
+FOLDER = 'coordinator/files-backups/'
+_SAID = 'files-backup-announced'
+"""Fact: set while the mark may be in the repository."""
+_RUNS = 'files-backup-runs'
+"""Fact: since when the backup's task runs."""
+_COUNTS_FOR = datetime.timedelta(minutes=15)
+"""After that a mark is one that a crash has left."""
+_NAMED_WITHIN = 60
+"""Seconds: the charm names its backup as soon as it has tried S3."""
+_WAITS = 'another model begins its files backup in this repository: it goes first'
+
+
+def announcing(op: operation.Operation) -> dict[str, str]:
+    """Return the facts to store before anything is said."""
+    return {_SAID: 'true', _RUNS: ''} if claiming.name(op) else {}
+
+
+def await_turn(op: operation.Operation, world: ports.World) -> step.Wait | None:
+    """Return what there is to wait for before the backup may begin; None if it may."""
+    name = claiming.name(op)
+    if not name:
+        return None
+    store = repository.of(op, world)
+    there = {item.key.removeprefix(FOLDER): item for item in store.list(FOLDER)}
+    others = [
+        other
+        for other, item in there.items()
+        if other != name and world.now() - item.modified < _COUNTS_FOR
+    ]
+    if name not in there and not others:
+        store.put(FOLDER + name, b'')
+        return step.Wait('no other model begins a files backup in this repository')
+    if name in there and others and min(others) < name:
+        # Of several that said so at once the first by name goes on saying it.
+        store.delete(FOLDER + name)
+    return step.Wait(_WAITS) if others else None
+
+
+def pass_on(op: operation.Operation, world: ports.World, task: ports.Task) -> step.Wait | None:
+    """Let the next one begin, once this one's backup has its name; None if there is no need."""
+    if not op.fact(_SAID) or task.status == 'pending':
+        return None
+    waits = f'{task.unit} is backing up its files (task {task.id})'
+    runs = None if task.ended else tasks.patience(op, _RUNS, _NAMED_WITHIN)
+    if runs is not None:
+        return step.Wait(waits, task.id, runs)
+    give_up(op, world)
+    return step.Wait(waits, task.id, taken_back())
+
+
+def taken_back() -> dict[str, str]:
+    """Return the facts to store when it is taken back."""
+    return {_SAID: '', _RUNS: ''}
+
+
+def give_up(op: operation.Operation, world: ports.World) -> None:
+    """Take back what was said."""
+    if op.fact(_SAID):
+        repository.of(op, world).delete(FOLDER + claiming.name(op))
+
+
+def remains(op: operation.Operation) -> list[str]:
+    """Return what may be left of it when an operation ends as it is."""
+    if not op.fact(_SAID):
+        return []
+    key = FOLDER + claiming.name(op)
+    return [f'{key} may be left in the repository: it counts for 15 minutes']
