@@ -85,7 +85,7 @@ integration: $(VENV)/.integration  ## Run the tests on the Juju controller that 
 	$(BIN)/pytest --real --timeout 7200 tests/integration $(PYTEST_OPTIONS)
 
 integration-embedded: $(VENV)/.integration  ## The same on an embedded controller, behind a juju command.
-	$(BIN)/pytest tests/integration $(PYTEST_OPTIONS)
+	$(BIN)/pytest --timeout 1800 tests/integration $(PYTEST_OPTIONS)
 
 lint: $(VENV)/.dev $(PACK)/.pack  ## Check style, types, spelling and workflows.
 	$(BIN)/ruff check $(CHECKED)
