@@ -78,6 +78,8 @@ def test_status_shows_the_model(site: Site, juju: ports.JujuModel):
 
     assert status.name == 'prod'
     assert status.juju_version == site.juju.version
+    assert status.time is not None
+    assert abs((site.juju.clock.now() - status.time).total_seconds()) < 60
     assert set(status.applications) == {'pg', 'app'}
     assert set(status.machines) == {'0', '1', '2', '3'}
     assert status.machines['2'] == ports.Machine('2', site.juju.machines['2'].instance_id)

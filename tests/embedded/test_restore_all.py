@@ -148,6 +148,8 @@ def test_an_abort_before_data_is_replaced_puts_everything_back(fresh: Fresh):
     restores = len(tasks(maas, 'restore'))
 
     restore(maas, identity=fresh.identity, confirm=True)
+    # Until then it has listed its backups.
+    maas.until_step('apply-passwords')
     with maas.holding('maas-region/0'):
         maas.until_step('detach-maas', 'postgresql:database is being removed')
         task = maas.running.run_action(charmed_maas.LEADER, 'abort-operation')

@@ -84,6 +84,7 @@ def _cheaply() -> None:
     sealing.COST = 2
     logging.getLogger('coordinator').setLevel(logging.INFO)
     logging.getLogger('coordinator').propagate = False
+    logging.getLogger('coordinator').addHandler(logging.NullHandler())
 
 
 def _used() -> float:

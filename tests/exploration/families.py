@@ -77,6 +77,7 @@ SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
     'backup-all, shared machines, slow': lambda: _backup(
         sites.share_machines, sites.slow_down, regions=1
     ),
+    'backup-all, two models': lambda: _backup(sites.accompany, regions=1, postgresql_units=1),
     'restore-all, fresh model': lambda: _restore(_new_passwords, fresh=True, regions=3),
     'restore-all, fresh model, 1 region': lambda: _restore(fresh=True, backup_id='latest'),
     'restore-all, same model, 3 regions, Juju 4.0': lambda: _restore(
@@ -135,8 +136,8 @@ FAMILIES: Sequence[Family] = (
     Family('an answer, then an error, sample', [faults.LOST_ANSWERS, _ERRORS], ALL, one_in=32),
     Family('a leader lost for good', [faults.LOST_FOR_GOOD]),
     Family('a dispatch that raises', [faults.RAISED], one_in=2),
-    Family('units go and come awkwardly', [faults.UNITS]),
-    Family('such units, then a loss, sample', [faults.UNITS, _EFFECTS], ALL, one_in=4),
+    Family('units', [faults.UNITS]),
+    Family('units, then a loss, sample', [faults.UNITS, _EFFECTS], ALL, one_in=4),
     Family('another leader', [faults.DEPOSED], BACKUPS[:1]),
     Family('another leader, sample', [faults.DEPOSED], ALL[1:], one_in=12),
     Family('abort', [faults.ABORTS]),

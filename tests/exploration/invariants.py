@@ -144,6 +144,9 @@ class Watch:
             # What an operator has broken may stay so, and what Juju cannot end if he is told.
             if not self.meddled and not self._hangs_as_told(told):
                 self.fault(str(error))
+        neighbour = self._sim.neighbour
+        while neighbour and neighbour.op.open:
+            self._sim.clock.advance(60)
         found = (*self._of_the_site(told), *self._of_s3(told), *self._of_the_record(log))
         for sentence in found:
             self.fault(sentence)
@@ -208,6 +211,9 @@ class Watch:
         ours = {key for key in new if '/coordinator/' in f'/{key}'}
         # The probe has one key for ever: the next backup's check removes what a crash left.
         explained = {history.key(op.id, sim.model.uuid), checks.PROBE, index.KEY}
+        if sim.neighbour:
+            yield from publishing.of_two(sim, sim.neighbour)
+            ours = {key for key in ours if not _is_the_neighbours(key, sim.neighbour)}
         if plans.published(op):
             of_the_set = {
                 catalogue.manifest_key(op.backup_id),
@@ -269,6 +275,10 @@ def _verdict_of_a_set(sim: simulation.Simulation, key: str) -> verification.Outc
     """Return what verify-backup has found out, as an object says that lies beside a manifest."""
     folder, _, name = key.rpartition('/')
     return verification.outcome(name) if f'{folder}/manifest.json' in scene.objects(sim) else None
+
+
+def _is_the_neighbours(key: str, neighbour: simulation.Simulation) -> bool:
+    return neighbour.model.uuid in key or key.startswith(catalogue.folder(neighbour.op.backup_id))
 
 
 def _may_go(op: operation.Operation, sets: Collection[str]) -> set[str]:

@@ -229,7 +229,7 @@ MUTANTS = (
     ),
     Mutant('keeps a password', _keeps_a_password, []),
     Mutant('fails every backup', _fails_every_backup, []),
-    Mutant('takes files of the mark', _takes_files_of_the_mark, []),
+    Mutant('takes files of the mark', _takes_files_of_the_mark, faults.ACTIONS),
     Mutant('takes the label of the mark', _takes_the_label_of_the_mark, []),
     Mutant('ignores the watermark', _ignores_the_watermark, []),
     Mutant('compares no passwords', _compares_no_passwords, [meddling.NEW_PASSWORDS]),

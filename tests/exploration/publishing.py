@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordinator import errors, maas_backup, manifest, pgbackrest, sealing
+from coordinator import (
+    catalogue,
+    errors,
+    maas_backup,
+    manifest,
+    operation,
+    pgbackrest,
+    plans,
+    sealing,
+)
 from rehearsal.standins import manifest as standin_manifest
 from rehearsal.standins import modelled, repository
 from tests import examples, restores, simulation
@@ -29,6 +38,23 @@ def wrong(sim: simulation.Simulation, before: scene.Scene, content: bytes) -> It
     yield from _other_passwords(sim, published)
 
 
+def of_two(sim: simulation.Simulation, neighbour: simulation.Simulation) -> Iterator[str]:
+    """Yield what is wrong at the end with the sets of two models in one repository."""
+    if neighbour.op.status != operation.COMPLETE:
+        yield f'the neighbour ended {neighbour.op.status}: {neighbour.op.error}'
+    for each in (sim, neighbour):
+        if not plans.published(each.op):
+            continue
+        content = each.world.maas_store.get(catalogue.manifest_key(each.op.backup_id))
+        published = manifest.parse(content, 'manifest')
+        if published.model.uuid != each.model.uuid:
+            yield f'the set {each.op.backup_id} has become that of another model'
+            continue
+        _assert_complete(each, published)
+        yield from _of_another_site(each, published)
+        yield from _other_passwords(each, published)
+
+
 def _assert_complete(sim: simulation.Simulation, published: manifest.Manifest) -> None:
     """Raise what is missing of a set."""
     maas_backup.read(sim.world.maas_store, published.maas.backup_id)
@@ -51,7 +77,7 @@ def _older(before: scene.Scene, published: manifest.Manifest) -> Iterator[str]:
 
 
 def _of_another_site(sim: simulation.Simulation, published: manifest.Manifest) -> Iterator[str]:
-    own = {state['system-id'] for state in sim.site.maas.states.values()}
+    own = scene.controllers(sim)
     if set(published.maas.controllers) != own:
         yield f'published with the files of {published.maas.controllers}, here are {own}'
 

@@ -99,14 +99,19 @@ def labels(sim: simulation.Simulation) -> set[str]:
 
 
 def files(sim: simulation.Simulation) -> set[str]:
-    """Return the ids of the finished files backups."""
+    """Return the ids of the finished files backups, but those of another live model."""
     store = sim.world.maas_store
     return {name for name in maas_backup.ids(store) if _finished(sim, name)}
 
 
 def _finished(sim: simulation.Simulation, name: str) -> bool:
     try:
-        maas_backup.read(sim.world.maas_store, name)
+        backup = maas_backup.read(sim.world.maas_store, name)
     except errors.StepError:
         return False
-    return True
+    return sim.neighbour is None or set(backup.controllers) == controllers(sim)
+
+
+def controllers(sim: simulation.Simulation) -> set[str]:
+    """Return the ids of the region controllers."""
+    return {state['system-id'] for state in sim.site.maas.states.values()}

@@ -89,3 +89,18 @@ def slow_down(sim: simulation.Simulation) -> None:
     sim.database.leave = sim.maas.leave = _MINUTES
     sim.model.release_after = _MINUTES
     sim.model.reaction = _REACTION
+
+
+def accompany(sim: simulation.Simulation) -> None:
+    """Let another model back up into the same repository, from the same second on."""
+    other = simulation.Simulation(regions=1, postgresql_units=1, after=sim)
+    other.model.set_config(site.S3_POSTGRESQL, {'path': 'postgresql-of-the-neighbour'})
+    site.settle(other.model)
+    other.begin('backup-all')
+    sim.neighbour = other
+
+    def dispatch() -> None:
+        if other.op.open:
+            sim.clock.later(0.1 if other.dispatch() else simulation.BEAT_SECONDS, dispatch)
+
+    sim.clock.later(0.05, dispatch)

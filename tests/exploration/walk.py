@@ -168,5 +168,5 @@ def _entry(number: int, run: Run, moment: moments.Moment, fault: faults.Fault) -
 
 
 def _strike(fault: faults.Fault, run: Run, moment: moments.Moment) -> None:
-    run.harmless = run.harmless and faults.is_harmless(fault)
+    run.harmless = run.harmless and faults.is_harmless(fault, run.step)
     fault.strike(run, moment)

@@ -109,9 +109,10 @@ def _is_finished(world: ports.World, backup_id: str) -> bool:
 def cancel_back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: no backup goes on after the operation has given it up."""
     outcome = tasks.cancel(op, world, op.settings.maas, 'create-backup', {})
-    if isinstance(outcome, step.Done):
-        turns.give_up(op, world)
-    return outcome
+    if isinstance(outcome, step.Wait):
+        return outcome
+    turns.give_up(op, world)
+    return step.Done(turns.taken_back())
 
 
 def remains(op: operation.Operation) -> list[str]:

@@ -165,7 +165,8 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Have one unit make a full backup, and find it in the repository.
 
     The action's result holds no id, and a task that failed because its agent died may have left
-    a finished backup: what the repository lists is what counts.
+    a finished backup: what the repository lists is what counts. A newer label is this cluster's
+    own, as the charm refuses a repository of another model or another cluster.
     """
     app = site.application(world.juju.status(), op.settings.postgresql)
     task = tasks.find(op, world, app.name, 'create-backup', _FULL)
