@@ -13,10 +13,10 @@ PACK_PYTHON := $(shell /usr/bin/python3 -c 'import apt, ensurepip, sys; \
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse rehearse-real packages test unit explore contract embedded real sample \
-  security chaos integration lint format docs reference pack bench requirements clean
+  security chaos integration integration-embedded lint format docs reference pack bench requirements clean
 
 help:  ## Show what there is to make.
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 $(VENV)/.rehearsal: requirements-rehearsal.txt
 	$(PYTHON) -m venv $(VENV)
@@ -54,7 +54,7 @@ packages:  ## Install that PostgreSQL and pgBackRest, where they are missing.
 	.ci/packages
 
 test: $(VENV)/.dev $(PACK)/.pack  ## Run all tests but those on a real Juju and a real PostgreSQL.
-	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/real tests
+	$(BIN)/pytest -n 2 --dist loadgroup -m 'not long' --ignore tests/real tests
 
 unit: $(VENV)/.dev  ## Run the tests that need no server.
 	$(BIN)/pytest -n 2 tests/unit
@@ -82,7 +82,10 @@ chaos: $(VENV)/.dev  ## Kill, stop and cut off real processes in mid-operation: 
 	$(BIN)/python -m tests.chaos
 
 integration: $(VENV)/.integration  ## Run the tests on the Juju controller that the CLI is logged in to.
-	$(BIN)/pytest --timeout 7200 tests/integration $(PYTEST_OPTIONS)
+	$(BIN)/pytest --real --timeout 7200 tests/integration $(PYTEST_OPTIONS)
+
+integration-embedded: $(VENV)/.integration  ## The same on an embedded controller, behind a juju command.
+	$(BIN)/pytest --timeout 1800 tests/integration $(PYTEST_OPTIONS)
 
 lint: $(VENV)/.dev $(PACK)/.pack  ## Check style, types, spelling and workflows.
 	$(BIN)/ruff check $(CHECKED)
@@ -111,8 +114,8 @@ bench: $(VENV)/.dev  ## Print how fast it is.
 
 requirements: $(VENV)/.dev  ## Pin the requirements anew, with hashes and no address.
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
-	for name in requirements requirements-rehearsal requirements-integration requirements-dev \
-	    requirements-docs requirements-pack; do \
+	for name in requirements requirements-thin-charm requirements-rehearsal \
+	    requirements-integration requirements-dev requirements-docs requirements-pack; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate --upgrade $$name.in -o $$name.txt || exit 1; \
 	done

@@ -42,12 +42,12 @@ def _pack(scratch: pathlib.Path) -> int:
     packed = _run(project, '-m', 'charmcraft')
     print(packed.stderr.strip() or packed.stdout.strip())
     if packed.returncode == 0:
-        return 0 if contents.report(_keep(project), scratch / 'charm', PYTHON) else 1
+        return 0 if contents.report(_keep(project), scratch, PYTHON) else 1
     if _WRONG_SYSTEM not in packed.stderr:
         return packed.returncode
     print(
-        'So no charm is packed here. The same steps are tried with what this system has, to see\n'
-        'that the parts build, what they hold and how large they are; the result is not kept.'
+        'So no charm is packed here. The same steps build one for the Python of this system, to\n'
+        'check what it holds, how large it is and that it starts. It is not kept.'
     )
     tried = _run(project, '-m', 'packing.trial')
     if tried.returncode != 0:
@@ -55,7 +55,7 @@ def _pack(scratch: pathlib.Path) -> int:
         return tried.returncode
     trial = scratch / 'trial build, no charm'
     next(project.glob('*.charm')).rename(trial)
-    return 0 if contents.report(trial, scratch / 'charm', PYTHON) else 1
+    return 0 if contents.report(trial, scratch, PYTHON) else 1
 
 
 def _copy(source: pathlib.Path, target: pathlib.Path) -> None:

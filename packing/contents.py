@@ -11,6 +11,8 @@ import time
 import zipfile
 from collections.abc import Iterator, Sequence
 
+from packing import starting
+
 EXPECTED = {
     'LICENSE', 'actions.yaml', 'config.yaml', 'dispatch', 'icon.svg', 'manifest.yaml',
     'metadata.yaml', 'src', 'venv',
@@ -81,18 +83,25 @@ def import_seconds(unpacked: pathlib.Path, python: str, statement: str) -> float
 
 
 def report(charm: pathlib.Path, scratch: pathlib.Path, python: str) -> bool:
-    """Print what a packed charm is like; return whether it holds what it should."""
+    """Print what a packed charm is like; return whether it is whole, and starts."""
+    unpacked, tools = scratch / 'charm', scratch / 'tools'
+    tools.mkdir()
     with zipfile.ZipFile(charm) as archive:
         found = list(misplaced(archive.namelist()))
-        archive.extractall(scratch)
+        archive.extractall(unpacked)
     measured = size(charm)
     print(
         f'{charm.name}: {measured.packed / 1e6:.1f} MB packed, {measured.unpacked / 1e6:.1f} MB '
         f'unpacked, {measured.files} files'
     )
     for what, statement in IMPORTS.items():
-        seconds = import_seconds(scratch, python, statement)
+        seconds = import_seconds(unpacked, python, statement)
         print(f'{what} after {seconds * 1000:.0f} ms')
+    why = starting.problem(unpacked, tools, python)
+    if why:
+        found.insert(0, f'the charm does not start in a bare environment: {why}')
+    else:
+        print('the charm starts in a bare environment')
     for mistake in found[:_SHOWN]:
         print(mistake, file=sys.stderr)
     if len(found) > _SHOWN:

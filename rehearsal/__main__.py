@@ -9,6 +9,7 @@ import pathlib
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -16,17 +17,23 @@ import threading
 _SOURCE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_SOURCE / 'src')]
 
-from rehearsal import control, embedded, juju_cli, story  # noqa: E402  (src comes first)
+from rehearsal import control, embedded, private, story  # noqa: E402  (src comes first)
+from rehearsal.juju import serving  # noqa: E402
 from rehearsal.real import account, programs  # noqa: E402
 
 HOME = _SOURCE / '.rehearsal'
 CONNECTION = HOME / 'connection.json'
+BIN = HOME / 'bin'
+"""Folder for PATH, with the rehearsal's `juju`."""
 JUJU_DATA = HOME / 'juju-client'
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code."""
-    given = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ['juju']:
+        return _juju(words[1:])
+    given = _parser().parse_args(words)
     return given.command(given)
 
 
@@ -48,9 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_layout(command)
     down = commands.add_parser('down', help='take down what `up` runs')
     down.set_defaults(command=_down)
-    juju = commands.add_parser('juju', help='the familiar commands, against what `up` runs')
-    juju.set_defaults(command=_juju)
-    juju_cli.add_commands(juju)
+    commands.add_parser('juju', help='the familiar commands, against what `up` runs')
     switches = '\n'.join(f'  {name} {words}' for name, (_, words) in control.SWITCHES.items())
     switch = commands.add_parser(
         'switch',
@@ -131,20 +136,36 @@ def _up(given: argparse.Namespace) -> int:
     except control.SwitchError as error:
         print(f'--set: {error}', file=sys.stderr)
         return 2
+    try:
+        _serve(running, down)
+    except TimeoutError as error:
+        print(f'{error}: is the machine busy? Try again: python -m rehearsal up', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _serve(running: embedded.Embedded, down: threading.Event) -> None:
+    """Run what is up until it is taken down."""
     with running:
-        line = running.thread.run(control.serve(running, HOME / 'control.sock'))
+        lines = (
+            running.thread.run(control.serve(running, HOME / 'control.sock')),
+            running.thread.run(serving.serve(running.cloud, BIN)),
+        )
         running.write_connection_file(CONNECTION)
         # As the operator keeps it, for a restore by hand.
-        (HOME / 'backup-identity.txt').write_text(f'{running.identity}\n')
+        private.write(HOME / 'backup-identity.txt', f'{running.identity}\n')
         print(f'up; how to connect is in {CONNECTION}', flush=True)
-        print('settling: python -m rehearsal juju status', flush=True)
+        path = f'export PATH={shlex.quote(str(BIN))}:$PATH'
         selected = f'export JUJU_DATA={shlex.quote(str(JUJU_DATA))}'
+        print(f'a juju command for it: {path}', flush=True)
         print(f'to use your own juju client: {selected}', flush=True)
+        print('settling: juju status', flush=True)
         down.wait()
-        running.call(line.close)
+        for each in lines:
+            running.call(each.close)
     CONNECTION.unlink(missing_ok=True)
+    shutil.rmtree(BIN)
     shutil.rmtree(JUJU_DATA, ignore_errors=True)
-    return 0
 
 
 def _pid() -> int | None:
@@ -166,8 +187,12 @@ def _down(given: argparse.Namespace) -> int:
     return 0
 
 
-def _juju(given: argparse.Namespace) -> int:
-    return juju_cli.main(given, CONNECTION)
+def _juju(words: list[str]) -> int:
+    """Run the rehearsal's own `juju`, which is the same as typing it."""
+    if not (BIN / 'juju').exists():
+        print('no rehearsal is up: python -m rehearsal up', file=sys.stderr)
+        return 1
+    return subprocess.run([BIN / 'juju', *words], check=False).returncode
 
 
 def _switch(given: argparse.Namespace) -> int:

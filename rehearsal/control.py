@@ -1,21 +1,16 @@
 """The switchboard of a running rehearsal: faults and durations, from another terminal.
 
-One line of JSON in, one out, over a socket in the rehearsal's folder.
+It listens on a `line` in the rehearsal's folder.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import pathlib
-import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from rehearsal import embedded, model, site
+from rehearsal import embedded, line, model, site
 from rehearsal.standins import behaviour
-
-_LONGEST_LINE = 1 << 16
 
 
 class SwitchError(Exception):
@@ -102,20 +97,13 @@ def throw(running: embedded.Embedded, name: str, words: Sequence[str]) -> str:
 async def serve(running: embedded.Embedded, path: pathlib.Path) -> asyncio.AbstractServer:
     """Listen on a socket file that only its owner may use."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request: dict[str, Any] = json.loads(await reader.readline())
+    async def answer(request: line.Json) -> line.Json:
         try:
-            reply = {'ok': throw(running, request['switch'], request['words'])}
+            return {'ok': throw(running, request['switch'], request['words'])}
         except SwitchError as error:
-            reply = {'error': str(error)}
-        writer.write(json.dumps(reply).encode() + b'\n')
-        await writer.drain()
-        writer.close()
+            return {'error': str(error)}
 
-    path.unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(answer, path, limit=_LONGEST_LINE)
-    path.chmod(0o600)
-    return server
+    return await line.serve(path, answer)
 
 
 def ask(path: pathlib.Path, name: str, words: Sequence[str]) -> str:
@@ -125,13 +113,9 @@ def ask(path: pathlib.Path, name: str, words: Sequence[str]) -> str:
         SwitchError: it refuses, or no rehearsal listens there.
     """
     try:
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(10)
-            line.connect(str(path))
-            line.sendall(json.dumps({'switch': name, 'words': list(words)}).encode() + b'\n')
-            reply: dict[str, str] = json.loads(line.makefile().readline())
-    except (OSError, ValueError):
-        raise SwitchError('no rehearsal is up: python -m rehearsal up') from None
+        reply = line.ask(path, {'switch': name, 'words': list(words)})
+    except line.Unanswered as error:
+        raise SwitchError(str(error)) from None
     if 'error' in reply:
         raise SwitchError(reply['error'])
     return reply['ok']

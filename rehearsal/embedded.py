@@ -20,21 +20,32 @@ from typing import Any, Self, TypeVar
 
 import pyrage
 
-from coordinator import ports, s3
+from coordinator import ports
 from coordinator.juju_api import connection
 from coordinator.juju_api import model as juju_model
-from rehearsal import client_data, clock, deployed, hosted, model, s3_server, site, tls
-from rehearsal.agent import charm_agent, home
+from rehearsal import (
+    client_data,
+    cloud,
+    deployed,
+    hosted,
+    model,
+    private,
+    s3_server,
+    site,
+    tls,
+)
+from rehearsal.agent import charm_agent
 from rehearsal.controller import faults, server
 from rehearsal.real import machines
-from rehearsal.standins import behaviour, s3_parameters
+from rehearsal.standins import behaviour
 
 APP = 'maas-backup-coordinator'
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
 BUCKETS = {'maas': 'maas-backups', 'postgresql': 'postgresql-backups'}
 VERSIONS = {'3.6': '3.6.26', '4.0': '4.0.15'}
-_OPERATOR = 'admin'
+_OPERATOR = cloud.OPERATOR
 _ROBOT = 'backup-bot'
+_MODEL = 'maas'
 _T = TypeVar('_T')
 
 
@@ -78,15 +89,15 @@ class Embedded:
         """The age identity whose recipient the coordinator is configured with."""
         self.authority = tls.Authority()
         self.faults = faults.Faults()
+        self.cloud = cloud.Cloud(
+            root, self.layout.version, authority=self.authority, switches=self.faults
+        )
         self.passwords = {name: secrets.token_urlsafe(16) for name in (_OPERATOR, _ROBOT)}
         self.thread = hosted.LoopThread()
         self.model: model.Model
-        self.models = 1
-        """How many models there were: each has a folder of its own."""
         self.site: deployed.Site
         self.agent: charm_agent.CharmAgent
         self.controller: server.Controller
-        self._stores: dict[str, s3.S3Store] = {}
         self._connection_file: pathlib.Path | None = None
 
     def _real_machines(self) -> machines.Machines | None:
@@ -113,6 +124,9 @@ class Embedded:
         """Bring everything up; `settle` waits until it has come to rest."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.thread.start()
+        self.cloud.add_user(_ROBOT)
+        for name, password in self.passwords.items():
+            self.cloud.set_password(name, password)
         self.s3.start()
         for bucket in BUCKETS.values():
             self.s3.create_bucket(bucket)
@@ -124,12 +138,10 @@ class Embedded:
 
     async def lose_and_deploy_afresh(self) -> None:
         """Do so, on the model's thread."""
-        await self._take_down()
+        await self.cloud.destroy_model(_MODEL)
         lost = self.site
-        site.lose(self.model)
         if self.machines is not None:
             await asyncio.to_thread(self.machines.lose, self.model.uuid)
-        self.models += 1
         await self._deploy(lost)
         if self._connection_file is not None:
             self.write_connection_file(self._connection_file)
@@ -137,33 +149,20 @@ class Embedded:
     def stop(self) -> None:
         """Take everything down; logs stay."""
         try:
-            self.thread.run(self._take_down())
+            self.thread.run(self.cloud.stop())
         finally:
             self.thread.stop()
             if self.machines is not None:
                 self.machines.close()
-            for store in self._stores.values():
-                store.close()
             self.s3.stop()
 
     async def _deploy(self, lost: deployed.Site | None = None) -> None:
-        layout = self.layout
-        self.model = model.Model('maas', clock.LoopClock(self.thread.loop), layout.version)
-        self.model.update_status_interval = layout.update_status_seconds
-        self.model.users = {
-            _OPERATOR: model.User(_OPERATOR, self.passwords[_OPERATOR], 'admin', 'superuser'),
-            _ROBOT: model.User(_ROBOT, self.passwords[_ROBOT], 'admin'),
-        }
-        self.controller = server.Controller(self.model, self.authority, faults=self.faults)
-        await self.controller.start()
+        made = await self.cloud.add_model(_MODEL)
+        self.model, self.controller = made.juju, made.controller
+        self.model.users[_ROBOT].model_access = 'admin'
+        self.model.update_status_interval = self.layout.update_status_seconds
         self.site = site.deploy_afresh(self.model, lost) if lost else self._deploy_site()
-        self.agent = charm_agent.CharmAgent(
-            self.model,
-            SOURCE,
-            self.root / f'model-{self.models}',
-            home.Controller(self.authority.ca_pem, tuple(self.controller.addresses)),
-        )
-        await self.agent.start()
+        self.agent = await made.new_agent(SOURCE)
         self._deploy_coordinator()
 
     def _deploy_site(self) -> deployed.Site:
@@ -197,16 +196,10 @@ class Embedded:
         juju.integrate(f'{APP}:s3-maas', f'{site.S3_MAAS}:s3-credentials')
         juju.integrate(f'{APP}:s3-postgresql', f'{site.S3_POSTGRESQL}:s3-credentials')
 
-    async def _take_down(self) -> None:
-        if hasattr(self, 'agent'):
-            await self.agent.stop()
-        if hasattr(self, 'controller'):
-            await self.controller.stop()
-
     @property
     def logs(self) -> pathlib.Path:
         """Folder with the logs of this model's units."""
-        return self.root / f'model-{self.models}' / 'logs'
+        return self.cloud.models[_MODEL].place / 'logs'
 
     # --- From other threads ------------------------------------------------------------------
 
@@ -291,11 +284,7 @@ class Embedded:
 
     def store_for(self, fields: Mapping[str, str]) -> ports.ObjectStore:
         """Return the store that the fields of an s3 relation lead to."""
-        key = json.dumps(fields, sort_keys=True)
-        if key not in self._stores:
-            info = {**fields, 'tls-ca-chain': s3_parameters.chain(fields)}
-            self._stores[key] = s3.S3Store(s3.Connection.from_relation('rehearsal', info))
-        return self._stores[key]
+        return self.cloud.stores(fields)
 
     @property
     def maas_store(self) -> ports.ObjectStore:
@@ -337,9 +326,7 @@ class Embedded:
             'juju-data': str(self._write_client_data(path.with_name('juju-client'))),
         }
         self._connection_file = path
-        path.unlink(missing_ok=True)
-        path.touch(0o600)
-        path.write_text(json.dumps(content, indent=2) + '\n')
+        private.write(path, json.dumps(content, indent=2) + '\n')
 
     def _write_client_data(self, folder: pathlib.Path) -> pathlib.Path:
         client_data.write(

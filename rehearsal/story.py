@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from rehearsal import embedded, juju_cli, site
+from rehearsal import embedded, site
+from rehearsal.juju import shown
 from rehearsal.real import account, programs
 from rehearsal.real import story as real_story
 from rehearsal.standins import behaviour
@@ -168,15 +169,14 @@ def _show_times(running: embedded.Embedded, teller: Teller) -> None:
 
 
 def _status(running: embedded.Embedded) -> str:
-    with running.operator() as juju:
-        return juju_cli.status_text(juju.status())
+    return running.call(shown.status_text, running.model)
 
 
 def _run(running: embedded.Embedded, action: str, **parameters: Any) -> str:
     task = running.run_action(f'{embedded.APP}/leader', action, **parameters)
     if task.status != 'completed':
         raise Failed(f'{action} {task.status}: {task.message}')
-    return juju_cli.results_text(task.output)
+    return shown.results_text(task.output)
 
 
 def _claims(running: embedded.Embedded, restarts: int) -> Iterator[tuple[str, Callable[[], str]]]:

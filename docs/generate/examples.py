@@ -12,7 +12,6 @@ import datetime
 import functools
 import itertools
 from collections.abc import Generator, Mapping, Sequence
-from typing import cast
 
 import pyrage
 import pytest
@@ -21,7 +20,8 @@ from ops import testing
 import action_base
 from coordinator import ended, operation, pgbackrest, sealing, status
 from coordinator.steps import claiming
-from rehearsal import juju_cli, site
+from rehearsal import site
+from rehearsal.juju import shown
 from tests import charm_states, simulation
 
 _KEY = pyrage.x25519.Identity.from_str(simulation.IDENTITY)
@@ -200,7 +200,7 @@ class _Desk:
                 return f'Action id {self._task()} failed: {error.message}'
         if 'operation' in charm_states.databag(out):
             self._record = self.sim.op = charm_states.saved(out)
-        return juju_cli.results_text(cast(dict[str, str], results))
+        return shown.results_text(results)
 
     def _task(self) -> int:
         """Return the id that Juju would give to the task of an action."""

@@ -88,7 +88,7 @@ class CharmAgent:
         self._children: dict[str, child.Child] = {}
         self._leaving: dict[str, child.Child] = {}
         self._server = tool_server.ToolServer(self._answer)
-        self.systemd = systemd.Systemd(juju.clock, self._bin_dir, self._logs)
+        self.systemd = systemd.Systemd(juju.clock, self._bin_dir, self._logs, self._restart)
 
     async def start(self) -> None:
         """Get ready to run units."""
@@ -195,6 +195,12 @@ class CharmAgent:
         """SIGKILL what the unit runs now, with everything that it started."""
         if unit.name in self._children:
             self._children[unit.name].kill_group()
+
+    def _restart(self, machine: str) -> None:
+        """Restart the agent of a machine, as systemd does when it was killed."""
+        for unit in self._model.units.values():
+            if unit.machine.id == machine:
+                self._model.restart_agent(unit.name)
 
     def pause_running(self, unit: model.Unit) -> Callable[[], None]:
         """SIGSTOP what the unit runs now; return what lets it go on."""

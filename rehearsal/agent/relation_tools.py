@@ -29,9 +29,10 @@ def relation_list(run: context.Context, options: Options) -> str | list[str]:
     if options.app:
         return other
     # A unit that departs is no longer listed while it is seen departing.
-    unseen = {run.unit.name, run.event.departing_unit}
+    left_out = {run.unit.name, run.event.departing_unit}
+    known = relation.scope | relation.unseen.get(run.unit.name, set())
     return sorted(
-        name for name in relation.scope if name.partition('/')[0] == other and name not in unseen
+        name for name in known if name.partition('/')[0] == other and name not in left_out
     )
 
 

@@ -29,13 +29,15 @@ _run_parser.add_argument('--collect', '-G', action='store_true')
 _run_parser.add_argument('--quiet', '-q', action='store_true')
 _run_parser.add_argument('--unit', '-u', default='')
 _run_parser.add_argument('--description', default='')
+_run_parser.add_argument('--on-active', default='0s')
 _run_parser.add_argument('--property', '-p', action='append', default=[])
 _run_parser.add_argument('command', nargs=argparse.REMAINDER)
 
 _ctl_parser = hook_tools.Parser(prog='systemctl', add_help=False, allow_abbrev=False)
 _ctl_parser.add_argument('--no-block', action='store_true')
 _ctl_parser.add_argument('--quiet', '-q', action='store_true')
-_ctl_parser.add_argument('verb', choices=('stop', 'is-active'))
+_ctl_parser.add_argument('--signal', '-s', default='TERM')
+_ctl_parser.add_argument('verb', choices=('stop', 'is-active', 'kill'))
 _ctl_parser.add_argument('unit')
 
 
@@ -52,6 +54,8 @@ class Service:
     machine: str
     argv: list[str]
     properties: dict[str, str]
+    delay: float = 0.0
+    """Seconds before its first start."""
     restarts: int = 0
     starts: collections.deque[datetime.datetime] = dataclasses.field(
         default_factory=collections.deque[datetime.datetime]
@@ -94,10 +98,13 @@ class Systemd:
         clock: clocks.Clock,
         bin_dir: Callable[[str], pathlib.Path],
         logs: pathlib.Path,
+        kill_agent: Callable[[str], object],
     ):
         self._clock = clock
         self._bin_dir = bin_dir
         self._logs = logs
+        self._kill_agent = kill_agent
+        """Kills the agent of a machine; systemd starts it again."""
         self.services: dict[tuple[str, str], Service] = {}
         """By machine and name (`x.service`)."""
 
@@ -133,7 +140,7 @@ class Systemd:
             )
         argv = options.command[1:] if options.command[:1] == ['--'] else options.command
         properties = hook_tools.key_values(options.property)
-        service = Service(name, machine, argv, properties)
+        service = Service(name, machine, argv, properties, delay=_seconds(options.on_active))
         self.services[machine, name] = service
         # The work runs up to its first wait here, and may end there.
         running = clocks.Running(
@@ -143,6 +150,8 @@ class Systemd:
         return tool_server.Reply(stderr=f'Running as unit: {name}\n'.encode())
 
     def _control(self, machine: str, options: argparse.Namespace) -> tool_server.Reply:
+        if options.verb == 'kill':
+            return self._kill(machine, options)
         name = _full_name(options.unit)
         service = self.services.get((machine, name))
         if options.verb == 'is-active':
@@ -155,9 +164,17 @@ class Systemd:
         self.stop(service)
         return tool_server.Reply()
 
+    def _kill(self, machine: str, options: argparse.Namespace) -> tool_server.Reply:
+        if not options.unit.startswith('jujud-'):
+            raise context.ToolError(f'only an agent can be killed here, not {options.unit}')
+        self._kill_agent(machine)
+        return tool_server.Reply()
+
     def _life(self, service: Service) -> clocks.Work:
         """Start the service's process again and again, as its Restart= says."""
         restart = service.properties.get('Restart', 'no')
+        if service.delay:
+            yield service.delay
         while service.may_start(self._clock.now()):
             service.child = child.Child(
                 service.argv, self._environment(service), pathlib.Path('/')

@@ -192,9 +192,18 @@ class Model(Acting):
 
         self.clock.later(self.update_status_interval, due)
 
-    def remove_unit(self, unit_name: str, *, destroy_storage: bool = False) -> None:
-        """Begin a unit's removal: it runs its last hooks, then leaves; storage stays behind."""
+    def remove_unit(
+        self, unit_name: str, *, destroy_storage: bool = False, force: bool = False
+    ) -> None:
+        """Begin a unit's removal: it runs its last hooks, then leaves; storage stays behind.
+
+        With `force` a unit that cannot run its last hooks leaves without them.
+        """
         unit = self.unit(unit_name)
+        if force and (unit.agent.current == 'lost' or unit.failed_hook is not None):
+            self.remove_unit(unit_name, destroy_storage=destroy_storage)
+            self._gone(unit)
+            return
         if unit.life != 'alive':
             return
         unit.life = 'dying'
@@ -255,6 +264,7 @@ class Model(Acting):
                 continue
             relation.unit_data.pop(unit.name, None)
             relation.scope.discard(unit.name)
+            relation.unseen.pop(unit.name, None)
         self.secrets = {i: s for i, s in self.secrets.items() if s.owner != unit.tag}
         for task in list(self.tasks.values()):
             if task.unit == unit.name:

@@ -165,12 +165,19 @@ class Relation:
     unit_data: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     scope: set[str] = dataclasses.field(default_factory=set)
     """Units that have joined; a unit may write its bag before it does."""
+    unseen: dict[str, set[str]] = dataclasses.field(default_factory=dict)
+    """By unit: those that have left without its agent noticing. `relation-list` names them."""
     life: str = 'alive'
     created: datetime.datetime | None = None
 
     @property
     def peer(self) -> bool:
         return len(self.endpoints) == 1
+
+    @property
+    def hides_departures(self) -> bool:
+        """Whether agents of Juju 4.0 miss departures: seen on peer and juju-info relations."""
+        return self.peer or any(e.interface == 'juju-info' for e in self.endpoints.values())
 
     @property
     def key(self) -> str:

@@ -233,11 +233,24 @@ class Executing:
         delay = min(5 * 2 ** (event.failures - 1), 300)
 
         def retry() -> None:
-            unit.failed_hook = None
-            unit.queue.insert(0, event)
-            self._pump(unit)
+            if unit.failed_hook is event:
+                self.resolve(unit)
 
         self.clock.later(delay, retry)
+
+    def resolve(self, unit: Unit, *, run_again: bool = True) -> None:
+        """Run a failed hook again, or let the unit go on without it."""
+        event = unit.failed_hook
+        if event is None:
+            raise ModelError(f'unit "{unit.name}" is not in an error state')
+        unit.failed_hook = None
+        if run_again:
+            unit.queue.insert(0, event)
+        else:
+            unit.workload = unit.before_error or unit.workload
+            event.done(None)
+        self.clock.later(0, lambda: self._pump(unit))
+        self.changed()
 
     def restart_agent(self, unit_name: str) -> None:
         """Restart the unit's agent: a running action has failed, a running hook runs again."""

@@ -163,7 +163,7 @@ class Relating(Executing):
         unit_was_in = unit.name in relation.scope
         for other in others:
             if unit_was_in and other.name in relation.scope:
-                self._relation_event(relation, other, 'departed', unit.name, departing=unit.name)
+                self._departed(relation, other, unit.name)
                 self._relation_event(relation, unit, 'departed', other.name, departing=unit.name)
         if relation.peer:
             then(None)
@@ -179,6 +179,21 @@ class Relating(Executing):
                 done=then,
             ),
         )
+
+    def _departed(self, relation: Relation, other: Unit, gone: str) -> None:
+        """Let a unit that stays see another one go; on Juju 4.0 its agent may miss that."""
+        if self.juju4 and relation.hides_departures:
+            relation.unseen.setdefault(other.name, set()).add(gone)
+        else:
+            self._relation_event(relation, other, 'departed', gone, departing=gone)
+
+    def restart_agent(self, unit_name: str) -> None:
+        super().restart_agent(unit_name)
+        # An agent that starts compares what it knew with what there is.
+        for relation in self.relations.values():
+            for gone in sorted(relation.unseen.pop(unit_name, set())):
+                unit = self.unit(unit_name)
+                self._relation_event(relation, unit, 'departed', gone, departing=gone)
 
     def _counterparts(
         self, relation: Relation, application: str, except_unit: str = ''

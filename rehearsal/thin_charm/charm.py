@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import ops
 
@@ -44,9 +46,7 @@ class ThinCharm(ops.CharmBase):
         here.commit()
 
     def _host(self, event: ops.EventBase) -> unit_host.UnitHost:
-        for switch in str(self.config.get(SWITCHES, '')).split():
-            name, _, value = switch.partition('=')
-            self._stand_in.behaviour.set(name, value)
+        set_switches(self._stand_in, self.config)
         return unit_host.UnitHost(self, event, self._stand_in.peers)
 
 
@@ -55,6 +55,13 @@ def stand_in_of(charm: str, takes_credentials: bool = False) -> stand_in.StandIn
     if charm == 's3-integrator':
         return s3_integrator.S3Integrator(2 if takes_credentials else 1)
     return {'maas-region': maas_region.MaasRegion, 'postgresql': postgresql.Postgresql}[charm]()
+
+
+def set_switches(stood_in: stand_in.StandIn, config: Mapping[str, Any]) -> None:
+    """Set a stand-in's switches as the option of its charm has them."""
+    for switch in str(config.get(SWITCHES, '')).split():
+        name, _, value = switch.partition('=')
+        stood_in.behaviour.set(name, value)
 
 
 def carry_out(work: clock.Work) -> None:

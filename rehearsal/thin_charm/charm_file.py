@@ -1,13 +1,16 @@
 """Makes the file that `juju deploy` takes, out of what a stand-in declares.
 
-All but a few lines of it is in the packed coordinator already: the Python packages, the modules
-that speak to S3, the way that Juju's dispatch starts Python.
+Its Python packages are its own, pinned in `requirements-thin-charm.txt`: the coordinator's have
+not all that a stand-in imports.
 """
 
 from __future__ import annotations
 
 import pathlib
+import platform
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -20,8 +23,19 @@ from rehearsal.thin_charm import charm
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _SECTIONS = {'requirer': 'requires', 'provider': 'provides', 'peer': 'peers'}
-_TAKEN = ('venv/', 'dispatch', 'manifest.yaml')
-"""What is taken out of the packed coordinator as it is."""
+REQUIREMENTS = _ROOT / 'requirements-thin-charm.txt'
+_PACKAGES = 'packages'
+_BASE = ('24.04', '3.12')
+"""Channel of Ubuntu, and the Python that it has."""
+_GLIBC = ('manylinux2014', 'manylinux_2_17', 'manylinux_2_28')
+_ARCHITECTURES = {'x86_64': 'amd64', 'aarch64': 'arm64'}
+"""What wheels call an architecture to what Juju does."""
+_DISPATCH = f"""\
+#!/bin/sh
+export JUJU_DISPATCH_PATH="${{JUJU_DISPATCH_PATH:-$0}}"
+export PYTHONPATH="$JUJU_CHARM_DIR/src:$JUJU_CHARM_DIR/{_PACKAGES}"
+exec python3 "$JUJU_CHARM_DIR/src/charm.py"
+"""
 _ENTRY = """\
 import ops
 from rehearsal.thin_charm import charm
@@ -43,30 +57,57 @@ def lay_out(stood_in: stand_in.StandIn, directory: pathlib.Path) -> None:
     shutil.copytree(_ROOT / 'rehearsal', source / 'rehearsal', ignore=ignored)
 
 
+def install_packages(directory: pathlib.Path) -> pathlib.Path:
+    """Install the packages of the stand-ins for the Python of their base, not for this one.
+
+    Args:
+        directory: where to; returned.
+
+    Raises:
+        subprocess.CalledProcessError: pip could not; what it says is shown.
+    """
+    machine = platform.machine()
+    fits = [f'--platform={glibc}_{machine}' for glibc in _GLIBC]
+    options = ('--quiet', '--no-deps', '--require-hashes', '--only-binary=:all:', '--no-compile')
+    command = [
+        sys.executable, '-m', 'pip', 'install', *options, *fits,
+        f'--python-version={_BASE[1]}', f'--target={directory}', f'--requirement={REQUIREMENTS}',
+    ]  # fmt: skip
+    subprocess.run(command, check=True)
+    return directory
+
+
 def write(
-    stood_in: stand_in.StandIn, coordinator: pathlib.Path, directory: pathlib.Path
+    stood_in: stand_in.StandIn, directory: pathlib.Path, packages: pathlib.Path | None = None
 ) -> pathlib.Path:
     """Write the charm of a stand-in into an empty directory, and return its file.
 
     Args:
         stood_in: the stand-in.
-        coordinator: the packed coordinator; the charm fits the same base.
         directory: where to.
+        packages: what `install_packages` returned. Without them the charm runs in a rehearsal
+            only, which has packages.
     """
     tree = directory / 'tree'
     tree.mkdir()
     lay_out(stood_in, tree)
+    if packages is not None:
+        (tree / 'manifest.yaml').write_text(yaml.safe_dump(_manifest()))
+        (tree / 'dispatch').write_text(_DISPATCH)
+        (tree / 'dispatch').chmod(0o755)
+        shutil.copytree(packages, tree / _PACKAGES)
     target = directory / f'{stood_in.charm.name}.charm'
-    with (
-        zipfile.ZipFile(coordinator) as packed,
-        zipfile.ZipFile(target, 'w', zipfile.ZIP_DEFLATED) as archive,
-    ):
-        for entry in packed.infolist():
-            if entry.filename.startswith(_TAKEN):
-                archive.writestr(entry, packed.read(entry))
+    with zipfile.ZipFile(target, 'w', zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(tree.rglob('*')):
             archive.write(path, path.relative_to(tree))
     return target
+
+
+def _manifest() -> dict[str, Any]:
+    """Return what says which machines the charm is for."""
+    architecture = _ARCHITECTURES.get(platform.machine(), platform.machine())
+    base = {'name': 'ubuntu', 'channel': _BASE[0], 'architectures': [architecture]}
+    return {'bases': [base]}
 
 
 def documents(spec: model.CharmSpec) -> dict[str, dict[str, Any]]:

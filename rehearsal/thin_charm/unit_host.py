@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ops
+from ops import hookcmds
 
 from coordinator import ports, s3
 from rehearsal.standins import host
@@ -43,13 +45,18 @@ class UnitHost:
         return self._charm.unit.is_leader()
 
     def units(self) -> Sequence[str]:
-        others = self._peer.units if self._peer else set[ops.Unit]()
-        names = {self.unit, *(unit.name for unit in others)} - {self.departing_unit}
-        return sorted(names, key=lambda name: int(name.rpartition('/')[2]))
+        alive = (name for name, goal in self._goals.items() if goal.status != _DYING)
+        return sorted(alive, key=lambda name: int(name.rpartition('/')[2]))
 
     def states(self) -> Mapping[str, Mapping[str, Any]]:
         others = self._peer.units if self._peer else set[ops.Unit]()
-        return {unit.name: self._read(unit) for unit in others} | {self.unit: self.own}
+        known = (unit for unit in others if unit.name in self._goals)
+        return {unit.name: self._read(unit) for unit in known} | {self.unit: self.own}
+
+    @functools.cached_property
+    def _goals(self) -> Mapping[str, hookcmds.Goal]:
+        """The application's units: on Juju 4.0 the peer relation goes on naming removed ones."""
+        return hookcmds.goal_state().units
 
     @property
     def status(self) -> tuple[str, str]:
@@ -170,6 +177,7 @@ class UnitRelation:
                 bag[key] = value
 
 
+_DYING = 'dying'
 _AUTOMATIC = {'ingress-address', 'egress-subnets', 'private-address'}
 
 

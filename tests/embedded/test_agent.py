@@ -353,3 +353,22 @@ def test_a_removed_unit_leaves_its_log_and_nothing_else(tmp_path: pathlib.Path):
             'stop',
             'remove',
         ]
+
+
+def test_on_4_0_peers_go_on_naming_a_removed_unit_until_the_agent_starts_again(
+    tmp_path: pathlib.Path,
+):
+    with agent_site.Site(tmp_path, units=2, version='4.0.15') as site:
+        peers = ('juju-exec', '-u', 'toy/0', 'relation-list -r peers:0 --format=json')
+        site.call(lambda: site.model.remove_unit('toy/1'))
+        site.until(lambda: 'toy/1' not in site.model.units, 'the unit is gone')
+        site.settle()
+
+        named = json.loads(site.program(*peers).stdout)
+        goals = site.program('juju-exec', '-u', 'toy/0', 'goal-state --format=json').stdout
+        site.call(lambda: site.model.restart_agent('toy/0'))
+        site.settle()
+
+        assert named == ['toy/1']
+        assert list(json.loads(goals)['units']) == ['toy/0']
+        assert json.loads(site.program(*peers).stdout) == []

@@ -171,3 +171,17 @@ def test_a_service_that_starts_too_often_is_given_up():
 
     assert starts == [True] * 5 + [False]
     assert hurried.may_start(NOW + datetime.timedelta(seconds=11))
+
+
+def test_a_command_that_has_ended_kills_the_agent_a_moment_later(site: agent_site.Site):
+    task = site.begin('put', then='hang', value='a')
+    site.until(lambda: task.log, 'the action has logged')
+
+    done = site.program(
+        'systemd-run', '--on-active=100ms', 'systemctl', 'kill', '--signal=KILL', 'jujud-machine-*'
+    )
+
+    assert done.returncode == 0
+    site.until(lambda: task.ended, 'the agent was killed')
+    assert (task.status, task.message) == ('failed', 'action terminated')
+    assert site.action('put', value='b').status == 'completed'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from typing import Self
 
@@ -10,7 +11,6 @@ from moto.server import ThreadedMotoServer
 
 from coordinator import s3
 
-BUCKETS = {'maas': 'maas-backups', 'postgresql': 'postgresql-backups'}
 KEYS = {'access-key': 'integration', 'secret-key': 'integration-secret'}
 _REGION = 'us-east-1'
 _SOMEWHERE = ('192.0.2.1', 9)
@@ -18,9 +18,14 @@ _SOMEWHERE = ('192.0.2.1', 9)
 
 
 class S3OnHost:
-    """Serves both buckets. As a context manager it runs within."""
+    """Serves both buckets. As a context manager it runs within.
+
+    All servers of a process have the same objects, so each has buckets with names of its own.
+    """
 
     def __init__(self, address: str | None = None):
+        number = secrets.token_hex(4)
+        self._buckets = {name: f'{name}-backups-{number}' for name in ('maas', 'postgresql')}
         self._address = address or _own_address()
         self._server = ThreadedMotoServer(ip_address='0.0.0.0', port=0, verbose=False)
 
@@ -33,7 +38,7 @@ class S3OnHost:
             aws_access_key_id=KEYS['access-key'],
             aws_secret_access_key=KEYS['secret-key'],
         )
-        for bucket in BUCKETS.values():
+        for bucket in self._buckets.values():
             client.create_bucket(Bucket=bucket)
         return self
 
@@ -45,7 +50,7 @@ class S3OnHost:
         _, port = self._server.get_host_and_port()
         return {
             'endpoint': f'http://{self._address}:{port}',
-            'bucket': BUCKETS[name],
+            'bucket': self._buckets[name],
             'region': _REGION,
             'path': name,
             's3-uri-style': 'path',

@@ -1,4 +1,4 @@
-"""backup-all on a real Juju: what it leaves, whatever dies or is asked for meanwhile."""
+"""backup-all on a deployed site: what it leaves, whatever dies or is asked for meanwhile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import pytest
 
 from tests.integration import sites
 
+pytestmark = pytest.mark.xdist_group('integration')
 
+
+@pytest.mark.long
 def test_scaling_down_leaves_a_set_all_units_and_no_storage_behind(site: sites.Site):
     units = len(site.units(sites.POSTGRESQL))
 
@@ -26,13 +29,16 @@ def test_a_replica_backs_up_while_all_units_stay(site: sites.Site):
     strategy = 'postgresql-backup-strategy'
     site.juju.config(sites.APP, {strategy: 'replica'})
 
-    backup_id = site.back_up()
+    try:
+        backup_id = site.back_up()
+    finally:
+        site.juju.config(sites.APP, {strategy: 'scale-down'})
 
-    site.juju.config(sites.APP, {strategy: 'scale-down'})
     assert backup_id in site.sets()
     assert set(site.units(sites.POSTGRESQL)) == before
 
 
+@pytest.mark.long
 def test_a_second_operation_is_refused_with_the_id_of_the_first(site: sites.Site):
     backup_id = str(site.run('backup-all').results['backup-id'])
 
@@ -42,6 +48,7 @@ def test_a_second_operation_is_refused_with_the_id_of_the_first(site: sites.Site
     assert site.until_ended()['status'] == 'complete'
 
 
+@pytest.mark.long
 def test_an_abort_brings_the_units_back_and_publishes_nothing(site: sites.Site):
     units, sets = len(site.units(sites.POSTGRESQL)), site.sets()
     site.run('backup-all')
@@ -49,45 +56,50 @@ def test_an_abort_brings_the_units_back_and_publishes_nothing(site: sites.Site):
 
     site.run('abort-operation')
 
-    assert site.until_ended()['status'] == 'aborted'
+    op = site.until_ended()
+    assert op['status'] == 'aborted', op
     assert len(site.units(sites.POSTGRESQL)) == units
     assert site.sets() == sets
-    assert site.unattached_storage() == []
+    # Storage of a provider outlives its unit, and no good backup says that it may be destroyed.
+    reported = ' '.join(op['problems'])
+    assert [name for name in site.unattached_storage() if name not in reported] == []
 
 
 def test_a_killed_agent_goes_on_with_the_operation(site: sites.Site):
     backup_id = str(site.run('backup-all').results['backup-id'])
     site.until_step('back-up-postgresql')
 
-    # systemd starts the agent again; the pacemaker lives in a unit of its own.
-    kill = "sudo systemctl kill --signal=KILL 'jujud-machine-*'"
-    site.juju.ssh(site.leader(), kill)
+    # The task ends before the agent is killed, which systemd starts again. The pacemaker lives in
+    # a unit of its own. A 4.0 model lets nobody in by SSH before `juju add-ssh-key`.
+    kill = "systemd-run --on-active=2s systemctl kill --signal=KILL 'jujud-machine-*'"
+    site.juju.exec(kill, unit=site.leader())
 
     assert site.until_ended()['status'] == 'complete'
     assert backup_id in site.sets()
 
 
+@pytest.mark.long
 def test_another_unit_goes_on_when_the_leader_is_removed(site: sites.Site):
     site.juju.add_unit(sites.APP)
-    site.juju.wait(
+    site.until(
         lambda status: (
             len(status.apps[sites.APP].units) == 2
             and jubilant.all_active(status, sites.APP)
             and jubilant.all_agents_idle(status, sites.APP)
         ),
-        timeout=sites.DEPLOYED_SECONDS,
+        sites.DEPLOYED_SECONDS,
     )
     leader = site.leader()
     backup_id = str(site.run('backup-all').results['backup-id'])
     site.until_step('back-up-postgresql')
 
     site.juju.remove_unit(leader)
-    site.juju.wait(
+    site.until(
         lambda status: (
             leader not in status.apps[sites.APP].units
             and any(unit.leader for unit in status.apps[sites.APP].units.values())
         ),
-        timeout=sites.DEPLOYED_SECONDS,
+        sites.DEPLOYED_SECONDS,
     )
 
     assert site.until_ended()['status'] == 'complete'

@@ -1,8 +1,12 @@
-"""restore-all on a real Juju, in the same model and in a fresh one."""
+"""restore-all on a deployed site, in the same model and in a fresh one."""
 
 from __future__ import annotations
 
-from tests.integration import sites
+import pytest
+
+from tests.integration import deployment, sites
+
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group('integration')]
 
 
 def test_the_same_model_is_brought_back(site: sites.Site):
@@ -26,7 +30,7 @@ def test_without_confirm_nothing_changes(site: sites.Site):
 
 
 def test_a_fresh_model_is_brought_back_from_a_set_of_another(
-    site: sites.Site, deploy: sites.Deploy
+    site: sites.Site, deploy: deployment.Deploy
 ):
     backup_id = site.back_up()
     path = site.juju.config(sites.INTEGRATORS['postgresql'])['path']

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pathlib
-import stat
+import re
+import subprocess
+import sys
 import zipfile
+from collections.abc import Callable, Sequence
+from importlib import metadata
 
 import ops
 import pytest
@@ -25,6 +31,28 @@ QUICK = {
     'postgresql': 'hook=0 action=0 install=0 join=0',
     's3-integrator': 'hook=0 action=0',
 }
+
+
+@pytest.fixture(autouse=True)
+def goals(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A hook tool `goal-state`, and what says which units it names."""
+    folder = tmp_path / 'tools'
+    folder.mkdir()
+    monkeypatch.setenv('PATH', f'{folder}{os.pathsep}{os.environ["PATH"]}')
+
+    def name(*alive: str, dying: Sequence[str] = ()) -> None:
+        statuses = dict.fromkeys(alive, 'active') | dict.fromkeys(dying, 'dying')
+        units = {
+            unit: {'status': status, 'since': '2026-08-22 10:00:00Z'}
+            for unit, status in statuses.items()
+        }
+        tool = folder / 'goal-state'
+        shown = json.dumps({'units': units, 'relations': {}})
+        tool.write_text(f'#!/bin/sh\ncat << END\n{shown}\nEND\n')
+        tool.chmod(0o755)
+
+    name('$JUJU_UNIT_NAME')
+    return name
 
 
 class Onlooker(charm.ThinCharm):
@@ -72,29 +100,61 @@ def test_a_charm_declares_what_the_model_in_memory_knows_of_it(name: str, tmp_pa
     assert read.name == spec.name
 
 
-def test_the_file_has_the_packages_of_the_coordinator_and_its_own_code(tmp_path: pathlib.Path):
-    coordinator = tmp_path / 'coordinator.charm'
-    with zipfile.ZipFile(coordinator, 'w') as archive:
-        dispatch = zipfile.ZipInfo('dispatch')
-        dispatch.external_attr = (stat.S_IFREG | 0o755) << 16
-        archive.writestr(dispatch, '#!/bin/sh\n')
-        for name in ('manifest.yaml', 'metadata.yaml', 'src/charm.py', 'src/world.py'):
-            archive.writestr(name, 'of the coordinator')
-        archive.writestr('venv/lib/python3.12/site-packages/ops/__init__.py', '')
+def test_the_file_has_packages_of_its_own_and_starts_by_itself(tmp_path: pathlib.Path):
+    packages = tmp_path / 'installed'
+    (packages / 'ops').mkdir(parents=True)
+    (packages / 'ops/__init__.py').write_text('')
     place = tmp_path / 'made'
     place.mkdir()
 
-    made = charm_file.write(STAND_INS['postgresql'], coordinator, place)
+    made = charm_file.write(STAND_INS['postgresql'], place, packages)
 
     with zipfile.ZipFile(made) as archive:
         names = set(archive.namelist())
         assert archive.getinfo('dispatch').external_attr >> 16 & 0o111
         assert b'name: postgresql' in archive.read('metadata.yaml')
         assert b'ThinCharm' in archive.read('src/charm.py')
-    assert {'venv/lib/python3.12/site-packages/ops/__init__.py', 'manifest.yaml'} <= names
+        assert b"channel: '24.04'" in archive.read('manifest.yaml')
+    assert {'packages/ops/__init__.py', 'dispatch'} <= names
     assert {'src/rehearsal/standins/postgresql.py', 'src/coordinator/s3.py'} <= names
     assert 'src/world.py' not in names
     assert not [name for name in names if '__pycache__' in name]
+
+
+@pytest.fixture
+def own_packages(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A folder with the packages that the stand-ins' requirements pin, and no other."""
+    folder = tmp_path / 'own-packages'
+    folder.mkdir()
+    pinned = re.findall(r'^([\w.-]+)==(\S+)', charm_file.REQUIREMENTS.read_text(), re.MULTILINE)
+    assert pinned
+    for name, version in pinned:
+        distribution = metadata.distribution(name)
+        assert distribution.version == version, f'{name} is pinned to another version here'
+        for top in {file.parts[0] for file in distribution.files or ()} - {'..'}:
+            link = folder / top
+            if not link.exists():
+                link.symlink_to(pathlib.Path(str(distribution.locate_file(top))))
+    return folder
+
+
+def test_a_stand_in_starts_with_nothing_installed_but_its_own_packages(
+    own_packages: pathlib.Path, tmp_path: pathlib.Path
+):
+    tree = tmp_path / 'tree'
+    tree.mkdir()
+    charm_file.lay_out(STAND_INS['postgresql'], tree)
+    paths = [str(tree / 'src'), str(own_packages)]
+    start = (
+        f'import sys; sys.path[:0] = {paths}; from rehearsal.thin_charm import charm\n'
+        'for name in ("maas-region", "postgresql", "s3-integrator"): charm.stand_in_of(name)'
+    )
+
+    done = subprocess.run(
+        [sys.executable, '-I', '-S', '-c', start], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_region_without_a_database_waits_for_one():
@@ -165,14 +225,21 @@ def test_an_integrator_that_may_not_read_its_credentials_says_so():
     assert uri in out.unit_status.message
 
 
-def test_a_unit_that_departs_is_no_longer_counted():
+def test_a_removed_unit_that_the_peer_relation_still_names_is_not_counted(
+    goals: Callable[..., None],
+):
     postgresql = STAND_INS['postgresql']
     ctx = context(postgresql)
     peers = testing.PeerRelation(
-        'database-peers', local_app_data={'restoring-backup': '""'}, peers_data={1: {}, 2: {}}
+        'database-peers',
+        local_app_data={'restoring-backup': '""'},
+        peers_data={1: {'member': '"running"'}, 2: {}, 3: {}},
     )
-    event = ctx.on.relation_departed(peers, remote_unit=2, departing_unit=2)
+    goals('postgresql/0', 'postgresql/1', dying=['postgresql/2'])
 
-    with ctx(event, state(postgresql, peers)) as running:
+    with ctx(ctx.on.update_status(), state(postgresql, peers)) as running:
         running.run()
         assert running.charm.host.units() == ['postgresql/0', 'postgresql/1']
+        assert set(running.charm.host.states()) == {
+            'postgresql/0', 'postgresql/1', 'postgresql/2',
+        }  # fmt: skip

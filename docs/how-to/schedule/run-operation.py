@@ -81,12 +81,12 @@ def run(given: argparse.Namespace, action: str, *parameters: str) -> dict[str, A
     """Run an action on the leader; return its results."""
     log_in(given)
     unit = f'{given.application}/leader'
-    words = ['run', '--model', given.model, '--format', 'json', '--wait', '5m']
-    answer, said = juju([*words, unit, action, *parameters])
+    command = ['juju', 'run', '--model', given.model, '--format', 'json', '--wait', '5m']
+    done = subprocess.run([*command, unit, action, *parameters], capture_output=True, text=True)
     try:
-        (task,) = json.loads(answer).values()
+        (task,) = json.loads(done.stdout).values()
     except (ValueError, AttributeError):
-        raise Failed(said or 'juju run said nothing') from None
+        raise Failed(done.stderr.strip() or 'juju run said nothing') from None
     # The exit status of the CLI is 0 even when the action has failed.
     if task['status'] != 'completed':
         raise Failed(task.get('message') or f'the task is {task["status"]}')
@@ -99,16 +99,15 @@ def log_in(given: argparse.Namespace) -> None:
         return
     with open(given.password_file) as file:
         password = file.read()
+    # Juju reads a line: without its end it says EOF.
+    password = password.removesuffix('\n') + '\n'
     controller, separator, _ = given.model.partition(':')
     where = ['--controller', controller] if separator else []
-    # Who is logged in still is only looked up.
-    juju(['login', *where, '--user', given.user, '--no-prompt'], password)
-
-
-def juju(words: list[str], stdin: str = '') -> tuple[str, str]:
-    """Run the Juju CLI; return what it printed on standard output and standard error."""
-    done = subprocess.run(['juju', *words], input=stdin, capture_output=True, text=True)
-    return done.stdout, done.stderr.strip()
+    # For a user who is logged in already this succeeds, too.
+    command = ['juju', 'login', *where, '--user', given.user, '--no-prompt']
+    done = subprocess.run(command, input=password, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failed(f'{given.user} cannot log in: {done.stderr.strip()}')
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,7 +21,13 @@ _JUJU = """\
 #!/bin/sh
 here=${0%/*}
 { printf '%s ' "$@"; echo; } >> "$here/calls"
-[ "$1" != login ] || { cat > "$here/stdin"; exit 0; }
+if [ "$1" = login ]; then
+    # As Juju does: a line without its end is none.
+    IFS= read -r password || { echo 'ERROR EOF' >&2; exit 1; }
+    echo "$password" > "$here/stdin"
+    [ "$password" = hunter2 ] || { echo 'ERROR invalid entity name or password' >&2; exit 1; }
+    exit 0
+fi
 answer=$(ls "$here"/answer-* | head -n 1)
 cat "$answer"
 [ "$answer" = "$here/answer-99" ] || rm "$answer"
@@ -152,24 +158,32 @@ def test_the_model_is_named_with_its_owner_as_the_juju_cli_wants_it_of_another_u
         assert all('--model admin/maas ' in line for line in lines)
 
 
+def log_in(password: str, folder: pathlib.Path) -> list[str]:
+    """Return the options to log in with a password out of a file."""
+    file = folder / 'password'
+    file.write_text(password)
+    return ['--model', 'site:admin/maas', '--user', 'backup-timer', '--password-file', str(file)]
+
+
+@pytest.mark.parametrize('end', ['\n', ''], ids=['with a newline', 'without a newline'])
 def test_it_logs_in_before_each_command_with_the_password_on_standard_input(
-    juju: Juju, tmp_path: pathlib.Path
+    juju: Juju, tmp_path: pathlib.Path, end: str
 ):
-    password = tmp_path / 'password'
-    password.write_text('hunter2\n')
     juju.answers(BEGUN, shown(op().ending(operation.COMPLETE, worlds.START)))
-    words = [
-        '--model',
-        'site:admin/maas',
-        '--user',
-        'backup-timer',
-        '--password-file',
-        str(password),
-    ]
-    assert juju.run(*words, 'backup-all')[0] == 0
+    assert juju.run(*log_in(f'hunter2{end}', tmp_path), 'backup-all')[0] == 0
     assert [call.split()[0] for call in juju.calls] == ['login', 'run'] * 2
     assert juju.calls[0].split()[1:] == [
         '--controller', 'site', '--user', 'backup-timer', '--no-prompt',
     ]  # fmt: skip
     assert (tmp_path / 'stdin').read_text() == 'hunter2\n'
     assert 'hunter2' not in '\n'.join(juju.calls)
+
+
+def test_a_login_that_fails_is_reported_and_nothing_is_begun(juju: Juju, tmp_path: pathlib.Path):
+    juju.answers(BEGUN)
+    assert juju.run(*log_in('wrong\n', tmp_path), 'backup-all') == (
+        1,
+        'backup-all did not begin: backup-timer cannot log in: '
+        'ERROR invalid entity name or password\n',
+    )
+    assert [call.split()[0] for call in juju.calls] == ['login']
