@@ -10,7 +10,7 @@ import typing
 import ops
 
 import lease
-from coordinator import access, elapsed, errors, in_flight, ports
+from coordinator import access, elapsed, errors, in_flight, integrators, ports
 from coordinator.juju_api import model
 
 if typing.TYPE_CHECKING:
@@ -18,6 +18,8 @@ if typing.TYPE_CHECKING:
     from coordinator import s3
 
 
+_CHARMS = {'s3-maas': integrators.MAAS_REGION, 's3-postgresql': integrators.POSTGRESQL}
+"""Which charm keeps its backups where a relation leads."""
 _IN_FLIGHT, _LOOK, _READING = '.in-flight', '.last-look', '.reading'
 """What is kept on the unit's own disk, in the charm's folder."""
 
@@ -137,7 +139,8 @@ class LiveWorld:
             raise errors.TransientError(
                 f'no relation {name}: juju integrate {app}:{name} <s3-integrator>'
             )
-        return s3.Connection.from_relation(relation.app.name, self._fields(name, relation))
+        fields = self._fields(name, relation)
+        return s3.Connection.from_relation(relation.app.name, fields, _CHARMS[name])
 
     def _fields(self, name: str, relation: ops.Relation) -> dict[str, typing.Any]:
         """Return what the integrator gives, of either track."""
@@ -151,7 +154,7 @@ class LiveWorld:
             raise errors.TransientError(
                 f'the keys that {integrator} gives cannot be read: see juju status {integrator}'
             ) from None
-        # The library reads every value as JSON, and so a path `3.10` as 3.1: the texts count.
+        # As texts: `integrators` reads them as the charms do.
         return {**texts, 'tls-ca-chain': chain}
 
     def _fence(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from coordinator import errors, manifest, operation, pgbackrest, ports, step
+from coordinator import errors, integrators, manifest, operation, pgbackrest, ports, step
 from coordinator.steps import restore_checks, set_checks, site, tasks
 
 BEFORE, NEW_PATH = 'aimed-before', 'postgresql-new-path'
@@ -25,7 +25,7 @@ def _wanted(op: operation.Operation, world: ports.World) -> dict[str, manifest.P
             set_checks.postgresql_store(found, world),
         ),
     ):
-        if dict(here.place) != dict(there.place):
+        if not integrators.same_place(here.place, there.place):
             wanted[integrator] = manifest.Place.model_validate(dict(there.place))
     return wanted
 

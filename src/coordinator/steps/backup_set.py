@@ -9,6 +9,7 @@ from coordinator import (
     VERSION,
     catalogue,
     errors,
+    integrators,
     maas_backup,
     manifest,
     operation,
@@ -25,7 +26,7 @@ MAAS, POSTGRESQL = 'maas-part', 'postgresql-part'
 def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Look at every object of both parts and of the sealed passwords; nothing is changed."""
     here, began = world.maas_store.place, repository.of(op, world).place
-    if dict(here) != dict(began):
+    if not integrators.same_place(here, began):
         raise errors.StepError(
             f'{op.settings.s3_maas} was aimed elsewhere while the backup ran: run backup-all again'
         )

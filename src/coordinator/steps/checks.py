@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from coordinator import (
     errors,
+    integrators,
     limits,
     manifest,
     operation,
@@ -107,6 +108,7 @@ def looking_checks(config: settings.Settings, world: ports.World) -> Iterator[Ch
         yield made('passwords', lambda: _passwords(config, world))
         yield from _site_checks(config, world)
     yield made('postgresql-repository', lambda: _repository(config, world))
+    yield made('s3-paths', lambda: _paths(config, world))
 
 
 def verdict(outcomes: Iterable[Check]) -> str:
@@ -331,6 +333,17 @@ def _is_manual(status: ports.ModelStatus, machine: str) -> bool:
 def where(store: ports.ObjectStore) -> str:
     """Return bucket and path of a store, for people."""
     return '/'.join(filter(None, (store.place['bucket'], store.place['path'])))
+
+
+def _paths(config: settings.Settings, world: ports.World) -> str:
+    files, database = world.maas_store.place, world.postgresql_store.place
+    if why := integrators.collision(files, database):
+        # Its own is the path to change: no set is lost, as none could be restored from there.
+        raise errors.StepError(
+            f'{why}: give {config.s3_maas} or {config.s3_postgresql} a path that holds nothing '
+            f'(juju config {config.s3_maas} path=...)'
+        )
+    return f'{where(world.maas_store)} and {where(world.postgresql_store)} are apart'
 
 
 def _repository(config: settings.Settings, world: ports.World) -> str:
