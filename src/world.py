@@ -11,7 +11,7 @@ import ops
 
 import lease
 from coordinator import access, elapsed, errors, in_flight, integrators, ports
-from coordinator.juju_api import model
+from coordinator.juju_api import model, remembered
 
 if typing.TYPE_CHECKING:
     import charm
@@ -21,6 +21,7 @@ if typing.TYPE_CHECKING:
 _CHARMS = {'s3-maas': integrators.MAAS_REGION, 's3-postgresql': integrators.POSTGRESQL}
 """Which charm keeps its backups where a relation leads."""
 _IN_FLIGHT, _LOOK, _READING = '.in-flight', '.last-look', '.reading'
+_ADDRESS = '.controller-address'
 """What is kept on the unit's own disk, in the charm's folder."""
 
 
@@ -46,7 +47,10 @@ class LiveWorld:
                 # An operation under way waits for the operator to put it right.
                 raise errors.TransientError(str(error)) from None
             self._juju = model.JujuApi(
-                endpoint, fence=self._fence, answered=self._in_flight.answered
+                endpoint,
+                fence=self._fence,
+                answered=self._in_flight.answered,
+                last=remembered.LastAddress(self._charm.charm_dir / _ADDRESS),
             )
         return self._juju
 
