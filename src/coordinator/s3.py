@@ -164,7 +164,11 @@ class S3Store:
         self._answered = answered
         self._prefix = f'{connection.path}/' if connection.path else ''
         self._errors = s3_errors.Translator(
-            connection.integrator, connection.bucket, connection.endpoint
+            connection.integrator,
+            connection.bucket,
+            connection.endpoint,
+            connection.region,
+            self._prefix,
         )
         self._ca = _ca_file(connection.ca_chain) if connection.ca_chain else None
         with self._errors.opening():

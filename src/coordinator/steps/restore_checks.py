@@ -25,6 +25,7 @@ from coordinator import (
 from coordinator.steps import (
     checks,
     passwords,
+    readable,
     relations,
     repository,
     set_checks,
@@ -131,6 +132,7 @@ def restore_checks(
         yield from _site_checks(wanted, parameters, config, world)
         yield checks.made('passwords', lambda: _passwords(wanted, parameters, config, world))
     yield _verification(wanted, world)
+    yield checks.made('archive', lambda: readable.check(wanted, world.maas_store, world))
     yield checks.made('maas-objects', lambda: _maas_objects(wanted, world))
     yield checks.made('s3-maas-path', lambda: _readable(wanted, config, world))
     yield _postgresql_objects(wanted, world)
