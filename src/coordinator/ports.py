@@ -50,6 +50,8 @@ class Unit:
     agent: str
     """Agent status: idle, executing, allocating, lost, ..."""
     workload_version: str
+    subordinate: bool = False
+    """Whether it lives beside another unit, and leaves with that."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Machine:
     id: str
     instance_id: str
     """The cloud's id; `manual:<host>` for one that was added by hand."""
+    controller: bool = False
+    """Whether the controller itself runs on it."""
 
 
 @dataclasses.dataclass(frozen=True)

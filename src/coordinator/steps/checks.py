@@ -23,6 +23,7 @@ from coordinator import (
     settings,
     step,
 )
+from coordinator.steps import machines as steps_machines
 from coordinator.steps import passwords, postgresql, repository, site, surroundings
 
 MODEL = 'model'
@@ -273,15 +274,11 @@ def machines(
 ) -> str:
     """Make sure that scaling down gives no machine away that Juju cannot replace."""
     app = site.application(status, name)
-    others = {
-        unit.machine
-        for other in status.applications.values()
-        if other.name != name
-        for unit in other.units.values()
-    }
     primaries = {unit.name for unit in postgresql.shown_primaries(app)}
     stays = primaries or set(app.units if len(app.units) == 1 else ())
-    going = [u for u in app.units.values() if u.name not in stays and u.machine not in others]
+    leaving = [unit for unit in app.units.values() if unit.name not in stays]
+    kept = steps_machines.kept(status, {unit.name for unit in leaving})
+    going = [unit for unit in leaving if unit.machine not in kept]
     irreplaceable = [
         f'{unit.machine} ({unit.name})'
         for unit in going

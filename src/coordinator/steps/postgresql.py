@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from coordinator import errors, operation, pgbackrest, ports, step
-from coordinator.steps import site, tasks
+from coordinator.steps import machines, site, tasks
 
 UNITS, STORAGE = 'postgresql-units', 'postgresql-storage'
 """Facts of how it was before: unit to machine, and unit to its storage, as JSON."""
@@ -261,10 +261,10 @@ def request_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     missing = _missing(op, app)
     if missing > 0:
         before: dict[str, str] = json.loads(op.fact(UNITS))
-        # Only a machine that others use stays: the rest die with their unit, listed or not.
-        used = {u.machine for a in status.applications.values() for u in a.units.values()}
-        machines = [m for unit, m in before.items() if unit not in app.units and m in used]
-        world.juju.add_units(app.name, missing, machines[:missing])
+        # The others die with their unit, even if they are still listed.
+        used = machines.kept(status)
+        free = [m for unit, m in before.items() if unit not in app.units and m in used]
+        world.juju.add_units(app.name, missing, free[:missing])
     return step.Done()
 
 
