@@ -115,6 +115,7 @@ def _model(juju: model.Model) -> wire.Json:
 
 
 def _machine(juju: model.Model, machine: model.Machine) -> wire.Json:
+    number = int(machine.id.rpartition('/')[2])
     now = juju.clock.now()
     agent = _detailed(model.Status('started', '', now), _life(juju, machine.life), juju.version)
     instance = _detailed(model.Status('running', 'Deployed', now))
@@ -132,7 +133,7 @@ def _machine(juju: model.Model, machine: model.Machine) -> wire.Json:
         'network-interfaces': {
             'eth0': {
                 'ip-addresses': [f'{machine.address}/24'],
-                'mac-address': f'00:16:3e:00:00:{int(machine.id.rpartition('/')[2]) % 256:02x}',
+                'mac-address': f'00:16:3e:00:00:{number % 256:02x}',
                 'gateway': machine.address.rpartition('.')[0] + '.1',
                 'space': 'alpha',
                 'is-up': True,

@@ -17,7 +17,7 @@ from coordinator import (
     ports,
     step,
 )
-from coordinator.steps import checks, maas_region, passwords, postgresql, repository
+from coordinator.steps import checks, controllers, maas_region, passwords, postgresql, repository
 
 VERIFIED = 'verified'
 MAAS, POSTGRESQL = 'maas-part', 'postgresql-part'
@@ -52,9 +52,7 @@ def _maas(op: operation.Operation, world: ports.World) -> manifest.Maas:
     charm = checks.remembered_charm(op, op.settings.maas)
     if len(backup.controllers) != charm.units:
         raise errors.StepError(
-            f'MAAS backup {backup.id} names {len(backup.controllers)} controllers, but '
-            f'{op.settings.maas} has {charm.units} units: it could not be restored. Run '
-            'backup-all again when juju status shows every region active'
+            controllers.mismatch(op.settings.maas, backup.controllers, charm.units)
         )
     return manifest.Maas(
         charm=charm,

@@ -23,8 +23,15 @@ from coordinator import (
     settings,
     step,
 )
+from coordinator.steps import (
+    controllers,
+    passwords,
+    postgresql,
+    repository,
+    site,
+    surroundings,
+)
 from coordinator.steps import machines as steps_machines
-from coordinator.steps import passwords, postgresql, repository, site, surroundings
 
 MODEL = 'model'
 _CHARM = 'charm-'
@@ -174,6 +181,7 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
         yield Check('model-status', LATER, str(error))
         return
     yield made('maas-region', lambda: units_settled(status, config.maas))
+    yield made('controllers', lambda: _controllers(status, config, world))
     yield made('postgresql', lambda: units_settled(status, config.postgresql))
     yield made('postgresql-primary', lambda: _one_primary(status, config.postgresql))
     yield made('s3-integrators', lambda: same_integrators(status, config))
@@ -221,6 +229,15 @@ def units_settled(status: ports.ModelStatus, name: str, allowed: str = '') -> st
     if any(site.needs_a_person(unit, allowed) for unit, reason in unsettled if reason):
         raise errors.StepError(f'{text}; mend it, juju status {name} shows all units')
     raise errors.TransientError(text)
+
+
+def _controllers(
+    status: ports.ModelStatus, config: settings.Settings, world: ports.World
+) -> str | Warned:
+    """Warn of a region that is gone and still in MAAS, as far as the last files backup tells."""
+    if why := controllers.surplus(site.application(status, config.maas), world):
+        return Warned(why)
+    return 'no files backup names more region controllers than there are units'
 
 
 def same_integrators(status: ports.ModelStatus, config: settings.Settings) -> str:
