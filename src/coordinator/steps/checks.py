@@ -126,10 +126,11 @@ def verdict(outcomes: Iterable[Check]) -> str:
         StepError: a check failed; all that failed are named.
     """
     made_all = list(outcomes)
-    bad = [check.sentence for check in made_all if check.outcome == BAD]
+    # What is wrong with S3 or the controller, several checks say in the same words.
+    bad = dict.fromkeys(check.sentence for check in made_all if check.outcome == BAD)
     if bad:
         raise errors.StepError('; '.join(bad))
-    return '; '.join(check.sentence for check in made_all if check.outcome == LATER)
+    return '; '.join(dict.fromkeys(check.sentence for check in made_all if check.outcome == LATER))
 
 
 def warnings(outcomes: Iterable[Check]) -> tuple[str, ...]:

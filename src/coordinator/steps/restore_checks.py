@@ -339,10 +339,13 @@ def _path(wanted: manifest.Manifest, parameters: Mapping[str, str], world: ports
     if not given:
         return f'PostgreSQL goes on in {fresh_path(wanted, world)}, if it must move'
     try:
-        integrators.made_of(integrators.POSTGRESQL, {'path': given})
+        path = integrators.made_of(integrators.POSTGRESQL, {'path': given}).path
     except errors.StoreRefused as error:
         raise errors.StepError(f'postgresql-path={given}: {error}') from None
-    if not is_free(given, wanted, world):
+    there = {**set_checks.postgresql_store(wanted, world).place, 'path': path}
+    if why := integrators.collision(world.maas_store.place, there):
+        raise errors.StepError(f'postgresql-path={given}: {why}')
+    if not is_free(path, wanted, world):
         raise errors.StepError(
             f'postgresql-path={given} is in use: name one that holds nothing, or leave it out'
         )

@@ -83,6 +83,27 @@ def test_a_set_whose_parts_lie_in_one_path_says_what_to_copy():
     assert f'Copy backup/{wanted.postgresql.stanza}' in refused.sentence
 
 
+@pytest.mark.parametrize(
+    ('path', 'why'),
+    [
+        (' postgresql ', 'is in use'),
+        ('maas/backup/pg', 'lies inside maas/backup'),
+        ('maas', 'both use shared/maas'),
+    ],
+)
+def test_a_path_that_the_charm_would_find_in_use_is_refused_for_postgresql(path: str, why: str):
+    sim = restores.simulate()
+    set_up(sim, maas={'bucket': 'shared'}, postgresql={'bucket': 'shared'})
+    sim.begin('backup-all')
+    assert sim.run().status == operation.COMPLETE
+    found = catalogue.entries(sim.world.maas_store)[-1].backup_id
+    wanted = restore_checks.named(found, sim.world)
+    made = restore_checks.restore_checks(wanted, {'postgresql-path': path}, sim.config, sim.world)
+    refused = next(check for check in made if check.name == 'postgresql-path')
+    assert refused.outcome == checks.BAD
+    assert why in refused.sentence
+
+
 def test_a_path_that_reads_as_a_number_is_refused_for_postgresql():
     sim = restores.backed_up()
     found = catalogue.entries(sim.world.maas_store)[-1].backup_id
