@@ -248,7 +248,7 @@ def test_an_upgrade_that_is_refused_is_told_with_its_status(
 def test_the_next_address_is_tried_when_one_is_deaf(
     controller: ScriptedController, authority: tls.Authority, dead_address: str
 ):
-    endpoint = controller.endpoint(authority, 'not an address', dead_address)
+    endpoint = controller.endpoint(authority, 'not an address', 'no..name:1', dead_address)
 
     with connection.connect(endpoint, QUICK) as opened:
         assert opened.call('Client', 'FullStatus', {}) == {}

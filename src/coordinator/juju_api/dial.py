@@ -93,6 +93,8 @@ def dial(address: str, context: ssl.SSLContext, timeout: float) -> BoundedSocket
     end = time.monotonic() + timeout
     try:
         plain = reaching.connect(host, port, timeout)
+    except UnicodeError as error:
+        raise errors.ConnectionFailed('this is no name of a host') from error
     except OSError as error:
         raise errors.ConnectionFailed(_reason(error)) from error
     try:
