@@ -116,7 +116,6 @@ def looking_checks(config: settings.Settings, world: ports.World) -> Iterator[Ch
         yield made('passwords', lambda: _passwords(config, world))
         yield from _site_checks(config, world)
     yield made('postgresql-repository', lambda: _repository(config, world))
-    yield made('s3-paths', lambda: _paths(config, world))
 
 
 def verdict(outcomes: Iterable[Check]) -> str:
@@ -186,6 +185,7 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
     yield made('postgresql', lambda: units_settled(status, config.postgresql))
     yield made('postgresql-primary', lambda: _one_primary(status, config.postgresql))
     yield made('s3-integrators', lambda: same_integrators(status, config))
+    yield made('s3-paths', lambda: _paths(config, world))
     yield made('s3-maas-path', lambda: readable_path(config, world))
     yield made('coordinators', lambda: surroundings.only_coordinator(status))
     yield made('clock', lambda: surroundings.controllers_clock(status, world.now()))
