@@ -72,7 +72,8 @@ class DirectModel:
                 juju_version=juju.version,
                 applications={n: self._application(a) for n, a in juju.applications.items()},
                 machines={
-                    m.id: ports.Machine(m.id, m.instance_id) for m in juju.machines.values()
+                    m.id: ports.Machine(m.id, m.instance_id, m.controller)
+                    for m in juju.machines.values()
                 },
                 relations=[_relation(relation) for relation in juju.relations.values()],
                 time=juju.clock.now(),
@@ -102,6 +103,7 @@ class DirectModel:
             message=shown.message,
             agent=unit.agent.current,
             workload_version=unit.workload_version,
+            subordinate=unit.principal is not None,
         )
 
     def leader(self, application: str) -> str:

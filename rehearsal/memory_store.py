@@ -12,7 +12,7 @@ import datetime
 import hashlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-from coordinator import checksums, errors, ports
+from coordinator import archives, checksums, errors, ports
 from rehearsal import clock as clocks
 
 MAX_KEY_BYTES = 1024
@@ -48,6 +48,10 @@ class MemoryBucket:
         """By full key: until when an object lock forbids to delete an object. No versions."""
         self.refuses_keys = False
         """Whether S3 does not know the access key, as after a rotation."""
+        self.archived: dict[str, str] = {}
+        """By full key: storage class and tier of the archive that an object is in."""
+        self.forbidden: set[str] = set()
+        """Full keys of objects that may be listed and not read."""
         self.keeps_checksums = False
         """Whether it tells a checksum of each object, as AWS does."""
 
@@ -110,6 +114,7 @@ class MemoryStore:
 
     def get(self, key: str, limit: int = 1 << 20) -> bytes:
         self.head(key)
+        self._refuse(key)
         content = self.bucket.objects[self._full(key)].content
         if len(content) > limit:
             raise errors.UnexpectedAnswer(f'{key} has {len(content)} bytes, more than {limit}')
@@ -118,6 +123,7 @@ class MemoryStore:
     @contextlib.contextmanager
     def open(self, key: str) -> Generator[Iterator[bytes]]:
         self.head(key)
+        self._refuse(key)
         content = self.bucket.objects[self._full(key)].content
         yield (content[at : at + _CHUNK] for at in range(0, len(content), _CHUNK))
 
@@ -127,7 +133,10 @@ class MemoryStore:
         if full not in self.bucket.objects:
             raise errors.NotFound(f'{key} is not in the bucket {self.bucket.name}')
         return dataclasses.replace(
-            self._stored(full), lock=self.bucket.lock(full), checksum=self.bucket.checksum(full)
+            self._stored(full),
+            lock=self.bucket.lock(full),
+            checksum=self.bucket.checksum(full),
+            archive=self.bucket.archived.get(full, ''),
         )
 
     def list(self, prefix: str) -> Iterator[ports.StoredObject]:
@@ -160,7 +169,19 @@ class MemoryStore:
     def _stored(self, full: str) -> ports.StoredObject:
         found = self.bucket.objects[full]
         key = full.removeprefix(self._root)
-        return ports.StoredObject(key, len(found.content), found.etag, found.modified)
+        # A listing names the class alone, and not the tier in it.
+        named = self.bucket.archived.get(full, '').partition(' ')[0]
+        return ports.StoredObject(
+            key, len(found.content), found.etag, found.modified, storage_class=named
+        )
+
+    def _refuse(self, key: str) -> None:
+        """Refuse to give an object that is archived, or that nobody may read."""
+        full = self._full(key)
+        if archive := self.bucket.archived.get(full):
+            raise errors.ObjectArchived(archives.advice(self.bucket.name, [full], archive))
+        if full in self.bucket.forbidden:
+            raise errors.StoreRefused(f'may not read {full}: AccessDenied')
 
 
 class MemoryS3:

@@ -70,8 +70,9 @@ class CatalogueActions(action_base.ActionBase):
             store = reachable.maas_store
             pinned = catalogue.pinned(store, found.backup_id)
             verified = catalogue.standing(store, found.backup_id)
-            damaged = verified is not None and not verified.good
-            state = retention.DAMAGED if damaged else retention.COMPLETE
+            state = retention.COMPLETE
+            if verified is not None and not verified.good:
+                state = retention.ARCHIVED if verified.archived else retention.DAMAGED
             event.set_results(
                 {
                     'backup-set': backup_set_report.set_text(found, state, pinned)

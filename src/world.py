@@ -10,15 +10,18 @@ import typing
 import ops
 
 import lease
-from coordinator import access, elapsed, errors, in_flight, ports
-from coordinator.juju_api import model
+from coordinator import access, elapsed, errors, in_flight, integrators, ports
+from coordinator.juju_api import model, remembered
 
 if typing.TYPE_CHECKING:
     import charm
     from coordinator import s3
 
 
+_CHARMS = {'s3-maas': integrators.MAAS_REGION, 's3-postgresql': integrators.POSTGRESQL}
+"""Which charm keeps its backups where a relation leads."""
 _IN_FLIGHT, _READING = '.in-flight', '.reading'
+_ADDRESS = '.controller-address'
 """What is kept on the unit's own disk, in the charm's folder."""
 
 
@@ -44,7 +47,10 @@ class LiveWorld:
                 # An operation under way waits for the operator to put it right.
                 raise errors.TransientError(str(error)) from None
             self._juju = model.JujuApi(
-                endpoint, fence=self._fence, answered=self._in_flight.answered
+                endpoint,
+                fence=self._fence,
+                answered=self._in_flight.answered,
+                last=remembered.LastAddress(self._charm.charm_dir / _ADDRESS),
             )
         return self._juju
 
@@ -137,7 +143,8 @@ class LiveWorld:
             raise errors.TransientError(
                 f'no relation {name}: juju integrate {app}:{name} <s3-integrator>'
             )
-        return s3.Connection.from_relation(relation.app.name, self._fields(name, relation))
+        fields = self._fields(name, relation)
+        return s3.Connection.from_relation(relation.app.name, fields, _CHARMS[name])
 
     def _fields(self, name: str, relation: ops.Relation) -> dict[str, typing.Any]:
         """Return what the integrator gives, of either track."""
@@ -151,7 +158,7 @@ class LiveWorld:
             raise errors.TransientError(
                 f'the keys that {integrator} gives cannot be read: see juju status {integrator}'
             ) from None
-        # The library reads every value as JSON, and so a path `3.10` as 3.1: the texts count.
+        # As texts: `integrators` reads them as the charms do.
         return {**texts, 'tls-ca-chain': chain}
 
     def _fence(self) -> None:

@@ -11,7 +11,7 @@ import datetime
 import json
 from collections.abc import Callable
 
-from coordinator import advance, operation, plans, ports, settings
+from coordinator import advance, integrators, operation, plans, ports, settings
 from rehearsal import clock, direct, memory_store, model, site
 from rehearsal.standins import behaviour
 from tests import examples, readers, worlds
@@ -46,8 +46,9 @@ class World:
     def _where(self, integrator: str, name: str) -> ports.ObjectStore:
         """Return the store that an integrator leads to now."""
         config = self.juju.config(integrator)
-        place = {key: str(config[key]) for key in ('bucket', 'path')}
-        return self.s3.store_for({**site.connection(name), **place})
+        made = integrators.made_of(name, config)
+        place = {'bucket': made.bucket, 'path': made.path, 'endpoint': made.endpoint}
+        return self.s3.store_for({**site.connection(name), **place, 'region': made.region})
 
     def maas_store_at(self, bucket: str, path: str) -> ports.ObjectStore:
         return self.s3.store_for({**site.connection('maas'), 'bucket': bucket, 'path': path})

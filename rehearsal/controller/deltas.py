@@ -102,8 +102,8 @@ class Following:
             'public-address': unit.machine.address,
             'private-address': unit.machine.address,
             'machine-id': unit.machine.id,
-            'principal': '',
-            'subordinate': False,
+            'principal': unit.principal.name if unit.principal else '',
+            'subordinate': unit.principal is not None,
             'workload-status': _shown(unit.workload),
             'agent-status': _shown(unit.agent),
         }

@@ -50,7 +50,7 @@ def _full_status(call: rpc.Call) -> wire.Json:
         'machines': {
             machine.id: _machine(juju, machine)
             for machine in juju.machines.values()
-            if everything or machine.id in machines
+            if not machine.host and (everything or machine.id in machines)
         },
         'applications': {name: _application(juju, app) for name, app in applications.items()},
         'remote-applications': {},
@@ -115,6 +115,7 @@ def _model(juju: model.Model) -> wire.Json:
 
 
 def _machine(juju: model.Model, machine: model.Machine) -> wire.Json:
+    number = int(machine.id.rpartition('/')[2])
     now = juju.clock.now()
     agent = _detailed(model.Status('started', '', now), _life(juju, machine.life), juju.version)
     instance = _detailed(model.Status('running', 'Deployed', now))
@@ -132,7 +133,7 @@ def _machine(juju: model.Model, machine: model.Machine) -> wire.Json:
         'network-interfaces': {
             'eth0': {
                 'ip-addresses': [f'{machine.address}/24'],
-                'mac-address': f'00:16:3e:00:00:{int(machine.id) % 256:02x}',
+                'mac-address': f'00:16:3e:00:00:{number % 256:02x}',
                 'gateway': machine.address.rpartition('.')[0] + '.1',
                 'space': 'alpha',
                 'is-up': True,
@@ -143,11 +144,15 @@ def _machine(juju: model.Model, machine: model.Machine) -> wire.Json:
         'modification-status': _NOT_SET
         if juju.juju4
         else _detailed(model.Status('idle', '', now)),
-        'containers': {},
+        'containers': {
+            container.id: _machine(juju, container)
+            for container in juju.machines.values()
+            if container.host == machine.id
+        },
         'constraints': 'arch=amd64',
         'hardware': 'arch=amd64',
-        'jobs': ['JobHostUnits'],
-        'has-vote': False,
+        'jobs': ['JobHostUnits', 'JobManageModel'] if machine.controller else ['JobHostUnits'],
+        'has-vote': machine.controller,
         'wants-vote': False,
     }
 
@@ -162,8 +167,13 @@ def _application(juju: model.Model, app: model.Application) -> wire.Json:
         'life': _life(juju, app.life),
         'relations': _related(juju, app) or None,
         'can-upgrade-to': '',
-        'subordinate-to': [],
-        'units': {unit.name: _unit(juju, unit) for unit in app.units.values()} or None,
+        'subordinate-to': sorted(
+            {unit.principal.application.name for unit in app.units.values() if unit.principal}
+        ),
+        'units': {
+            unit.name: _unit(juju, unit) for unit in app.units.values() if unit.principal is None
+        }
+        or None,
         'status': _detailed(juju.application_status(app)),
         'workload-version': workload_version(app),
         'endpoint-bindings': bindings(juju, app),
@@ -219,7 +229,12 @@ def _unit(juju: model.Model, unit: model.Unit) -> wire.Json:
         'opened-ports': None,
         'public-address': unit.machine.address,
         'charm': '',
-        'subordinates': None,
+        'subordinates': {
+            other.name: _unit(juju, other)
+            for other in juju.units.values()
+            if other.principal is unit
+        }
+        or None,
     }
     if unit.leader:
         answer['leader'] = True

@@ -39,6 +39,26 @@ class Model(Acting):
         self.changed()
         return machine
 
+    def add_container(self, host: str) -> Machine:
+        """Add an empty container to a machine, by that one's id."""
+        number = sum(machine.host == host for machine in self.machines.values())
+        machine = Machine(
+            f'{host}/lxd/{number}',
+            f'juju-{self.uuid[:6]}-{host}-lxd-{number}',
+            f'host-{host}-lxd-{number}',
+            f'10.9.{host}.{number + 10}',
+        )
+        self.machines[machine.id] = machine
+        self.changed()
+        return machine
+
+    def add_subordinate(self, application: str, principal: str) -> str:
+        """Let a unit of a subordinate application live beside a unit; return its name."""
+        beside = self.unit(principal)
+        (name,) = self.add_units(application, 1, [beside.machine.id])
+        self.unit(name).principal = beside
+        return name
+
     def deploy(
         self,
         name: str,
@@ -210,6 +230,9 @@ class Model(Acting):
         if not unit.machine.id:
             self._gone(unit)
             return
+        for other in list(self.units.values()):
+            if other.principal is unit:
+                self.remove_unit(other.name, destroy_storage=destroy_storage)
         app = unit.application
         for storage in self.storage.values():
             if storage.owner == unit.name:
@@ -269,13 +292,24 @@ class Model(Acting):
         for task in list(self.tasks.values()):
             if task.unit == unit.name:
                 self._task_of_a_removed_unit(task)
-        if unit.machine.id and all(u.machine is not unit.machine for u in self.units.values()):
+        if unit.machine.id and unit.principal is None and not self._keeps(unit.machine):
             self._release(unit.machine)
         if app.leader == unit.name:
             self._elect(app)
         app.agent.removed(unit)
         self._end_application(app)
         self.changed()
+
+    def _keeps(self, machine: Machine) -> bool:
+        """Whether a machine stays: for another principal unit, containers or the controller."""
+        return (
+            machine.controller
+            or any(other.host == machine.id for other in self.machines.values())
+            or any(
+                other.machine is machine and other.principal is None
+                for other in self.units.values()
+            )
+        )
 
     def _release(self, machine: Machine) -> None:
         """Let a machine go with its last unit: it is listed until the provider has it back."""

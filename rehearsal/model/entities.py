@@ -31,6 +31,13 @@ class Machine:
     address: str
     life: str = 'alive'
     busy_with: str | None = None
+    controller: bool = False
+    """Whether the controller itself runs on it."""
+
+    @property
+    def host(self) -> str:
+        """Id of the machine that this one is a container on; '' for one that is none."""
+        return self.id.rpartition('/')[0].rpartition('/')[0]
 
 
 class Kind(enum.IntEnum):
@@ -115,6 +122,8 @@ class Unit:
     """A hook that waits to be retried; meanwhile only actions and commands run."""
     before_error: Status | None = None
     """Workload status that the error hides."""
+    principal: Unit | None = None
+    """The unit that a subordinate one lives beside."""
 
     @property
     def number(self) -> int:

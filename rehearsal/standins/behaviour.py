@@ -120,6 +120,9 @@ class PostgresqlBehaviour(Behaviour):
 class MaasBehaviour(Behaviour):
     """Switches of maas-region."""
 
+    gone: tuple[str, ...] = ()
+    """System ids of regions that are gone, and that nobody has deleted in MAAS."""
+
     install: float = 1.0
     initialise: float = 1.0
     """A region's (re-)initialisation, in which MAAS restarts."""

@@ -83,7 +83,8 @@ class Backups:
             known = yield functools.partial(self._installation.controllers, here)
         except installation.Unreachable as error:
             raise host.ActionError('Failed to retrieve region ids from the MAAS API') from error
-        ids = '\n'.join(sorted(controllers(here) if known is None else known)).encode()
+        there = controllers(here) if known is None else known
+        ids = '\n'.join(sorted({*there, *self._switches.gone})).encode()
         here.log('Uploading region ids to S3...')
         yield lambda: store.put(f'{folder}/{CONTROLLERS}', ids)
         here.log('Creating image archive for S3 backup...')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -25,12 +26,24 @@ def connection(here: host.Host) -> dict[str, str]:
     """Return the relation's fields, with a path that begins with a slash."""
     for relation in here.relations(ENDPOINT):
         fields = {
-            key: value.strip() for key, value in relation.remote.items() if key not in _BOOKKEEPING
+            key: _read(value) for key, value in relation.remote.items() if key not in _BOOKKEEPING
         }
         if not missing(fields):
             fields['path'] = '/' + fields.get('path', '').strip('/')
+            fields['bucket'] = fields['bucket'].strip('/')
+            if 'endpoint' in fields:
+                fields['endpoint'] = fields['endpoint'].rstrip('/')
         return fields
     return {}
+
+
+def _read(value: str) -> str:
+    """Return a field without spaces around it; a text that JSON has in quotes loses those."""
+    with contextlib.suppress(ValueError):
+        found = json.loads(value)
+        if isinstance(found, str):
+            return found.strip()
+    return value.strip()
 
 
 def chain(fields: Mapping[str, str]) -> list[str]:

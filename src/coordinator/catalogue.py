@@ -26,7 +26,7 @@ class Entry:
 
     backup_id: str
     state: str
-    """COMPLETE, DAMAGED, UNREADABLE, NEWER or FAILED of `retention`."""
+    """COMPLETE, DAMAGED, ARCHIVED, UNREADABLE, NEWER or FAILED of `retention`."""
     summary: index.Summary | None = None
     """Of a set whose manifest can be read."""
     problem: str = ''
@@ -136,10 +136,11 @@ def _outcomes(found: Iterable[str]) -> list[verification.Outcome]:
 def _with_outcome(entry: Entry, outcome: verification.Outcome | None) -> Entry:
     if outcome is None or outcome.good or entry.state != retention.COMPLETE:
         return dataclasses.replace(entry, verified=outcome)
+    state = retention.ARCHIVED if outcome.archived else retention.DAMAGED
     problem = (
-        f'verify-backup found it damaged at {outcome.at}: show-backup backup-id={entry.backup_id}'
+        f'verify-backup found it {state} at {outcome.at}: show-backup backup-id={entry.backup_id}'
     )
-    return dataclasses.replace(entry, state=retention.DAMAGED, problem=problem, verified=outcome)
+    return dataclasses.replace(entry, state=state, problem=problem, verified=outcome)
 
 
 def _folders(store: ports.ObjectStore) -> dict[str, dict[str, ports.StoredObject]]:

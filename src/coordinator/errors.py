@@ -120,3 +120,7 @@ class StoreAnswerLost(StoreUnavailable, AnswerLost):
 
 class StoreRefused(StepError):
     """S3 refused for good: no such bucket, wrong keys, no permission."""
+
+
+class ObjectArchived(StoreRefused):
+    """The object is there, and cannot be read before it is thawed."""

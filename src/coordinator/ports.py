@@ -50,6 +50,8 @@ class Unit:
     agent: str
     """Agent status: idle, executing, allocating, lost, ..."""
     workload_version: str
+    subordinate: bool = False
+    """Whether it lives beside another unit, and leaves with that."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Machine:
     id: str
     instance_id: str
     """The cloud's id; `manual:<host>` for one that was added by hand."""
+    controller: bool = False
+    """Whether the controller itself runs on it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -302,6 +306,11 @@ class StoredObject:
     checksum: str = ''
     """What the server itself computed of its content, as `checksums` writes it; '' where it keeps
     nothing. Only HEAD tells."""
+    storage_class: str = ''
+    """As the server names it; '' for its standard one."""
+    archive: str = ''
+    """Storage class and tier of the archive that it must be thawed from before it can be read; ''
+    if it can be read. Only HEAD tells."""
 
 
 class ObjectStore(Protocol):
@@ -379,6 +388,8 @@ class Reading:
     """How many objects something is wrong with."""
     error: str = ''
     """Why it ended before its end, if that is known."""
+    refused: bool = False
+    """Whether S3 refused something for good: to go on would end in the same way."""
 
 
 class Reader(Protocol):

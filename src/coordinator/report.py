@@ -85,11 +85,13 @@ def operation_text(
     lines += _whole(op, app, messages)
     if op.status == operation.HELD:
         lines += ['', f'held: {op.current.reason}']
-        lines += ['', f'next: mend this, then juju run {app}/leader resume-operation']
+        mend = 'mend this, then ' if op.current.reason else ''
+        lines += ['', f'next: {mend}juju run {app}/leader resume-operation']
     elif op.status == operation.FAILED:
         # The id of an adopted set follows from its parts: no action takes it.
         given = {name: text for name, text in op.parameters.items() if name != operation.ADOPTED}
-        lines += ['', f'next: mend this, then {command(app, op.kind, given)}']
+        mend = 'mend this, then ' if op.error or op.problems else ''
+        lines += ['', f'next: {mend}{command(app, op.kind, given)}']
     elif op.status == operation.COMPLETE:
         # What was restored has no backup set of its own yet.
         following = 'backup-all' if op.kind == 'restore-all' else 'list-backups'

@@ -29,6 +29,8 @@ DATABASE_EXPIRED = 'database-expired'
 """Complete once. pgBackRest's repository was read, and has the set's label no more."""
 DAMAGED = 'damaged'
 """Complete once. verify-backup has found objects of it missing, or other than they were."""
+ARCHIVED = 'archived'
+"""Complete. verify-backup has found objects of it in an archive of S3, to be thawed first."""
 FAILED = 'failed'
 """It never became complete, or objects of it are missing."""
 UNREADABLE = 'unreadable'
@@ -38,6 +40,7 @@ NEWER = 'newer'
 
 _LEFT_ALONE = {
     DAMAGED: 'verify-backup found it damaged: left alone, delete-backup removes it',
+    ARCHIVED: 'S3 keeps it in an archive: left alone, delete-backup removes it',
     FAILED: 'not complete: left alone, delete-backup removes it',
     UNREADABLE: 'its manifest cannot be read: left alone, delete-backup removes it',
     NEWER: 'written by a newer revision: left alone, refresh the charm',

@@ -16,10 +16,20 @@ from typing import IO, Any
 import boto3
 import botocore.client
 import botocore.exceptions
+import botocore.regions
 import botocore.session
 import tenacity
 
-from coordinator import errors, keys, ports, s3_answers, s3_errors, s3_objects, s3_reading
+from coordinator import (
+    errors,
+    integrators,
+    keys,
+    ports,
+    s3_answers,
+    s3_errors,
+    s3_objects,
+    s3_reading,
+)
 
 # ops sends every line of any level to juju-log, a process each. The library's chatter is long,
 # and has signatures of requests in it.
@@ -45,17 +55,23 @@ class Connection:
     endpoint: str = ''
     region: str = ''
     path: str = ''
-    uri_style: str = ''
     ca_chain: Sequence[str] = ()
     """PEM certificates."""
 
     @classmethod
-    def from_relation(cls, integrator: str, info: Mapping[str, Any]) -> Connection:
-        """Read what object-storage-charmlib gives, of either track of the s3-integrator.
+    def from_relation(
+        cls, integrator: str, info: Mapping[str, Any], charm: str = integrators.MAAS_REGION
+    ) -> Connection:
+        """Read what an integrator gives, of either track, as the charm does that uses it.
+
+        Args:
+            integrator: the application's name.
+            info: the relation's fields; `tls-ca-chain` as object-storage-charmlib reads it.
+            charm: the charm that keeps its backups there.
 
         Raises:
             TransientError: the integrator has not given everything yet; says what is missing.
-            StoreRefused: the bucket is named by something that is no name.
+            StoreRefused: the charm cannot use what is given.
         """
         missing = [key for key in ('bucket', 'access-key', 'secret-key') if not info.get(key)]
         if missing:
@@ -63,7 +79,11 @@ class Connection:
                 f'{integrator} gives no {", ".join(missing)}: see juju status {integrator} and '
                 f'juju config {integrator}'
             )
-        if not keys.BUCKET.fullmatch(str(info['bucket'])):
+        try:
+            made = integrators.made_of(charm, info)
+        except errors.StoreRefused as error:
+            raise errors.StoreRefused(f'{error} (juju config {integrator})') from None
+        if not keys.BUCKET.fullmatch(made.bucket):
             # Not repeated, as it may be a key that was pasted by mistake.
             raise errors.StoreRefused(
                 f'the bucket that {integrator} gives is no name of a bucket: juju config '
@@ -72,14 +92,12 @@ class Connection:
         chain: str | Sequence[str] = info.get('tls-ca-chain') or ()
         return cls(
             integrator=integrator,
-            bucket=str(info['bucket']),
-            # A key out of a file ends in a newline, which no header can carry.
-            access_key=str(info['access-key']).strip(),
-            secret_key=str(info['secret-key']).strip(),
-            endpoint=_without_login(str(info.get('endpoint') or '').strip()),
-            region=str(info.get('region') or ''),
-            path=str(info.get('path') or '').strip('/'),
-            uri_style=str(info.get('s3-uri-style') or ''),
+            bucket=made.bucket,
+            access_key=made.access_key,
+            secret_key=made.secret_key,
+            endpoint=_without_login(made.endpoint),
+            region=made.region,
+            path=made.path,
             ca_chain=[chain] if isinstance(chain, str) else list(chain),
         )
 
@@ -104,6 +122,19 @@ def _session() -> Any:
         answers.set_parser_defaults(timestamp_parser=s3_objects.time)
         _here.session = boto3.Session(botocore_session=core)
     return _here.session
+
+
+def _address(endpoint: str, region: str) -> str:
+    """Return where both charms send their requests: AWS's endpoint becomes that of the region."""
+    endpoint = endpoint or integrators.AWS
+    if not region:
+        return endpoint
+    # botocore's own table, which the charms ask too; a client reads it anyway.
+    table = _session()._session.get_component('data_loader').load_data('endpoints')
+    found = botocore.regions.EndpointResolver(table).construct_endpoint('s3', region)
+    if found and endpoint.endswith(found['dnsSuffix']):
+        return f'{endpoint.partition("://")[0]}://{found["hostname"]}'
+    return endpoint
 
 
 def _ca_file(chain: Sequence[str]) -> IO[str]:
@@ -133,16 +164,17 @@ class S3Store:
         self._answered = answered
         self._prefix = f'{connection.path}/' if connection.path else ''
         self._errors = s3_errors.Translator(
-            connection.integrator, connection.bucket, connection.endpoint
+            connection.integrator,
+            connection.bucket,
+            connection.endpoint,
+            connection.region,
+            self._prefix,
         )
         self._ca = _ca_file(connection.ca_chain) if connection.ca_chain else None
-        style = {'path': 'path', 'host': 'virtual', 'virtual': 'virtual'}.get(
-            connection.uri_style, 'auto'
-        )
         with self._errors.opening():
             self._client: Any = _session().client(
                 's3',
-                endpoint_url=connection.endpoint or None,
+                endpoint_url=_address(connection.endpoint, connection.region),
                 region_name=connection.region or 'us-east-1',
                 aws_access_key_id=connection.access_key,
                 aws_secret_access_key=connection.secret_key,
@@ -152,7 +184,8 @@ class S3Store:
                     connect_timeout=10,
                     read_timeout=30,
                     retries={'mode': 'standard', 'total_max_attempts': 3},
-                    s3={'addressing_style': style},
+                    # As both charms do, whatever s3-uri-style says.
+                    s3={'addressing_style': 'path'},
                     # Older servers refuse the checksums that newer clients add unasked.
                     request_checksum_calculation='when_required',
                     response_checksum_validation='when_required',

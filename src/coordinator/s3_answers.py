@@ -12,7 +12,7 @@ from typing import Any
 import botocore.exceptions
 import urllib3.exceptions
 
-from coordinator import errors
+from coordinator import errors, s3_connections
 
 LARGEST = 16 << 20
 """Bytes of an answer that is no object: a page of a listing has a thousand keys."""
@@ -26,6 +26,8 @@ class Session:
 
     def __init__(self, inner: Any):
         self._inner = inner
+        # The library keeps one table for connections with and without a proxy.
+        inner._pool_classes_by_scheme.update(s3_connections.POOLS)
 
     def send(self, request: Any) -> Any:
         """Send a request; return the answer, read unless it is an object."""

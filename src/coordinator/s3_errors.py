@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Generator, Mapping
 from typing import Any
 
 import botocore.exceptions
 import botocore.parsers
 
-from coordinator import errors
+from coordinator import archives, errors
 
 _ABSENT = {'NoSuchKey', '404', 'NotFound'}
 _ELSEWHERE = {
+    '301',
     'AuthorizationHeaderMalformed',
     'PermanentRedirect',
     'IllegalLocationConstraintException',
 }
 _PASSING = {'SlowDown', 'RequestTimeout', 'InternalError', 'ServiceUnavailable', 'Throttling'}
+_PASSING_KMS = {'KMS.ThrottlingException', 'KMS.InternalException', 'KMS.KeyUnavailableException'}
+_KMS = ('KMS', 'XKMS', 'XMinioKMS')
+"""How codes begin that tell of a key of the key management service."""
+_FORBIDDEN = {'AccessDenied', '403', 'AllAccessDisabled'}
+_LASTING = {'NotImplemented', 'MethodNotAllowed', 'InvalidBucketState', '405', '501'}
+"""Refusals that no time mends, although their HTTP status may look as if."""
+_REGION = re.compile(r'[a-z0-9-]{1,40}')
 _UNUSABLE = (
     botocore.exceptions.ParamValidationError,
     botocore.exceptions.InvalidRegionError,
@@ -33,6 +42,9 @@ class Translator:
     integrator: str
     bucket: str
     endpoint: str
+    region: str = ''
+    prefix: str = ''
+    """Of all keys, to name objects in full."""
 
     @contextlib.contextmanager
     def opening(self) -> Generator[None]:
@@ -87,8 +99,8 @@ class Translator:
             )
         if code in _ELSEWHERE:
             return errors.StoreRefused(
-                f'S3 refuses {error.operation_name} in bucket {self.bucket}: {code}. The bucket '
-                f'is in another region: name it with juju config {self.integrator} region=...'
+                f'S3 refuses {error.operation_name} in bucket {self.bucket}: {code}. '
+                f'{self._elsewhere(answer)}'
             )
         if code in _ABSENT:
             return errors.NotFound(f'{key} is not in bucket {self.bucket}')
@@ -96,7 +108,10 @@ class Translator:
             return errors.StoreRefused(
                 "S3 refuses this unit's clock: set the time of its machine (timedatectl)"
             )
-        if code in _PASSING or status in (408, 409, 429) or status >= 500:
+        if lasting := self._lasting(error.operation_name, code, answer, key):
+            return lasting
+        transient = status in (408, 409, 429) or status >= 500
+        if code in _PASSING | _PASSING_KMS or (transient and code not in _LASTING):
             return errors.StoreUnavailable(
                 f'S3 at {self.endpoint or "AWS"} cannot answer now ({code})'
             )
@@ -104,3 +119,59 @@ class Translator:
             f'S3 refuses {error.operation_name} in bucket {self.bucket}: {code or status}. Check '
             f'the keys that {self.integrator} gives and what they may do'
         )
+
+    def _elsewhere(self, answer: Mapping[str, Any]) -> str:
+        """Return what to do about a bucket that is not where it was asked for."""
+        headers = answer.get('ResponseMetadata', {}).get('HTTPHeaders', {})
+        told = str(answer.get('Error', {}).get('Region') or headers.get('x-amz-bucket-region', ''))
+        region = told if _REGION.fullmatch(told) else ''
+        if self.region and region in ('', self.region):
+            return (
+                f'The bucket is not in region {self.region} of {self.endpoint or "AWS"}: correct '
+                f'region or endpoint with juju config {self.integrator} region=... endpoint=...'
+            )
+        where = f'region {region}' if region else 'another region'
+        return (
+            f'The bucket is in {where}: name it with juju config {self.integrator} '
+            f'region={region or "..."}'
+        )
+
+    def _lasting(
+        self, operation: str, code: str, answer: Mapping[str, Any], key: str
+    ) -> errors.StoreRefused | None:
+        """Return the error of a refusal that concerns an object and that no time mends."""
+        full = self.prefix + key
+        what = f'S3 refuses {operation} of {full} in bucket {self.bucket}: {code}.'
+        told: Mapping[str, Any] = answer.get('Error', {})
+        if code == 'InvalidObjectState':
+            return errors.ObjectArchived(archives.advice(self.bucket, [full], _archive(told)))
+        # The server's own message is never repeated, as it may hold anything.
+        of_kms = code.startswith(_KMS) or (
+            code in _FORBIDDEN and 'kms:' in str(told.get('Message', ''))
+        )
+        if of_kms and code not in _PASSING_KMS:
+            return errors.StoreRefused(
+                f'{what} The KMS key that encrypts the object is disabled, deleted or not '
+                f'allowed: enable it, and allow the keys that {self.integrator} gives to use it '
+                '(kms:Decrypt, kms:GenerateDataKey)'
+            )
+        if code in _FORBIDDEN:
+            return errors.StoreRefused(
+                f'{what} Check the keys that {self.integrator} gives: their policy, or that of '
+                'the bucket, must allow this'
+            )
+        if code == 'InvalidRequest' and operation in ('GetObject', 'HeadObject'):
+            return errors.StoreRefused(
+                f'{what} An object that was encrypted with a key of the client (SSE-C) cannot be '
+                'read by the charms: copy it over itself without that encryption'
+            )
+        return None
+
+
+def _archive(told: Mapping[str, Any]) -> str:
+    """Return the storage class, and the tier in it, that an error names."""
+    return ' '.join(
+        name
+        for name in (str(told.get('StorageClass', '')), str(told.get('AccessTier', '')))
+        if archives.NAME.fullmatch(name)
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import botocore.parsers
 
-from coordinator import checksums, errors, ports
+from coordinator import archives, checksums, errors, ports
 
 
 def time(text: str) -> datetime.datetime:
@@ -34,6 +34,7 @@ def headed(key: str, answer: Mapping[str, Any]) -> ports.StoredObject:
         versioned=_versioned(answer),
         lock=_lock(answer),
         checksum=str(checksums.kept(answer) or ''),
+        archive=_archive(answer),
     )
 
 
@@ -51,13 +52,36 @@ def stored(key: str, size: int, answer: Mapping[str, Any]) -> ports.StoredObject
 def _described(key: str, found: Mapping[str, Any], size: str) -> ports.StoredObject:
     """Return what an answer says of an object; `size` is what it calls that."""
     try:
-        return ports.StoredObject(key, found[size], _etag(found), found['LastModified'])
+        return ports.StoredObject(
+            key,
+            found[size],
+            _etag(found),
+            found['LastModified'],
+            storage_class=_storage_class(found),
+        )
     except KeyError as error:
         raise errors.UnexpectedAnswer(f'S3 says of {key!r} no {error}') from None
 
 
 def _etag(found: Mapping[str, Any]) -> str:
     return found.get('ETag', '').strip('"')
+
+
+def _storage_class(found: Mapping[str, Any]) -> str:
+    named = str(found.get('StorageClass', ''))
+    return named if archives.NAME.fullmatch(named) and named != 'STANDARD' else ''
+
+
+def _archive(found: Mapping[str, Any]) -> str:
+    """Return the archive that an object must be thawed from, out of what HEAD says; '' if none."""
+    named, tier = _storage_class(found), str(found.get('ArchiveStatus', ''))
+    tier = tier if archives.NAME.fullmatch(tier) else ''
+    if named not in archives.CLASSES and not tier:
+        return ''
+    # A thawed object has `ongoing-request="false"`, with the date until which it is.
+    if 'ongoing-request="false"' in str(found.get('Restore', '')):
+        return ''
+    return ' '.join(filter(None, (named, tier)))
 
 
 def _versioned(answer: Mapping[str, Any]) -> bool:

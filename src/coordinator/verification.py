@@ -14,7 +14,7 @@ from typing import Any
 
 from coordinator import errors, keys, plain
 
-_NAME = re.compile(rf'verified-({keys.ID.pattern})-(whole|present)-(good|damaged)\.json')
+_NAME = re.compile(rf'verified-({keys.ID.pattern})-(whole|present)-(good|damaged|archived)\.json')
 _MOST = 5
 """Findings that are kept; the others are counted."""
 
@@ -28,16 +28,26 @@ class Outcome:
     whole: bool
     """Whether every object was read whole, or only looked whether it is there."""
     good: bool
+    archived: bool = False
+    """Whether nothing is wrong with it but that objects must be thawed before it can be read."""
+
+    @property
+    def found(self) -> str:
+        """What was found out, in one word."""
+        if self.archived:
+            return 'archived'
+        return 'good' if self.good else 'damaged'
 
     @property
     def name(self) -> str:
         """Name of the object in the set's folder."""
-        how, found = 'whole' if self.whole else 'present', 'good' if self.good else 'damaged'
-        return f'verified-{self.at}-{how}-{found}.json'
+        how = 'whole' if self.whole else 'present'
+        return f'verified-{self.at}-{how}-{self.found}.json'
 
     def __str__(self) -> str:
         """Say it for people, as `2026-08-22T10:15:00Z, read whole`."""
-        return f'{self.at}{", read whole" if self.whole else ""}{"" if self.good else ": damaged"}'
+        how = ', read whole' if self.whole else ''
+        return f'{self.at}{how}{"" if self.good else f": {self.found}"}'
 
 
 def outcome(name: str) -> Outcome | None:
@@ -45,7 +55,12 @@ def outcome(name: str) -> Outcome | None:
     found = _NAME.fullmatch(name)
     if found is None:
         return None
-    return Outcome(found[1], whole=found[2] == 'whole', good=found[3] == 'good')
+    return Outcome(
+        found[1],
+        whole=found[2] == 'whole',
+        good=found[3] == 'good',
+        archived=found[3] == 'archived',
+    )
 
 
 def standing(outcomes: Iterable[Outcome]) -> Outcome | None:
@@ -95,11 +110,22 @@ class Verification:
         bytes: int,
         findings: Iterable[str],
         more: int = 0,
+        archived: bool = False,
     ) -> Verification:
-        """Return what a verification has found; `more` are findings that it has not kept."""
+        """Return what a verification has found.
+
+        Args:
+            at: when, in the form of a backup id.
+            whole: whether every object was read.
+            objects: how many there were.
+            bytes: of them.
+            findings: why the set cannot be restored now, in sentences.
+            more: findings that are not kept.
+            archived: whether the only reason is that objects must be thawed first.
+        """
         found = [plain.one_line(finding) for finding in findings]
         return cls(
-            Outcome(at, whole, not found),
+            Outcome(at, whole, not found, archived=archived),
             objects,
             bytes,
             tuple(found[:_MOST]),
@@ -131,6 +157,8 @@ class Verification:
                     plain.one_line(str(stored['outcome']['at'])),
                     bool(stored['outcome']['whole']),
                     bool(stored['outcome']['good']),
+                    # Older revisions know of no archives.
+                    bool(stored['outcome'].get('archived')),
                 ),
                 objects=int(stored['objects']),
                 bytes=int(stored['bytes']),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from coordinator import errors
 from coordinator.juju_api import connection, model
 from rehearsal.controller import faults
-from tests import served_model
+from tests import dead_addresses, served_model
 
 Kind = faults.Kind
 
@@ -31,6 +32,25 @@ def juju(served: served_model.ServedModel) -> Iterator[model.JujuApi]:
     quick = connection.Timeouts(address=2, connecting=3, login=1, call=0.3)
     with model.JujuApi(endpoint, timeouts=quick, sleep=lambda seconds: None) as api:
         yield api
+
+
+@pytest.mark.parametrize('kind', dead_addresses.KINDS)
+@pytest.mark.parametrize(('count', 'seconds'), [(1, 1), (9, 5)])
+def test_an_action_is_answered_behind_addresses_that_are_dead(
+    served: served_model.ServedModel, kind: str, count: int, seconds: float
+):
+    with dead_addresses.dead(count, kind) as dead:
+        endpoint = connection.Endpoint(
+            [*dead, *served.controller.addresses],
+            served.authority.ca_pem,
+            served.juju.uuid,
+            'boss',
+            'boss-password',
+        )
+        started = time.monotonic()
+        with model.JujuApi(endpoint) as api:
+            assert api.run_action('pg/0', 'echo', {}).unit == 'pg/0'
+        assert time.monotonic() - started < seconds
 
 
 def fail(served: served_model.ServedModel, fault: faults.Fault) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from coordinator import errors, ports
+from coordinator.steps import machines
 from rehearsal import model
 from tests import served_model
 from tests.contract.conftest import Site
@@ -71,6 +72,25 @@ def test_a_user_who_was_removed_is_sent_to_the_credentials(site: Site, connect: 
 
 
 # --- Status ----------------------------------------------------------------------------------
+
+
+def test_status_shows_what_keeps_a_machine(site: Site, juju: ports.JujuModel):
+    def arrange() -> tuple[str, str, str]:
+        unit = site.juju.unit('pg/0')
+        site.juju.deploy('agent', unit.application.charm, site.agent, units=0)
+        beside = site.juju.add_subordinate('agent', 'pg/0')
+        unit.machine.controller = True
+        return beside, unit.machine.id, site.juju.add_container(unit.machine.id).id
+
+    beside, host, container = site.do(arrange)
+
+    status = juju.status()
+    assert status.applications['agent'].units[beside].subordinate
+    assert status.applications['agent'].units[beside].machine == host
+    assert not status.applications['pg'].units['pg/0'].subordinate
+    assert status.machines[host].controller
+    assert not status.machines[container].controller
+    assert machines.kept(status, ['pg/0']) >= {host}
 
 
 def test_status_shows_the_model(site: Site, juju: ports.JujuModel):

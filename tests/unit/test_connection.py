@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from coordinator import errors, ports
-from coordinator.juju_api import connection
+from coordinator import errors, ports, reaching
+from coordinator.juju_api import connection, remembered
 from rehearsal import tls
-from tests import scripted_controller
+from tests import dead_addresses, scripted_controller
 from tests.scripted_controller import PASSWORD, Refusal, ScriptedController, Send
 
 QUICK = connection.Timeouts(address=2, connecting=3, login=1, call=0.3)
@@ -248,7 +248,7 @@ def test_an_upgrade_that_is_refused_is_told_with_its_status(
 def test_the_next_address_is_tried_when_one_is_deaf(
     controller: ScriptedController, authority: tls.Authority, dead_address: str
 ):
-    endpoint = controller.endpoint(authority, 'not an address', dead_address)
+    endpoint = controller.endpoint(authority, 'not an address', 'no..name:1', dead_address)
 
     with connection.connect(endpoint, QUICK) as opened:
         assert opened.call('Client', 'FullStatus', {}) == {}
@@ -299,6 +299,102 @@ def test_all_addresses_together_have_one_time_limit(
 
     assert 'did not answer Admin.Login in time' in str(caught.value)
     assert 'not tried' in str(caught.value)
+
+
+@pytest.mark.parametrize('kind', dead_addresses.KINDS)
+@pytest.mark.parametrize(('count', 'seconds'), [(1, 1), (4, 3), (9, 5)])
+def test_dead_addresses_cost_a_moment_each(
+    controller: ScriptedController,
+    authority: tls.Authority,
+    kind: str,
+    count: int,
+    seconds: float,
+):
+    with dead_addresses.dead(count, kind) as dead:
+        started = time.monotonic()
+        with connection.connect(controller.endpoint(authority, *dead)) as opened:
+            assert opened.call('Client', 'FullStatus', {}) == {}
+            assert time.monotonic() - started < seconds
+
+
+def test_a_controller_that_hangs_at_the_login_leaves_time_for_the_others(
+    controller: ScriptedController, authority: tls.Authority
+):
+    hanging = connection.Timeouts(address=2, connecting=2, login=2, shortest_login=0.1)
+    with ScriptedController(authority) as stuck:
+        stuck.answers['Admin.Login'] = [lambda request, send: None]
+        endpoint = controller.endpoint(authority, *[stuck.address] * 3)
+        with connection.connect(endpoint, hanging) as opened:
+            assert opened.call('Client', 'FullStatus', {}) == {}
+
+
+def test_one_controller_at_a_time_gets_the_password(
+    controller: ScriptedController, authority: tls.Authority
+):
+    endpoint = controller.endpoint(authority, controller.address)
+    connection.connect(endpoint, QUICK).close()
+    assert len(controller.called('Admin.Login')) == 1
+
+
+def test_the_address_that_answered_last_is_dialled_first(
+    controller: ScriptedController, authority: tls.Authority, tmp_path: pathlib.Path
+):
+    last = remembered.LastAddress(tmp_path / 'address')
+    with dead_addresses.dead(4) as dead:
+        endpoint = controller.endpoint(authority, *dead)
+        connection.connect(endpoint, last=last).close()
+        assert (tmp_path / 'address').read_text() == controller.address
+        started = time.monotonic()
+        connection.connect(endpoint, last=last).close()
+        assert time.monotonic() - started < reaching.STAGGER * 3
+    assert [path.name for path in tmp_path.iterdir()] == ['address']
+
+
+def test_an_address_that_is_remembered_and_not_known_any_more_is_not_dialled(
+    controller: ScriptedController, authority: tls.Authority, tmp_path: pathlib.Path
+):
+    with ScriptedController(authority) as former:
+        (tmp_path / 'address').write_text(former.address)
+        last = remembered.LastAddress(tmp_path / 'address')
+        connection.connect(controller.endpoint(authority), QUICK, last).close()
+        assert former.requests == []
+
+
+@pytest.mark.parametrize('content', [None, b'', b'\xff\xfe', b'nonsense\n'])
+def test_without_a_memory_that_is_any_use_the_order_stays(
+    content: bytes | None, tmp_path: pathlib.Path
+):
+    path = tmp_path / 'address'
+    if content is not None:
+        path.write_bytes(content)
+    assert remembered.LastAddress(path).first(['b:1', 'a:1']) == ['b:1', 'a:1']
+
+
+def test_a_disk_that_cannot_be_written_is_no_hindrance(
+    controller: ScriptedController, authority: tls.Authority, tmp_path: pathlib.Path
+):
+    last = remembered.LastAddress(tmp_path / 'missing' / 'address')
+    connection.connect(controller.endpoint(authority), QUICK, last).close()
+
+
+def test_where_no_address_answers_the_key_that_names_others_is_told(
+    authority: tls.Authority, dead_address: str
+):
+    endpoint = connection.Endpoint(
+        [dead_address], authority.ca_pem, 'uuid', 'backup-bot', PASSWORD
+    )
+    with raises(errors.ConnectionFailed) as caught:
+        connection.connect(endpoint, QUICK)
+    assert '`endpoints=<host>:17070` in the secret' in str(caught.value)
+
+
+def test_somebody_else_s_refusal_does_not_hide_a_controller_that_is_slower(
+    controller: ScriptedController, authority: tls.Authority
+):
+    with ScriptedController(authority, http_status=http.HTTPStatus.NOT_FOUND) as other:
+        endpoint = controller.endpoint(authority, other.address)
+        with connection.connect(endpoint, QUICK) as opened:
+            assert opened.call('Client', 'FullStatus', {}) == {}
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason='this Python has no IPv6')

@@ -130,13 +130,19 @@ def test_what_is_ready_names_the_checks_that_warn():
 def test_what_was_given_is_given_again_and_a_restore_is_followed_by_a_backup():
     given = {'backup-id': 'latest', 'identity': 'secret:9m4e2mr0ui3e8a215n4g'}
     restore = dataclasses.replace(op(), kind='restore-all', parameters=given)
-    assert text(restore.ending(operation.FAILED, LATER)).endswith(
+    failed = dataclasses.replace(restore, error='check: it does not fit')
+    assert text(failed.ending(operation.FAILED, LATER)).endswith(
         'next: mend this, then juju run backups/leader restore-all backup-id=latest '
         'identity=secret:9m4e2mr0ui3e8a215n4g confirm=true'
     )
     assert text(restore.ending(operation.COMPLETE, LATER)).endswith(
         'next: juju run backups/leader backup-all'
     )
+
+
+def test_nothing_is_to_be_mended_where_nothing_is_named():
+    for ended in (op().ending(operation.FAILED, LATER), op().held('')):
+        assert 'mend' not in text(ended)
 
 
 def test_a_failed_adoption_is_tried_again_with_what_the_action_takes():
@@ -151,7 +157,7 @@ def test_no_shell_takes_what_was_given_for_a_command_of_its_own():
     given = {'backup-id': '$(id)', 'postgresql-path': 'a path; id'}
     restore = dataclasses.replace(op(), kind='restore-all;id', parameters=given)
     (*_, line) = text(restore.ending(operation.FAILED, LATER)).splitlines()
-    assert shlex.split(line.partition(' then ')[2]) == [
+    assert shlex.split(line.removeprefix('next: ')) == [
         *('juju', 'run', 'backups/leader', 'restore-all;id'),
         *('backup-id=$(id)', 'postgresql-path=a path; id'),
     ]

@@ -13,6 +13,8 @@ from coordinator import errors, ports
 from tests import stores
 
 SECRETS = tuple(stores.KEYS.values())
+_REPEATED = 'AKIA0123 s3cret'
+"""A server may repeat what it was sent."""
 
 
 class ScriptedS3(http.server.ThreadingHTTPServer):
@@ -24,14 +26,21 @@ class ScriptedS3(http.server.ThreadingHTTPServer):
         super().__init__(('127.0.0.1', 0), _Handler)
         self.status = 200
         self.code = ''
+        self.told = ''
+        self.message = _REPEATED
+        self.headers: dict[str, str] = {}
 
     @property
     def endpoint(self) -> str:
         return f'127.0.0.1:{self.server_address[1]}'
 
-    def refuse(self, status: int, code: str) -> None:
-        """Answer everything with an error from now on."""
-        self.status, self.code = status, code
+    def refuse(
+        self, status: int, code: str, told: str = '', message: str = _REPEATED, **headers: str
+    ) -> None:
+        """Answer everything with an error from now on; `told` is more of it, as XML."""
+        self.message = message
+        self.status, self.code, self.told = status, code, told
+        self.headers = {name.replace('_', '-'): text for name, text in headers.items()}
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -42,13 +51,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         script = self.server
         assert isinstance(script, ScriptedS3)
         self.rfile.read(int(self.headers.get('Content-Length') or 0))
-        message = 'AKIA0123 s3cret'  # A server may repeat what it was sent.
         body = (
             f'<?xml version="1.0"?><Error><Code>{script.code}</Code>'
-            f'<Message>{message}</Message></Error>'
+            f'<Message>{script.message}</Message>{script.told}</Error>'
         ).encode()
         self.send_response(script.status)
         self.send_header('Content-Length', str(len(body)))
+        for name, text in script.headers.items():
+            self.send_header(name, text)
         self.end_headers()
         if self.command != 'HEAD':
             self.wfile.write(body)
@@ -82,10 +92,15 @@ REQUESTS: dict[str, Callable[[ports.ObjectStore], object]] = {
 }
 
 
-def refusal(server: ScriptedS3, kind: type[errors.CoordinatorError], request: str = 'list') -> str:
+def refusal(
+    server: ScriptedS3,
+    kind: type[errors.CoordinatorError],
+    request: str = 'list',
+    **fields: str,
+) -> str:
     """Make a request that is refused in this way; return in which words."""
     with (
-        stores.opened({'endpoint': f'http://root:s3cret@{server.endpoint}'}) as store,
+        stores.opened({'endpoint': f'http://root:s3cret@{server.endpoint}', **fields}) as store,
         pytest.raises(kind) as caught,
     ):
         REQUESTS[request](store)
@@ -137,6 +152,108 @@ def test_what_s3_refuses_says_what_to_do(
 ):
     server.refuse(status, code)
     assert refusal(server, errors.StoreRefused) == sentence
+
+
+@pytest.mark.parametrize(
+    ('status', 'code', 'told', 'sentence'),
+    [
+        (
+            403,
+            'InvalidObjectState',
+            '<StorageClass>DEEP_ARCHIVE</StorageClass>',
+            '1 object in bucket backups cannot be read: S3 keeps it in an archive (DEEP_ARCHIVE). '
+            'Thaw it (minutes to two days), then try again: aws s3api '
+            "restore-object --bucket backups --key key --restore-request 'Days=14'",
+        ),
+        (
+            403,
+            'InvalidObjectState',
+            '<StorageClass>INTELLIGENT_TIERING</StorageClass><AccessTier>ARCHIVE_ACCESS'
+            '</AccessTier>',
+            '1 object in bucket backups cannot be read: S3 keeps it in an archive '
+            '(INTELLIGENT_TIERING ARCHIVE_ACCESS). Thaw it (minutes to two days), then try again: '
+            'aws s3api restore-object --bucket backups --key key '
+            "--restore-request '{}'",
+        ),
+        (
+            403,
+            'AccessDenied',
+            '',
+            'S3 refuses GetObject of key in bucket backups: AccessDenied. Check the keys that '
+            'integrator gives: their policy, or that of the bucket, must allow this',
+        ),
+        (
+            400,
+            'KMS.DisabledException',
+            '',
+            'S3 refuses GetObject of key in bucket backups: KMS.DisabledException. The KMS key '
+            'that encrypts the object is disabled, deleted or not allowed: enable it, and allow '
+            'the keys that integrator gives to use it (kms:Decrypt, kms:GenerateDataKey)',
+        ),
+        (
+            400,
+            'InvalidRequest',
+            '',
+            'S3 refuses GetObject of key in bucket backups: InvalidRequest. An object that was '
+            'encrypted with a key of the client (SSE-C) cannot be read by the charms: copy it '
+            'over itself without that encryption',
+        ),
+        (
+            501,
+            'NotImplemented',
+            '',
+            'S3 refuses GetObject in bucket backups: NotImplemented. Check the keys that '
+            'integrator gives and what they may do',
+        ),
+    ],
+    ids=['archived', 'tiered', 'denied', 'kms', 'sse-c', 'not-implemented'],
+)
+def test_a_lasting_refusal_of_an_object_says_what_to_do_about_that(
+    server: ScriptedS3, status: int, code: str, told: str, sentence: str
+):
+    server.refuse(status, code, told)
+    assert refusal(server, errors.StoreRefused, 'get') == sentence
+
+
+def test_an_archived_object_is_told_from_one_that_is_forbidden(server: ScriptedS3):
+    server.refuse(403, 'InvalidObjectState', '<StorageClass>AKIA0123 s3cret</StorageClass>')
+    assert 'in an archive. Thaw it' in refusal(server, errors.ObjectArchived, 'get')
+
+
+def test_a_key_of_kms_that_may_not_be_used_is_known_by_the_servers_message(server: ScriptedS3):
+    server.refuse(403, 'AccessDenied', message='AKIA0123 may not do: kms:Decrypt')
+    said = refusal(server, errors.StoreRefused, 'get')
+    assert 'The KMS key that encrypts' in said
+    assert 'AKIA0123' not in said
+
+
+@pytest.mark.parametrize('code', ['KMS.ThrottlingException', 'KMS.InternalException'])
+def test_a_key_management_that_is_busy_is_waited_for(server: ScriptedS3, code: str):
+    server.refuse(400, code)
+    refusal(server, errors.StoreUnavailable, 'get')
+
+
+@pytest.mark.parametrize('request_kind', ['get', 'list'])
+@pytest.mark.parametrize(
+    ('given', 'header', 'sentence'),
+    [
+        ('', 'eu-south-1', 'The bucket is in region eu-south-1: name it with juju config '
+         'integrator region=eu-south-1'),
+        ('us-east-1', 'eu-south-1', 'The bucket is in region eu-south-1: name it with juju config '
+         'integrator region=eu-south-1'),
+        ('', '', 'The bucket is in another region: name it with juju config integrator region='),
+        ('eu-south-1', 'eu-south-1', 'The bucket is not in region eu-south-1 of'),
+        ('eu-south-1', '', 'correct region or endpoint with juju config integrator region='),
+        ('', 'AKIA0123 s3cret', 'integrator'),
+    ],
+)  # fmt: skip
+def test_a_bucket_in_another_region_is_named_with_that(
+    server: ScriptedS3, given: str, header: str, sentence: str, request_kind: str
+):
+    server.refuse(301, 'PermanentRedirect', x_amz_bucket_region=header)
+    said = refusal(server, errors.StoreRefused, request_kind, region=given)
+    assert sentence in said
+    assert 's3cret' not in said
 
 
 def test_a_clock_that_is_wrong_is_no_matter_of_trying_again(server: ScriptedS3):

@@ -42,31 +42,41 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures('names')
-@pytest.mark.parametrize(
-    ('style', 'host', 'path'),
-    [
-        ('path', DOMAIN, '/backups/some/path/a%20key'),
-        ('host', f'backups.{DOMAIN}', '/some/path/a%20key'),
-        ('virtual', f'backups.{DOMAIN}', '/some/path/a%20key'),
-    ],
-)
-def test_a_bucket_is_named_where_the_uri_style_says(style: str, host: str, path: str):
+@pytest.mark.parametrize('style', ['path', 'host', ''])
+def test_a_bucket_is_named_in_the_path_as_the_charms_do_it(style: str):
     fields = {'s3-uri-style': style, 'path': 'some/path'}
     with serving(host=DOMAIN, fields=fields) as (server, store):
         store.put('a key', b'content')
         assert store.get('a key') == b'content'
         assert [item.key for item in store.list('')] == ['a key']
         store.delete('a key')
-        assert {asked.host for asked in server.asked} == {host}
-        assert {asked.path for asked in server.asked if 'list-type' not in asked.path} == {path}
+        assert {asked.host for asked in server.asked} == {DOMAIN}
+        paths = {asked.path for asked in server.asked if 'list-type' not in asked.path}
+        assert paths == {'/backups/some/path/a%20key'}
 
 
-@pytest.mark.usefixtures('names')
-@pytest.mark.parametrize('host', [DOMAIN, '127.0.0.1'])
-def test_without_an_uri_style_the_library_chooses_one_that_works(host: str):
-    with serving(host=host, fields={'s3-uri-style': ''}) as (_, store):
-        store.put('key', b'content')
-        assert store.get('key') == b'content'
+@pytest.mark.parametrize(
+    ('endpoint', 'region', 'host'),
+    [
+        ('https://s3.amazonaws.com', 'eu-south-1', 's3.eu-south-1.amazonaws.com'),
+        ('https://s3.amazonaws.com/', 'eu-south-1 ', 's3.eu-south-1.amazonaws.com'),
+        ('', 'eu-south-1', 's3.eu-south-1.amazonaws.com'),
+        ('https://s3.eu-west-1.amazonaws.com', 'eu-south-1', 's3.eu-south-1.amazonaws.com'),
+        ('https://s3.amazonaws.com', '', 's3.amazonaws.com'),
+        ('', '', 's3.amazonaws.com'),
+        ('https://s3.cn-north-1.amazonaws.com.cn', 'cn-north-1', 's3.cn-north-1.amazonaws.com.cn'),
+        ('https://s3.example', 'eu-south-1', 's3.example'),
+        ('https://s3.example', 'us-east-1', 's3.example'),
+        ('https://s3.amazonaws.com', 'nowhere', 's3.amazonaws.com'),
+    ],
+)
+def test_awss_endpoint_becomes_that_of_the_region_as_in_the_charms(
+    endpoint: str, region: str, host: str
+):
+    with stores.opened({'endpoint': endpoint, 'region': region}) as store:
+        assert store._client.meta.endpoint_url == f'https://{host}'
+        # For people and for manifests it stays what was configured.
+        assert store.place['endpoint'] == endpoint.rstrip('/')
 
 
 # --- Regions -------------------------------------------------------------------------------------

@@ -38,7 +38,6 @@ CONNECTION = s3.Connection(
     endpoint='https://s3.example:9000',
     region='eu-north-1',
     path='maas/prod',
-    uri_style='path',
     ca_chain=[],
 )
 
@@ -86,10 +85,25 @@ def test_units_that_do_not_lead_reach_s3_too():
     assert connection(state) == CONNECTION
 
 
-@pytest.mark.parametrize('text', ['1234567890', '0123', '3.10', '12e4', 'null', '[1]', '"x"'])
-def test_what_looks_like_json_stays_what_it_is(text: str):
+@pytest.mark.parametrize(('text', 'read'), [('0123', '0123'), ('"x"', 'x'), ('1.2.3', '1.2.3')])
+def test_what_looks_like_json_is_what_it_is_to_the_charms(text: str, read: str):
     found = connection(charm_states.state(s3={**TRACK_1, 'secret-key': text, 'path': text}))
-    assert found.secret_key == found.path == text
+    assert found.secret_key == found.path == read
+
+
+@pytest.mark.parametrize('text', ['1234567890', '3.10', '12e4', 'null', '[1]'])
+def test_a_value_on_which_the_charms_fail_is_refused_with_the_integrators_name(text: str):
+    with (
+        reached(charm_states.state(s3={**TRACK_1, 'path': text})) as live,
+        pytest.raises(errors.StoreRefused, match=r'path reads .*juju config s3-integrator-maas'),
+    ):
+        _ = live.maas_store
+
+
+def test_spaces_and_slashes_around_settings_are_not_part_of_them():
+    spaced = {key: f' {text}/ ' for key, text in PLAIN.items() if key in ('bucket', 'endpoint')}
+    given = {**TRACK_1, **spaced, 'path': 'maas/prod ', 'region': 'eu-north-1 '}
+    assert connection(charm_states.state(s3=given)) == CONNECTION
 
 
 @pytest.mark.parametrize('fields', [TRACK_1, TRACK_2], ids=['track-1', 'track-2'])

@@ -22,6 +22,7 @@ class Note:
     progress: pace.Progress
     ended: bool = False
     error: str = ''
+    refused: bool = False
 
     def to_json(self) -> str:
         """Return the note as stored."""
@@ -39,6 +40,7 @@ class Note:
                 progress=pace.Progress(**stored['progress']),
                 ended=bool(stored['ended']),
                 error=str(stored['error']),
+                refused=bool(stored.get('refused')),
             )
         except (ValueError, LookupError, TypeError):
             return None
@@ -57,6 +59,7 @@ class Note:
             findings=self.tally.findings,
             damaged=self.tally.damaged,
             error=self.error,
+            refused=self.refused,
         )
 
 
@@ -82,6 +85,7 @@ class Job:
         self._objects = 0
         self._ended = False
         self._error = ''
+        self._refused = False
 
     @property
     def note(self) -> Note:
@@ -93,6 +97,7 @@ class Job:
             self._pace.progress,
             self._ended,
             self._error,
+            self._refused,
         )
 
     def run(self, carry_on: Callable[[], bool]) -> None:
@@ -108,6 +113,7 @@ class Job:
             self._ended = self._tally.has_all(len(objects))
         except errors.CoordinatorError as error:
             self._error = str(error)
+            self._refused = isinstance(error, errors.StoreRefused)
         except Exception as error:
             # Its text may hold anything, and is written down.
             self._error = f'internal error ({type(error).__name__})'

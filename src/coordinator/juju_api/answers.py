@@ -180,6 +180,7 @@ class MachineStatus(Answer):
 
     id: str
     instance_id: str = ''
+    jobs: list[str] = []
     containers: dict[str, MachineStatus] = {}
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import json
 import logging
+import ssl
 import time
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Self
 
 import websocket
 
-from coordinator import errors
-from coordinator.juju_api import answers, dial, login, refusals
+from coordinator import errors, reaching
+from coordinator.juju_api import answers, dial, login, refusals, remembered
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ class Timeouts:
     connecting: float = 20.0
     """For all addresses together, logins included."""
     login: float = 10.0
+    shortest_login: float = 3.0
+    """What a login gets at least, if that much is left: a busy controller is slow."""
     call: float = 30.0
 
 
@@ -41,7 +45,7 @@ class Endpoint:
     """Where the controller is, which model is meant, and who asks."""
 
     addresses: Sequence[str]
-    """`host:port` each, `[ipv6]:port`; they are tried in turn."""
+    """`host:port` each, `[ipv6]:port`; the first ones are preferred."""
     ca_cert: str = dataclasses.field(repr=False)
     """PEM."""
     model_uuid: str
@@ -82,10 +86,9 @@ class Connection:
         return self._session
 
     def log_in(self, seconds: float) -> None:
-        """Open the websocket and log in."""
-        self._upgrade(min(seconds, self._timeouts.address))
+        """Log in, after `open`."""
         request = login.request(self._endpoint.username, self._endpoint.password)
-        reply = self._exchange('Admin', 3, 'Login', request, min(seconds, self._timeouts.login))
+        reply = self._exchange('Admin', 3, 'Login', request, seconds)
         if reply.get('error'):
             raise login.refusal(reply, self._endpoint.caller)
         self._session = login.session(reply.get('response'), self._endpoint.caller)
@@ -111,14 +114,16 @@ class Connection:
         if not self.closed:
             self._socket.allow(_CLOSING_SECONDS, _UPGRADE_LIMIT)
             self._websocket.close(timeout=_CLOSING_SECONDS)
-        self._drop()
+        self.drop()
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Close at once, without a word."""
         self.closed = True
         self._websocket.shutdown()
         self._socket.close()
 
-    def _upgrade(self, seconds: float) -> None:
+    def open(self, seconds: float) -> None:
+        """Open the websocket."""
         url = f'wss://{dial.SERVER_NAME}/model/{self._endpoint.model_uuid}/api'
         self._socket.allow(seconds, _UPGRADE_LIMIT)
         with self._dropped_on_failure('the websocket handshake'):
@@ -176,7 +181,7 @@ class Connection:
         try:
             yield
         except errors.CoordinatorError:
-            self._drop()
+            self.drop()
             raise
         except dial.LimitExceededError:
             failure = errors.UnexpectedAnswer(f'The answer to {what} is too large to be read.')
@@ -190,47 +195,92 @@ class Connection:
             )
         else:
             return
-        self._drop()
+        self.drop()
         raise failure
 
 
-def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Connection:
-    """Log in at the first address that answers.
+def connect(
+    endpoint: Endpoint,
+    timeouts: Timeouts | None = None,
+    last: remembered.LastAddress | None = None,
+) -> Connection:
+    """Log in at the first address that answers; `last` is where that is remembered.
 
-    Only what concerns one address lets the next be tried; a refusal by a controller is final.
+    Addresses are dialled at once, each a moment after the one before. One at a time is logged in
+    to. Only what concerns one address lets another be used; a refusal by a controller is final.
     """
     timeouts = timeouts or Timeouts()
+    last = last or remembered.LastAddress()
     context = dial.trusting(endpoint.ca_cert)
+    addresses = last.first(endpoint.addresses)
     end = time.monotonic() + timeouts.connecting
-    failures: list[str] = []
-    untrusted = False
-    for address in endpoint.addresses:
-        left = end - time.monotonic()
-        if left <= 0:
-            failures.append(f'{address}: not tried, the others took too long')
-            continue
-        try:
-            socket = dial.dial(address, context, min(left, timeouts.address))
-            return _logged_in(Connection(socket, endpoint, timeouts), end)
-        except (errors.ConnectionFailed, errors.UntrustedController) as error:
-            untrusted = untrusted or isinstance(error, errors.UntrustedController)
-            failures.append(f'{address}: {error}')
-    reasons = '; '.join(failures) or 'no address is known'
-    if untrusted:
-        raise errors.UntrustedController(
-            f'The controller is not the one that the CA certificate vouches for ({reasons}). '
-            f'{dial.CHECK_CA}.'
-        )
-    raise errors.ConnectionFailed(f'No controller address answered ({reasons}).')
-
-
-def _logged_in(connection: Connection, end: float) -> Connection:
+    race = reaching.Race(
+        [functools.partial(_opened, each, endpoint, context, timeouts, end) for each in addresses],
+        Connection.drop,
+    )
+    failures: dict[int, errors.CoordinatorError] = {}
     try:
-        connection.log_in(max(end - time.monotonic(), 0.1))
+        for number, opened, error in race.outcomes(end):
+            if opened is None:
+                if not isinstance(error, errors.CoordinatorError):
+                    raise error or AssertionError('an attempt without an outcome')
+                failures[number] = error
+                continue
+            try:
+                _log_in(opened, end, race.outstanding, timeouts)
+            except (errors.ConnectionFailed, errors.UntrustedController) as failure:
+                failures[number] = failure
+            else:
+                last.note(addresses[number])
+                return opened
+    finally:
+        race.close()
+    raise _unreached(addresses, failures)
+
+
+def _opened(
+    address: str, endpoint: Endpoint, context: ssl.SSLContext, timeouts: Timeouts, end: float
+) -> Connection:
+    """Open the websocket at one address."""
+    started = time.monotonic()
+    seconds = min(timeouts.address, max(end - started, 0.1))
+    connection = Connection(dial.dial(address, context, seconds), endpoint, timeouts)
+    connection.open(max(started + seconds - time.monotonic(), 0.1))
+    return connection
+
+
+def _log_in(connection: Connection, end: float, others: int, timeouts: Timeouts) -> None:
+    """Log in, with a share of the time that is left: a controller that hangs leaves some over."""
+    left = end - time.monotonic()
+    share = max(left / (1 + others), timeouts.shortest_login)
+    try:
+        connection.log_in(max(min(left, share, timeouts.login), 0.1))
     except BaseException:
         connection.close()
         raise
-    return connection
+
+
+def _unreached(
+    addresses: Sequence[str], failures: Mapping[int, errors.CoordinatorError]
+) -> errors.CoordinatorError:
+    reasons = '; '.join(
+        f'{address}: {failures.get(number, "not tried, or no answer before the time was up")}'
+        for number, address in enumerate(addresses)
+    )
+    reasons = reasons or 'no address is known'
+    if any(isinstance(error, errors.UntrustedController) for error in failures.values()):
+        return errors.UntrustedController(
+            f'The controller is not the one that the CA certificate vouches for ({reasons}). '
+            f'{dial.CHECK_CA}.'
+        )
+    for error in failures.values():
+        if not isinstance(error, errors.ConnectionFailed):
+            return error
+    return errors.ConnectionFailed(
+        f'No controller address answered ({reasons}). If this unit reaches the controller at '
+        'other addresses, name them as `endpoints=<host>:17070` in the secret that the option '
+        'juju-credentials names, beside username and password (juju update-secret)'
+    )
 
 
 def _not_upgraded(status: int) -> errors.CoordinatorError:

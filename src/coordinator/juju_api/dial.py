@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 import urllib.parse
 
-from coordinator import errors
+from coordinator import errors, reaching
 
 SERVER_NAME = 'juju-apiserver'
 """The name in every controller's certificate, whatever address it is reached by."""
@@ -93,7 +92,9 @@ def dial(address: str, context: ssl.SSLContext, timeout: float) -> BoundedSocket
     host, port = split(address)
     end = time.monotonic() + timeout
     try:
-        plain = socket.create_connection((host, port), timeout=timeout)
+        plain = reaching.connect(host, port, timeout)
+    except UnicodeError as error:
+        raise errors.ConnectionFailed('this is no name of a host') from error
     except OSError as error:
         raise errors.ConnectionFailed(_reason(error)) from error
     try:

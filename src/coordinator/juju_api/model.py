@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 import tenacity
 
 from coordinator import errors, ports
-from coordinator.juju_api import answers, connection, facades, status, wire
+from coordinator.juju_api import answers, connection, facades, remembered, status, wire
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +41,14 @@ class JujuApi:
         fence: Callable[[], None] = _unfenced,
         answered: Callable[[], None] = _unfenced,
         timeouts: connection.Timeouts | None = None,
+        last: remembered.LastAddress | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ):
         self._endpoint = endpoint
         self._fence = fence
         self._answered = answered
         self._timeouts = timeouts
+        self._last = last
         self._connection: connection.Connection | None = None
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(errors.TransientError),
@@ -71,7 +73,7 @@ class JujuApi:
 
     def _open(self) -> connection.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = connection.connect(self._endpoint, self._timeouts)
+            self._connection = connection.connect(self._endpoint, self._timeouts, self._last)
         return self._connection
 
     def _look(self, call: _Call[_T]) -> _T:

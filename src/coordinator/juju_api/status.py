@@ -12,6 +12,8 @@ from coordinator.juju_api import answers
 _CHARM_URL = re.compile(r'(?:.*[:/])?(?P<name>.+?)(?:-(?P<revision>\d+))?')
 
 # 3.6 leaves the life of what is alive empty, 4.0 spells it out.
+_MANAGES = 'JobManageModel'
+"""Job of a machine that the controller itself runs on."""
 _ALIVE = frozenset({'', 'alive'})
 
 
@@ -66,10 +68,12 @@ def _units(applications: Mapping[str, answers.ApplicationStatus]) -> Iterator[po
         for name, principal in application.units.items():
             yield _unit(name, principal, principal.machine)
             for beside, subordinate in principal.subordinates.items():
-                yield _unit(beside, subordinate, principal.machine)
+                yield _unit(beside, subordinate, principal.machine, subordinate=True)
 
 
-def _unit(name: str, answer: answers.UnitStatus, machine: str) -> ports.Unit:
+def _unit(
+    name: str, answer: answers.UnitStatus, machine: str, *, subordinate: bool = False
+) -> ports.Unit:
     return ports.Unit(
         name=name,
         machine=machine,
@@ -80,10 +84,11 @@ def _unit(name: str, answer: answers.UnitStatus, machine: str) -> ports.Unit:
         message=answer.workload_status.info,
         agent=answer.agent_status.status,
         workload_version=answer.workload_version,
+        subordinate=subordinate,
     )
 
 
 def _machines(machines: Mapping[str, answers.MachineStatus]) -> Iterator[ports.Machine]:
     for machine in machines.values():
-        yield ports.Machine(machine.id, machine.instance_id)
+        yield ports.Machine(machine.id, machine.instance_id, _MANAGES in machine.jobs)
         yield from _machines(machine.containers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from coordinator import errors, manifest, operation, pgbackrest, ports, step
+from coordinator import errors, integrators, manifest, operation, pgbackrest, ports, step
 from coordinator.steps import restore_checks, set_checks, site, tasks
 
 BEFORE, NEW_PATH = 'aimed-before', 'postgresql-new-path'
@@ -26,7 +26,7 @@ def _wanted(op: operation.Operation, world: ports.World) -> dict[str, manifest.P
             set_checks.postgresql_store(found, world),
         ),
     ):
-        if dict(here.place) != dict(there.place):
+        if not integrators.same_place(here.place, there.place):
             wanted[integrator] = manifest.Place.model_validate(dict(there.place))
     return wanted
 

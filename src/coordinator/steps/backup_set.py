@@ -9,6 +9,7 @@ from coordinator import (
     VERSION,
     catalogue,
     errors,
+    integrators,
     maas_backup,
     manifest,
     operation,
@@ -16,7 +17,7 @@ from coordinator import (
     ports,
     step,
 )
-from coordinator.steps import checks, maas_region, passwords, postgresql, repository
+from coordinator.steps import checks, controllers, maas_region, passwords, postgresql, repository
 
 VERIFIED = 'verified'
 MAAS, POSTGRESQL = 'maas-part', 'postgresql-part'
@@ -25,7 +26,7 @@ MAAS, POSTGRESQL = 'maas-part', 'postgresql-part'
 def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Look at every object of both parts and of the sealed passwords; nothing is changed."""
     here, began = world.maas_store.place, repository.of(op, world).place
-    if dict(here) != dict(began):
+    if not integrators.same_place(here, began):
         raise errors.StepError(
             f'{op.settings.s3_maas} was aimed elsewhere while the backup ran: run backup-all again'
         )
@@ -51,9 +52,7 @@ def _maas(op: operation.Operation, world: ports.World) -> manifest.Maas:
     charm = checks.remembered_charm(op, op.settings.maas)
     if len(backup.controllers) != charm.units:
         raise errors.StepError(
-            f'MAAS backup {backup.id} names {len(backup.controllers)} controllers, but '
-            f'{op.settings.maas} has {charm.units} units: it could not be restored. Run '
-            'backup-all again when juju status shows every region active'
+            controllers.mismatch(op.settings.maas, backup.controllers, charm.units)
         )
     return manifest.Maas(
         charm=charm,

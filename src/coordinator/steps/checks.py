@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from coordinator import (
     errors,
+    integrators,
     limits,
     manifest,
     operation,
@@ -22,7 +23,16 @@ from coordinator import (
     settings,
     step,
 )
-from coordinator.steps import passwords, postgresql, repository, site, surroundings, tasks
+from coordinator.steps import (
+    controllers,
+    passwords,
+    postgresql,
+    repository,
+    site,
+    surroundings,
+    tasks,
+)
+from coordinator.steps import machines as steps_machines
 
 MODEL = 'model'
 _CHARM = 'charm-'
@@ -123,9 +133,10 @@ def awaited(op: operation.Operation, outcomes: Sequence[Check]) -> step.Wait | N
     bad = [check for check in outcomes if check.outcome == BAD]
     passing = bool(bad) and all(check.passing for check in bad)
     patience = tasks.patience(op, _BLOCKED, site.BLOCKED_SECONDS) if passing else None
+    # What is wrong with S3 or the controller, several checks say in the same words.
     if bad and patience is None:
-        raise errors.StepError('; '.join(check.sentence for check in bad))
-    reasons = [check.sentence for check in outcomes if check.outcome in (BAD, LATER)]
+        raise errors.StepError('; '.join(dict.fromkeys(check.sentence for check in bad)))
+    reasons = dict.fromkeys(c.sentence for c in outcomes if c.outcome in (BAD, LATER))
     if reasons:
         over = {_BLOCKED: ''} if op.fact(_BLOCKED) else {}
         return step.Wait('; '.join(reasons), facts=patience or over)
@@ -181,9 +192,11 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
         yield Check('model-status', LATER, str(error))
         return
     yield made('maas-region', lambda: units_settled(status, config.maas))
+    yield made('controllers', lambda: _controllers(status, config, world))
     yield made('postgresql', lambda: units_settled(status, config.postgresql))
     yield made('postgresql-primary', lambda: _one_primary(status, config.postgresql))
     yield made('s3-integrators', lambda: same_integrators(status, config))
+    yield made('s3-paths', lambda: _paths(config, world))
     yield made('s3-maas-path', lambda: readable_path(config, world))
     yield made('coordinators', lambda: surroundings.only_coordinator(status))
     yield made('clock', lambda: surroundings.controllers_clock(status, world.now()))
@@ -228,6 +241,15 @@ def units_settled(status: ports.ModelStatus, name: str, allowed: str = '') -> st
     if any(site.needs_a_person(unit, allowed) for unit, reason in unsettled if reason):
         raise errors.BlockedUnit(f'{text}; mend it, juju status {name} shows all units')
     raise errors.TransientError(text)
+
+
+def _controllers(
+    status: ports.ModelStatus, config: settings.Settings, world: ports.World
+) -> str | Warned:
+    """Warn of a region that is gone and still in MAAS, as far as the last files backup tells."""
+    if why := controllers.surplus(site.application(status, config.maas), world):
+        return Warned(why)
+    return 'no files backup names more region controllers than there are units'
 
 
 def same_integrators(status: ports.ModelStatus, config: settings.Settings) -> str:
@@ -284,15 +306,11 @@ def machines(
 ) -> str:
     """Make sure that scaling down gives no machine away that Juju cannot replace."""
     app = site.application(status, name)
-    others = {
-        unit.machine
-        for other in status.applications.values()
-        if other.name != name
-        for unit in other.units.values()
-    }
     primaries = {unit.name for unit in postgresql.shown_primaries(app)}
     stays = primaries or set(app.units if len(app.units) == 1 else ())
-    going = [u for u in app.units.values() if u.name not in stays and u.machine not in others]
+    leaving = [unit for unit in app.units.values() if unit.name not in stays]
+    kept = steps_machines.kept(status, {unit.name for unit in leaving})
+    going = [unit for unit in leaving if unit.machine not in kept]
     irreplaceable = [
         f'{unit.machine} ({unit.name})'
         for unit in going
@@ -344,6 +362,17 @@ def _is_manual(status: ports.ModelStatus, machine: str) -> bool:
 def where(store: ports.ObjectStore) -> str:
     """Return bucket and path of a store, for people."""
     return '/'.join(filter(None, (store.place['bucket'], store.place['path'])))
+
+
+def _paths(config: settings.Settings, world: ports.World) -> str:
+    files, database = world.maas_store.place, world.postgresql_store.place
+    if why := integrators.collision(files, database):
+        # Its own is the path to change: no set is lost, as none could be restored from there.
+        raise errors.StepError(
+            f'{why}: give {config.s3_maas} or {config.s3_postgresql} a path that holds nothing '
+            f'(juju config {config.s3_maas} path=...)'
+        )
+    return f'{where(world.maas_store)} and {where(world.postgresql_store)} are apart'
 
 
 def _repository(config: settings.Settings, world: ports.World) -> str:

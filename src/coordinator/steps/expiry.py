@@ -13,6 +13,7 @@ from coordinator import (
     catalogue,
     deletion,
     errors,
+    integrators,
     operation,
     pgbackrest,
     ports,
@@ -187,10 +188,14 @@ def _elsewhere(entry: catalogue.Entry, store: ports.ObjectStore) -> str:
     found = entry.summary
     if found is None:
         return ''
-    place = (found.maas_endpoint, found.maas_bucket, found.maas_path)
-    if place == tuple(store.place[key] for key in ('endpoint', 'bucket', 'path')):
+    place = {
+        'endpoint': found.maas_endpoint,
+        'bucket': found.maas_bucket,
+        'path': found.maas_path,
+    }
+    if integrators.same_place(place, store.place):
         return ''
-    return '/'.join(filter(None, place))
+    return '/'.join(filter(None, place.values()))
 
 
 def _in_use(entry: catalogue.Entry, world: ports.World) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from coordinator import errors, operation, pgbackrest, ports, step
-from coordinator.steps import site, tasks
+from coordinator.steps import machines, site, tasks
 
 UNITS, STORAGE = 'postgresql-units', 'postgresql-storage'
 """Facts of how it was before: unit to machine, and unit to its storage, as JSON."""
@@ -318,11 +318,11 @@ def request_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     if missing > 0:
         before: dict[str, str] = json.loads(op.fact(UNITS))
         # Only a machine that others use stays: the rest die with their unit, listed or not.
-        used = {u.machine for a in status.applications.values() for u in a.units.values()}
+        used = machines.kept(status)
         # Juju 3.6 adds units one by one and may stop half-way: no machine gets a second one.
         taken = {unit.machine for unit in app.units.values()}
-        machines = [m for m in dict.fromkeys(before.values()) if m in used - taken]
-        world.juju.add_units(app.name, missing, machines[:missing])
+        free = [m for m in dict.fromkeys(before.values()) if m in used - taken]
+        world.juju.add_units(app.name, missing, free[:missing])
     return step.Done()
 
 

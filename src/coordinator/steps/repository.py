@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from coordinator import errors, operation, ports
+from coordinator import errors, integrators, operation, ports
 
 _PLACE = 'repository'
 
@@ -25,7 +25,7 @@ def of(op: operation.Operation, world: ports.World) -> ports.ObjectStore:
         return world.maas_store
     place: dict[str, str] = json.loads(op.fact(_PLACE))
     here = world.maas_store.place
-    if here['endpoint'] != place['endpoint']:
+    if not integrators.same_server(here['endpoint'], place['endpoint']):
         raise errors.StepError(
             f'{op.settings.s3_maas} leads to {here["endpoint"]}, the operation began with '
             f'{place["endpoint"]}: juju config {op.settings.s3_maas} endpoint={place["endpoint"]}'

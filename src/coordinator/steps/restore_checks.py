@@ -13,6 +13,7 @@ from coordinator import (
     catalogue,
     errors,
     index,
+    integrators,
     limits,
     manifest,
     operation,
@@ -24,6 +25,7 @@ from coordinator import (
 from coordinator.steps import (
     checks,
     passwords,
+    readable,
     relations,
     repository,
     set_checks,
@@ -130,10 +132,12 @@ def restore_checks(
         yield from _site_checks(wanted, parameters, config, world)
         yield checks.made('passwords', lambda: _passwords(wanted, parameters, config, world))
     yield _verification(wanted, world)
+    yield checks.made('archive', lambda: readable.check(wanted, world.maas_store, world))
     yield checks.made('maas-objects', lambda: _maas_objects(wanted, world))
     yield checks.made('s3-maas-path', lambda: _readable(wanted, config, world))
     yield _postgresql_objects(wanted, world)
     yield checks.made('postgresql-path', lambda: _path(wanted, parameters, world))
+    yield checks.made('s3-paths', lambda: _paths(wanted, world))
 
 
 # --- The site --------------------------------------------------------------------------------
@@ -317,11 +321,31 @@ def _postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> checks
     return dataclasses.replace(made, outcome=checks.WARNING, sentence=sentence)
 
 
+def _paths(wanted: manifest.Manifest, world: ports.World) -> str:
+    """Make sure that both charms can read the set back from where it lies."""
+    files = set_checks.maas_store(wanted, world)
+    database = set_checks.postgresql_store(wanted, world)
+    if why := integrators.collision(files.place, database.place):
+        name = wanted.postgresql.stanza
+        raise errors.StepError(
+            f'{why}. Copy backup/{name} and archive/{name} from {checks.where(database)} to a '
+            'path that holds nothing, aim the integrator of s3-postgresql there, and restore again'
+        )
+    return f'{checks.where(files)} and {checks.where(database)} are apart'
+
+
 def _path(wanted: manifest.Manifest, parameters: Mapping[str, str], world: ports.World) -> str:
     given = parameters.get('postgresql-path', '')
     if not given:
         return f'PostgreSQL goes on in {fresh_path(wanted, world)}, if it must move'
-    if not is_free(given, wanted, world):
+    try:
+        path = integrators.made_of(integrators.POSTGRESQL, {'path': given}).path
+    except errors.StoreRefused as error:
+        raise errors.StepError(f'postgresql-path={given}: {error}') from None
+    there = {**set_checks.postgresql_store(wanted, world).place, 'path': path}
+    if why := integrators.collision(world.maas_store.place, there):
+        raise errors.StepError(f'postgresql-path={given}: {why}')
+    if not is_free(path, wanted, world):
         raise errors.StepError(
             f'postgresql-path={given} is in use: name one that holds nothing, or leave it out'
         )

@@ -14,6 +14,7 @@ from coordinator import (
     catalogue,
     checksums,
     errors,
+    integrators,
     manifest,
     operation,
     pgbackrest,
@@ -120,7 +121,9 @@ def _on_that_server(
     Raises:
         StoreRefused: nothing can be known of what lies elsewhere.
     """
-    elsewhere = place.endpoint and place.endpoint != store.place['endpoint']
+    elsewhere = place.endpoint and not integrators.same_server(
+        place.endpoint, store.place['endpoint']
+    )
     if elsewhere and not _holds(store, *items):
         raise errors.StoreRefused(
             f'{items[0].key} lies in {place.bucket}/{place.path} at {place.endpoint}, and '

@@ -20,7 +20,14 @@ from coordinator import (
     step,
     verification,
 )
-from coordinator.steps import checks, expiry, repository, restore_checks, set_checks
+from coordinator.steps import (
+    checks,
+    expiry,
+    readable,
+    repository,
+    restore_checks,
+    set_checks,
+)
 
 ALL = 'all'
 """Parameter: every set of this model that could be restored."""
@@ -125,6 +132,8 @@ def _verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     reading = world.reader.look(_name(op)) if whole else None
     if reading is not None and reading.running:
         return _progress(op, reading)
+    if why := readable.archived(found, store, world):
+        return _verified(op, world, store, _judged(world, found, [why], archived=True), ())
     # Before it is read, before it is read on, and when it was read: WAL may have gone meanwhile.
     looked = set_checks.findings(found, store, world, contents_follow=whole)
     if reading is not None and reading.ended and not looked.wrong:
@@ -153,6 +162,8 @@ def _begin_reading(
     tally, why = op.fact(_TALLY), ''
     if ended is not None:
         tally, why = ended.tally, f'{_AGAIN}{ended.error}'.rstrip(': ')
+        if ended.refused:
+            raise errors.StoreRefused(ended.error)
     since = operation.age_of(op.fact(_SINCE))
     if since is None or (ended is not None and ended.done > int(op.fact(_READ) or 0)):
         since = op.age
@@ -228,15 +239,25 @@ def _looked_at(
             return step.Wait(f'looking at {backup_id} again soon: {wrong[0]}', facts=facts)
         if op.age - first < _PATIENCE:
             return step.Wait(op.current.reason)
-    outcome = verification.Verification.of(
+    return _verified(op, world, store, _judged(world, found, wrong), weak)
+
+
+def _judged(
+    world: ports.World,
+    found: manifest.Manifest | None,
+    wrong: Sequence[str],
+    *,
+    archived: bool = False,
+) -> verification.Verification:
+    return verification.Verification.of(
         operation.stamp(world.now()),
         whole=False,
         # Those of MAAS, the sealed passwords, and those of PostgreSQL.
         objects=len(found.maas.objects) + 1 + found.postgresql.objects if found else 0,
         bytes=found.maas.bytes + found.postgresql.bytes if found else 0,
         findings=wrong,
+        archived=archived,
     )
-    return _verified(op, world, store, outcome, weak)
 
 
 def _read(world: ports.World, reading: ports.Reading) -> verification.Verification:
@@ -282,6 +303,8 @@ def _verified(
         facts = {_SET: following, _DONE: str(done), _WRONG: _shortened(wrong), _TOLD: told}
         facts |= {**_UNREAD, **({_WEAK: rests} if rests else {})}
         return step.Wait(f'{backup_id} {verdict}; next is {following}', facts=facts)
+    if found.outcome.archived and wrong == [backup_id]:
+        raise NotRight(f'backup set {backup_id} is whole, and cannot be restored now: {told}')
     if wrong:
         raise NotRight(
             f'do not restore from {_named(wrong)}, {len(wrong)} of '

@@ -1,0 +1,56 @@
+"""Objects that are there and cannot be read: their storage class keeps them in an archive.
+
+A listing looks well, and so does the size; GET answers `InvalidObjectState` until it was thawed.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+
+from coordinator import ports
+
+NAME = re.compile(r'[A-Z_]{1,40}')
+"""What a storage class or a tier is named like."""
+CLASSES = {'GLACIER', 'DEEP_ARCHIVE'}
+"""Storage classes of AWS whose objects must be thawed. GLACIER_IR needs no thawing."""
+TIERED = 'INTELLIGENT_TIERING'
+"""The storage class that moves objects by itself, into archives too; a listing says not where."""
+MOST_ASKED = 200
+"""Objects of one part that are asked for one by one, evenly spread: those that are tiered were
+stored together, and move together."""
+
+
+def found(
+    store: ports.ObjectStore, listed: Iterable[ports.StoredObject]
+) -> list[ports.StoredObject]:
+    """Return those of the listed objects that must be thawed; of very many, those of a sample."""
+    doubtful = [item for item in listed if item.storage_class in {TIERED, *CLASSES}]
+    step = -(-len(doubtful) // MOST_ASKED) or 1
+    # The newest is asked for as well: it may be the only one that has not moved yet.
+    asked = [*doubtful[::step], *doubtful[-1:]] if step > 1 else doubtful
+    return [item for each in asked if (item := store.head(each.key)).archive]
+
+
+def advice(bucket: str, keys: Sequence[str], archive: str) -> str:
+    """Return what is archived where, and the command that thaws it.
+
+    Args:
+        bucket: name of the bucket.
+        keys: in full, at least one.
+        archive: the storage class and tier, '' if it is not known.
+    """
+    # Objects in a tier of INTELLIGENT_TIERING come back for good, and take no number of days.
+    request = '{}' if archive.startswith(TIERED) else 'Days=14'
+    thaw = shlex.join(['aws', 's3api', 'restore-object', '--bucket', bucket, '--key', keys[0]])
+    what, them, each = '1 object', 'it', 'it'
+    if len(keys) > 1:
+        what, them, each = f'{len(keys)} objects', 'them', 'each'
+    named = f' ({archive})' if archive else ''
+    # Short, as a record keeps only the beginning of an error.
+    return (
+        f'{what} in bucket {bucket} cannot be read: S3 keeps {them} in an archive{named}. Thaw '
+        f'{each} (minutes to two days), then try again: '
+        f"{thaw} --restore-request '{request}'"
+    )

@@ -1,0 +1,68 @@
+"""Region controllers that MAAS knows, against units that Juju has: a restore needs as many.
+
+A region that is gone stays in MAAS until somebody deletes it there: each files backup names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coordinator import catalogue, errors, maas_backup, ports
+
+_IDS = '/var/snap/maas/common/maas/maas_id'
+"""Where a region keeps its system id, as maas-region reads and writes it."""
+
+
+def mismatch(application: str, controllers: Sequence[str], units: int) -> str:
+    """Return why a backup of these controllers cannot be restored, and what helps.
+
+    Args:
+        application: name of the maas-region application.
+        controllers: system ids that MAAS gave, more or fewer than there are units.
+        units: of the application.
+    """
+    told = f'MAAS knows {len(controllers)} region controllers ({", ".join(controllers)}), '
+    told += f'{application} has {units} units'
+    if len(controllers) < units:
+        return (
+            f'{told}: a backup could not be restored. Run backup-all again when juju status shows '
+            'every region active'
+        )
+    more = len(controllers) - units
+    gone = f'{more} of them {"is" if more == 1 else "are"} gone'
+    return (
+        f'{told}: a backup could not be restored. {gone}: delete in '
+        f'MAAS, under Controllers, each one that is not printed by juju exec --application '
+        f'{application} -- cat {_IDS}; then run backup-all'
+    )
+
+
+def surplus(application: ports.Application, world: ports.World) -> str:
+    """Return `mismatch` if the newest files backup names more controllers than there are units.
+
+    Nothing in a files backup names its model: one that shares no controller with any set of this
+    model is taken for another model's.
+    """
+    backup = _newest(world.maas_store)
+    if backup is None or len(backup.controllers) <= len(application.units):
+        return ''
+    known = {
+        name
+        for entry in catalogue.entries(world.maas_store)
+        if entry.summary is not None and entry.summary.model_uuid == world.model_uuid
+        for name in entry.summary.controllers
+    }
+    if known and known.isdisjoint(backup.controllers):
+        return ''
+    why = mismatch(application.name, backup.controllers, len(application.units))
+    return f'at files backup {backup.id}: {why}'
+
+
+def _newest(store: ports.ObjectStore) -> maas_backup.Backup | None:
+    """Return the finished backup of the highest id; None if there is none."""
+    for backup_id in sorted(maas_backup.ids(store), reverse=True):
+        try:
+            return maas_backup.read(store, backup_id)
+        except (maas_backup.UnfinishedError, errors.NotFound):
+            continue
+    return None
