@@ -249,6 +249,16 @@ def test_a_task_that_never_was_is_not_found(juju: ports.JujuModel):
         juju.task(4711)
 
 
+def test_the_actions_of_a_charm_are_named(site: Site, juju: ports.JujuModel):
+    assert juju.actions('pg') == site.juju.application('pg').charm.actions.keys()
+    assert 'echo' in juju.actions('pg')
+
+
+def test_an_application_that_is_not_there_has_no_actions(juju: ports.JujuModel):
+    with pytest.raises(errors.NotFound):
+        juju.actions('nothing')
+
+
 def test_an_action_that_the_charm_lacks_is_refused(juju: ports.JujuModel):
     with pytest.raises(errors.StepError, match='create-backup'):
         juju.run_action('pg/1', 'create-backup', {})
@@ -632,6 +642,7 @@ def test_who_may_read_may_look_at_all_but_secrets(connect: Connect):
     juju.status()
     assert juju.leader('pg') == 'pg/0'
     assert juju.tasks('echo') == []
+    assert 'echo' in juju.actions('pg')
     assert juju.storage()
     assert juju.config('pg')
     assert juju.secrets('passwords') == []
