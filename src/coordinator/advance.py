@@ -107,7 +107,8 @@ def _gone_wrong(
         op, plan, [*_before(plan, op.step), current]
     ):
         return _holding(op, str(error))
-    return _failed(op, plan, current, str(error), world)
+    untouched = isinstance(error, errors.RefusedError) or not op.current.begun
+    return _failed(op, plan, current, str(error), world, untouched=untouched)
 
 
 def _enter(
@@ -166,9 +167,17 @@ def _next(op: operation.Operation, plan: step.Plan, world: ports.World) -> opera
 
 
 def _failed(
-    op: operation.Operation, plan: step.Plan, current: step.Step, why: str, world: ports.World
+    op: operation.Operation,
+    plan: step.Plan,
+    current: step.Step,
+    why: str,
+    world: ports.World,
+    *,
+    untouched: bool = False,
 ) -> operation.Operation:
-    if plan.past_pivot(op.step) and not current.tolerated:
+    """Let a step fail; a pivot that has left all `untouched` is undone as what is before it."""
+    past = plan.beyond_pivot(op.step) if untouched else plan.past_pivot(op.step)
+    if past and not current.tolerated:
         return _holding(op, why)
     logger.error('%s: failed: %s', op.at, why)
     op = op.step_ended(operation.BROKEN, world.now(), why)

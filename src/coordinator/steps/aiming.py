@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from coordinator import errors, manifest, operation, pgbackrest, ports, step
-from coordinator.steps import restore_checks, set_checks, site, tasks
+from coordinator.steps import restore_checks, restored, set_checks, site, tasks
 
 BEFORE, NEW_PATH = 'aimed-before', 'postgresql-new-path'
 _SETTLED = 'aimed-settled'
@@ -71,6 +71,7 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
     moves = (
         op.settings.s3_postgresql in before
         or found.model.uuid != world.model_uuid
+        or restored.archives_nothing(op)
         or any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values())
     )
     path = op.parameters.get('postgresql-path') or op.fact(NEW_PATH)
@@ -90,6 +91,8 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
         pgbackrest.backups(world.postgresql_store, stanza)
     except errors.NotFound:
         return step.Wait(f'{app.name} is to make its stanza in {path}')
+    if restored.archives_nothing(op):
+        restored.check_cluster(op, world, stanza)
     why = site.settling(app)
     return step.Wait(why) if why else step.Done()
 

@@ -114,6 +114,11 @@ def remains(op: operation.Operation) -> list[str]:
     return [] if task is None else [f'task {task} may still run: juju show-task {task}']
 
 
+def was_cut_short(task: ports.Task) -> bool:
+    """Whether a task's agent died under it, or somebody cancelled it."""
+    return task.status in ('cancelled', 'aborted', 'aborting') or task.message in _CUT_SHORT
+
+
 def judge(task: ports.Task) -> NoReturn:
     """Raise what a task that ended without its goal reached means for the step.
 
@@ -122,7 +127,7 @@ def judge(task: ports.Task) -> NoReturn:
         StepError: the charm refused or failed; its reason is repeated.
     """
     hint = f'juju show-task {task.id} and juju debug-log --include {task.unit} tell more'
-    if task.status in ('cancelled', 'aborted', 'aborting') or task.message in _CUT_SHORT:
+    if was_cut_short(task):
         raise errors.RetryStepError(
             f'task {task.id} ({task.action} on {task.unit}) was cut short: '
             f'{task.message or task.status}',
