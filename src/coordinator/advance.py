@@ -79,7 +79,9 @@ def _do(
     # Whatever was just started is noted first: the undo must find it.
     op = _waiting(op, outcome, world)
     if _late(op, current.deadline(op.settings)):
-        return _failed(op, plan, current, _too_late(op, current, outcome.reason), world)
+        # What is tolerated is left to do, for as long as that is so.
+        why = outcome.reason if current.tolerated else _too_late(op, current, outcome.reason)
+        return _failed(op, plan, current, why, world)
     return op
 
 
@@ -153,7 +155,8 @@ def _next(op: operation.Operation, plan: step.Plan, world: ports.World) -> opera
     names = plan.names
     position = names.index(op.step) + 1
     if position == len(names):
-        failed = any(entry.state == operation.BROKEN for entry in op.steps)
+        broken = any(entry.state == operation.BROKEN for entry in op.steps)
+        failed = broken and not plan.reached(op)
         return _ending(op, operation.FAILED if failed else operation.COMPLETE, world)
     op = op.moving_to(names[position])
     following = plan.steps[position]

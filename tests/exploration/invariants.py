@@ -158,7 +158,7 @@ class Watch:
     def _of_the_site(self, told: str) -> Iterator[str]:
         sim, before, now = self._sim, self._before, scene.look(self._sim)
         fewest, most = before.units - self.removed, before.units + self.added
-        missing = f'{before.units - now.units} unit(s) of {site.POSTGRESQL} are missing'
+        missing = f'{site.POSTGRESQL} has {now.units} of {before.units} units'
         had = f'{site.POSTGRESQL} had {before.units} unit(s)'
         surplus = f'{site.POSTGRESQL} has {now.units - before.units} unit(s) more'
         explained = any(words in told for words in (missing, had, surplus))

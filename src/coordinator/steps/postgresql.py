@@ -349,8 +349,10 @@ def _incomplete(op: operation.Operation, app: ports.Application) -> str:
     """Return what keeps the application from being as it was, or ''."""
     missing = _missing(op, app)
     if missing > 0:
+        there = sum(unit.alive for unit in app.units.values())
+        number = f' -n {missing}' if missing > 1 else ''
         return (
-            f'{missing} unit(s) of {app.name} are missing: juju add-unit {app.name} -n {missing}'
+            f'{app.name} has {there} of {there + missing} units: juju add-unit {app.name}{number}'
         )
     allowed = _allowed(op) if op.undoing else ''
     for unit in app.units.values():
