@@ -16,8 +16,9 @@ from coordinator import errors, pgbackrest_info, ports
 
 _LARGEST = 64 << 20
 _SEGMENT_BYTES = 16 << 20
-_MOST = 10_000
-"""Timelines: each restart of a cluster by Patroni begins one."""
+_MOST = 1000
+"""Timelines since a backup: each restart of a cluster by Patroni begins one."""
+_LARGEST_HISTORY = 1 << 16
 _LINE = re.compile(r'\s*\d+\s+([0-9A-F]{1,8}/[0-9A-F]{1,8})\s*(.*)', re.IGNORECASE)
 _PROMOTED = 'no recovery target specified'
 """What PostgreSQL writes when it was promoted: it had nothing to stop at."""
@@ -62,7 +63,7 @@ def next_timeline(store: ports.ObjectStore, stanza: str, archive: str, after: in
     PostgreSQL takes the first number above that has no history file.
     """
     number = after + 1
-    while number < _MOST and _is_there(store, _history(stanza, archive, number)):
+    while number <= after + _MOST and _is_there(store, _history(stanza, archive, number)):
         number += 1
     return number
 
@@ -70,10 +71,9 @@ def next_timeline(store: ports.ObjectStore, stanza: str, archive: str, after: in
 def begun_since(store: ports.ObjectStore, stanza: str, archive: str, first: int) -> list[Branch]:
     """Return the timelines from `first` on, oldest first; what cannot be read proves nothing."""
     last = next_timeline(store, stanza, archive, first - 1)
-    contents = (
-        (number, store.get(_history(stanza, archive, number))) for number in range(first, last)
-    )
-    found = [_branch(number, content) for number, content in contents]
+    found = [
+        _branch(store, _history(stanza, archive, number), number) for number in range(first, last)
+    ]
     return [branch for branch in found if branch is not None]
 
 
@@ -89,7 +89,11 @@ def _is_there(store: ports.ObjectStore, key: str) -> bool:
     return True
 
 
-def _branch(timeline: int, content: bytes) -> Branch | None:
+def _branch(store: ports.ObjectStore, key: str, timeline: int) -> Branch | None:
+    try:
+        content = store.get(key, limit=_LARGEST_HISTORY)
+    except (errors.NotFound, errors.UnexpectedAnswer):
+        return None
     lines = [line for line in content.decode(errors='replace').splitlines() if line.strip()]
     found = _LINE.fullmatch(lines[-1]) if lines else None
     return Branch(timeline, found[1], found[2]) if found else None

@@ -62,6 +62,7 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
     It must not when it says so itself, or when it was aimed there for the restore. This comes
     before it is scaled: the block would spread to the new units.
     """
+    restored.refuse_others(op, world)
     before = _before(op)
     for integrator, values in before.items():
         if integrator == op.settings.s3_maas and _differs(world, integrator, values):

@@ -115,11 +115,11 @@ def _judge(
     if restored.was_no_leader(task):
         raise errors.RetryStepError(f'{task.unit} did not lead yet (task {task.id})', task.id)
     told = f'task {task.id} {task.status}: {task.message.rstrip(".") or "no reason given"}'
+    if tasks.was_cut_short(task):
+        raise errors.RetryStepError(f'restore on {task.unit} was cut short ({told})', task.id)
     if restored.refused(task):
         why = f'{task.unit} refused to restore the database ({told})'
         raise restored.stopping(op, world, why, task.id)
-    if tasks.was_cut_short(task):
-        raise errors.RetryStepError(f'restore on {task.unit} was cut short ({told})', task.id)
     raise errors.StepError(
         restored.unproven(op, f'{restored.shown(app)} and {told}')
         + '. When it shows something else than restoring, run resume-operation: it looks at the '
@@ -254,7 +254,6 @@ def _is_for(task: ports.Task, unit: str, controller: str) -> bool:
 
 def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Ask every region how MAAS is, and compare the site with the set."""
-    restored.refuse_others(op, world)
     status = world.juju.status()
     if relations.database(status, op.settings) is None:
         endpoints = op.fact(relations.ENDPOINTS)

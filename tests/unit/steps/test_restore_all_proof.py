@@ -163,7 +163,7 @@ def test_a_restore_of_another_backup_that_somebody_began_first_holds():
         op.current.reason
     )
     assert f'juju run postgresql/0 restore backup-id={wanted(sim)}' in op.current.reason
-    with pytest.raises(errors.PreconditionError, match='has begun to replace data'):
+    with pytest.raises(errors.PreconditionError, match='may have begun to replace data'):
         steering.aborted(op, sim.clock.now())
     resume(sim)
     sim.run()
