@@ -58,7 +58,7 @@ def ask(op: operation.Operation, world: ports.World, app: ports.Application) -> 
         task = world.juju.task(asked[unit].id)
         why = unwell(task)
         if why:
-            facts = tasks.patience(op, world, _DOUBTED, _PAUSE_SECONDS)
+            facts = tasks.patience(op, _DOUBTED, _PAUSE_SECONDS)
             again = {_REJECTED: str(max(task.id for task in asked.values())), _DOUBTED: ''}
             hint = f'juju debug-log --include {unit} tells more'
             # No task in the reason, as each question has another one.

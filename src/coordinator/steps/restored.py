@@ -192,7 +192,7 @@ def await_proof(
     """
     if not op.fact(_TIMELINE) or proven(op, world):
         return step.Done()
-    facts = tasks.patience(op, world, _SINCE, _PATIENCE_SECONDS)
+    facts = tasks.patience(op, _SINCE, _PATIENCE_SECONDS)
     if facts is None:
         wanted = restore_checks.backup_set(op).postgresql.backup_id
         raise errors.StepError(
