@@ -113,7 +113,7 @@ class DirectModel:
             return leader
 
     def actions(self, application: str) -> Set[str]:
-        with self._looking('Action.ApplicationsCharmsActions'):
+        with self._looking('Action.ApplicationsCharmsActions', 'write'):
             return self._juju.application(application).charm.actions.keys()
 
     def tasks(self, action: str) -> Sequence[ports.Task]:

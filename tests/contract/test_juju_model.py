@@ -254,6 +254,11 @@ def test_the_actions_of_a_charm_are_named(site: Site, juju: ports.JujuModel):
     assert 'echo' in juju.actions('pg')
 
 
+def test_the_actions_of_a_charm_are_shown_to_those_who_may_run_them(connect: Connect):
+    with pytest.raises(errors.NotAuthorised):
+        connect('reader').actions('pg')
+
+
 def test_an_application_that_is_not_there_has_no_actions(juju: ports.JujuModel):
     with pytest.raises(errors.NotFound):
         juju.actions('nothing')
@@ -642,7 +647,6 @@ def test_who_may_read_may_look_at_all_but_secrets(connect: Connect):
     juju.status()
     assert juju.leader('pg') == 'pg/0'
     assert juju.tasks('echo') == []
-    assert 'echo' in juju.actions('pg')
     assert juju.storage()
     assert juju.config('pg')
     assert juju.secrets('passwords') == []
