@@ -7,7 +7,7 @@ permission, and the same translation of Juju's errors.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
 
 from coordinator import errors, ports
 from coordinator.juju_api import refusals, wire
@@ -113,6 +113,10 @@ class DirectModel:
                 text = f'leader for application-{application} not found'
                 raise model.ModelError(text, 'not found')
             return leader
+
+    def actions(self, application: str) -> Set[str]:
+        with self._looking('Action.ApplicationsCharmsActions', 'write'):
+            return self._juju.application(application).charm.actions.keys()
 
     def tasks(self, action: str) -> Sequence[ports.Task]:
         with self._looking('Action.ListOperations'):

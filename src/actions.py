@@ -76,8 +76,8 @@ class Actions(action_base.ActionBase):
     def _restore_plan(
         self, config: settings.Settings, parameters: dict[str, str]
     ) -> dict[str, str]:
-        from coordinator import backup_set_report, plans, report
-        from coordinator.steps import restore_checks
+        from coordinator import backup_set_report, maas_backup, plans, report
+        from coordinator.steps import restore_checks, set_checks
 
         with self.charm.connected() as reachable:
             found = restore_checks.chosen(parameters, config, reachable)
@@ -85,8 +85,11 @@ class Actions(action_base.ActionBase):
             results = {
                 'backup-id': found.backup_id,
                 'checks': report.checks_text(outcomes),
-                'replaces': report.replaced_text(found, config),
             }
+            listed = 1
+            with contextlib.suppress(errors.CoordinatorError):
+                listed = len(maas_backup.ids(set_checks.maas_store(found, reachable)))
+            results['replaces'] = report.replaced_text(found, config, listed)
             with contextlib.suppress(errors.CoordinatorError):
                 model = reachable.juju.status()
                 results['plan'] = report.plan_text(plans.RESTORE_ALL, config, model)

@@ -34,7 +34,21 @@ class CatalogueActions(action_base.ActionBase):
             wanted = listing.Wanted.from_parameters(event.params)
             choice = listing.choose(self._listed(reachable), wanted, reachable.model_uuid)
             place = checks.where(reachable.maas_store)
-            event.set_results(listing.results(choice, wanted, place))
+            left = self._left_to_do()
+            # Apart from the list, which programs read.
+            results = {
+                **listing.results(choice, wanted, place),
+                **({'left-to-do': left} if left else {}),
+            }
+            event.set_results(results)
+
+    def _left_to_do(self) -> str:
+        """Return what a person must still do for the last backup or restore, '' if nothing."""
+        from coordinator import status
+
+        with contextlib.suppress(errors.ForeignRecordError):
+            return status.left_to_do(self.record.load(), self.record.earlier)
+        return ''
 
     def _listed(self, reachable: ports.World) -> list[catalogue.Entry]:
         """Return all sets, with what only this site knows of them."""

@@ -6,6 +6,7 @@ import pyrage
 
 from coordinator import catalogue, operation
 from rehearsal import site
+from rehearsal.standins import behaviour
 from tests import simulation
 
 KEY = pyrage.x25519.Identity.generate()
@@ -20,8 +21,10 @@ def simulate(
     version: str = '3.6.26',
     s3_track: int = 1,
     after: simulation.Simulation | None = None,
+    maas_revision: int = behaviour.MaasBehaviour.revision,
 ) -> simulation.Simulation:
     sim = simulation.Simulation(
+        maas_revision=maas_revision,
         regions=regions,
         postgresql_units=postgresql_units,
         version=version,

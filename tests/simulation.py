@@ -95,6 +95,7 @@ class Simulation:
         recipient: str = examples.RECIPIENT,
         model_uuid: str = '',
         name: str = 'maas',
+        maas_revision: int = behaviour.MaasBehaviour.revision,
         after: Simulation | None = None,
     ):
         """Deploy a site; `after` another one, it finds that one's buckets and time."""
@@ -102,7 +103,7 @@ class Simulation:
         self.model = model.Model(name, self.clock, version, model_uuid)
         self.s3 = after.s3 if after else memory_store.MemoryS3(self.clock.now)
         self.database = behaviour.PostgresqlBehaviour()
-        self.maas = behaviour.MaasBehaviour()
+        self.maas = behaviour.MaasBehaviour(revision=maas_revision)
         self.site = site.deploy_site(
             self.model,
             regions=regions,

@@ -23,7 +23,8 @@ class Fault:
     empty: all goes well."""
     message: str = ''
     at: str = ''
-    """start, middle (something is left behind), or end (all was done)."""
+    """start, middle (something is left behind), or end (all was done). A restore of postgresql may
+    also fail while it stops the server, or when it empties the data directory."""
 
     def strike(self, at: str) -> clock.Work:
         """Go wrong, if this is the moment."""
@@ -110,8 +111,10 @@ class PostgresqlBehaviour(Behaviour):
     """New replicas never catch up, until this is false again."""
     no_primary: bool = False
     """Patroni does not answer."""
-    backup_user: bool = False
-    """A newer revision, with `backup` among the system users. Set before deploying."""
+    standby: bool = False
+    """It is a standby cluster of another one."""
+    replicates: bool = False
+    """It has a relation of asynchronous replication."""
     bundle: bool = False
     """pgBackRest puts small files into bundles."""
 
@@ -129,6 +132,10 @@ class MaasBehaviour(Behaviour):
     backup: float = 4.0
     restore: float = 4.0
     """One region's restore."""
+    listing: float = 0.1
+    """What reading one backup of the list takes, which a restore does with every one."""
     version: str = '3.6.1'
     strips_ids: bool = False
     """A revision before 333, which strips from an id whatever letters and digits the path has."""
+    revision: int = 337
+    """Set before deploying; `get-maas-status` is there from 337 on."""

@@ -25,6 +25,8 @@ DATABASE_NAME = 'maas_region_db'
 PEERS = 'maas-cluster'
 ADMIN = 'maas-admin'
 INITIALISING = 'Initializing the MAAS database'
+_TELLS_STATUS = 337
+"""The first revision with the action `get-maas-status`."""
 _SERVICES = ('apiserver', 'bind9', 'http', 'ntp', 'proxy', 'rackd', 'regiond', 'temporal')
 
 
@@ -64,7 +66,7 @@ class MaasRegion:
             's3-parameters-relation-changed': self._check_bucket,
             's3-parameters-relation-broken': self._forget_s3,
         }
-        self.charm = _charm()
+        self.charm = _charm(self.behaviour.revision)
 
     def hook(self, here: host.Host, name: str) -> clock.Work:
         yield self.behaviour.hook
@@ -203,9 +205,8 @@ class MaasRegion:
             here.set_status('blocked', blocked)
         elif not _endpoints(here):
             here.set_status('waiting', 'Waiting for database DSN')
-        elif here.own.get('lacks'):
-            here.set_status('maintenance', INITIALISING)
         else:
+            # Also before its turn to initialise, and when that has failed.
             here.set_status('active')
 
     def _get_api_endpoint(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
@@ -260,7 +261,8 @@ def system_id(model_uuid: str, unit: str) -> str:
     return hashlib.sha256(f'{model_uuid} {unit}'.encode()).hexdigest()[:6]
 
 
-def _charm() -> model.CharmSpec:
+def _charm(revision: int) -> model.CharmSpec:
+    told = {'get-maas-status': model.ActionSpec('get-maas-status', 'Get MAAS status.')}
     ids = {'backup-id': {'type': 'string'}, 'controller-id': {'type': 'string'}}
     return model.CharmSpec(
         'maas-region',
@@ -279,8 +281,8 @@ def _charm() -> model.CharmSpec:
                 'restore-backup', 'Restore from a MAAS backup', ids, tuple(ids)
             ),
             'get-api-endpoint': model.ActionSpec('get-api-endpoint', 'Get MAAS API URL.'),
-            'get-maas-status': model.ActionSpec('get-maas-status', 'Get MAAS status.'),
+            **(told if revision >= _TELLS_STATUS else {}),
         },
         channel='latest/edge',
-        revision=185,
+        revision=revision,
     )

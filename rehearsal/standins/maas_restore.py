@@ -47,6 +47,7 @@ class Restores:
             known = yield lambda: [line[0] for line in self._backups.lines(store, fields)]
         except errors.CoordinatorError as error:
             raise host.ActionError('Failed to retrieve backups list') from error
+        yield self._switches.listing * len(known)
         if backup_id not in known:
             raise host.ActionError(f'Invalid backup-id: {backup_id}')
         here.set_status('maintenance', 'Restoring from backup...')

@@ -85,7 +85,11 @@ class Modelled:
         self._repository(here, fields).create_stanza()
 
     def begin_timeline(self, here: host.Host, fields: body.Fields) -> None:
-        self._repository(here, fields).begin_timeline(here.shared['timeline'])
+        timeline = here.shared['timeline']
+        restored, branch = here.shared.get('branch', (0, ''))
+        if restored != timeline:
+            branch = repository.PROMOTED
+        self._repository(here, fields).begin_timeline(timeline, branch)
 
     def listing(self, here: host.Host, fields: body.Fields) -> body.Listing:
         names = self._repository(here, fields).stanzas()
@@ -135,6 +139,7 @@ class Modelled:
                 'roles': content['roles'],
                 'system-id': content['system_id'],
                 'timeline': content['timeline'],
+                'branch': (content['timeline'], content['branch']),
             }
         )
         return ''

@@ -24,6 +24,7 @@ from rehearsal.standins import (
 )
 
 RESTORING = 'restoring backup'
+STARTED = 'restore started'
 _TOLERATED = (postgresql_backups.ANOTHER_CLUSTER, body.CANNOT_PITR)
 _LOOKS = ('update-status', f'{system_users.PEERS}-relation-changed', 'secret-changed')
 
@@ -47,10 +48,10 @@ class Restores:
         """Run the action `restore`.
 
         A fault in its middle is one of what goes on afterwards: its message is the status that
-        the unit is blocked with then.
+        the unit is blocked with then. Earlier ones leave the old data, and the status.
         """
         target = here.parameters.get('restore-to-time', '')
-        fields = _check(here, target)
+        fields = _check(here, target, self._switches)
         try:
             found: body.Listing = yield functools.partial(self._body.listing, here, fields)
         except errors.NotFound:
@@ -58,10 +59,15 @@ class Restores:
         except (errors.CoordinatorError, body.Failed) as error:
             raise host.ActionError('Failed to retrieve backups list') from error
         backup = _choose(found, here.parameters.get('backup-id', ''), target)
-        here.results['restore-status'] = 'restore started'
         if fault.kind == 'nothing':
+            here.results['restore-status'] = STARTED
             return
         here.set_status('maintenance', RESTORING)
+        yield from fault.strike('stopping')
+        if fault.at == 'emptying':
+            yield from self._restart(here)
+        yield from fault.strike('emptying')
+        here.results['restore-status'] = STARTED
         source = body.Source(found.stanza, backup, target)
         problem = yield functools.partial(self._body.begin_restore, here, fields, source)
         struck = fault.at == 'middle'
@@ -75,6 +81,11 @@ class Restores:
             'ends': ends.isoformat(),
         }
         here.shared.update({'restoring-backup': backup.label, 's3-block': ''})
+
+    def _restart(self, here: host.Host) -> clock.Work:
+        """Start the server again with the data that it has: Patroni promotes it anew."""
+        here.shared['timeline'] += 1
+        yield from self._backups.begin_timeline(here)
 
     def follow(self, here: host.Host, hook: str) -> clock.Work:
         """As leader, see what has become of a restore that is under way."""
@@ -126,8 +137,15 @@ class Restores:
             here.set_status('waiting', 'awaiting for member to start')
 
 
-def _check(here: host.Host, target: str) -> dict[str, str]:
+def _check(
+    here: host.Host, target: str, switches: behaviour.PostgresqlBehaviour
+) -> dict[str, str]:
     """Refuse what cannot be restored on this unit, or return the connection to S3."""
+    if switches.standby:
+        raise host.ActionError(
+            'Restoring backups is not supported on a standby cluster. Run restore on the primary '
+            'cluster instead.'
+        )
     fields = s3_parameters.check(here)
     if not here.parameters.get('backup-id') and 'restore-to-time' not in here.parameters:
         raise host.ActionError(
@@ -145,6 +163,10 @@ def _check(here: host.Host, target: str) -> dict[str, str]:
     if len(here.units()) > 1:
         raise host.ActionError(
             'Unit cannot restore backup as there are more than one unit in the cluster'
+        )
+    if switches.replicates:
+        raise host.ActionError(
+            'Unit cannot restore backup with an active async replication relation'
         )
     if not here.is_leader():
         raise host.ActionError(

@@ -11,6 +11,8 @@ from typing import Any
 from coordinator import errors, ports
 from rehearsal.standins import cluster_files, manifest, pgbackrest
 
+PROMOTED = '0/3000000\tno recovery target specified'
+"""What the history file of a promoted primary says of where it branched off."""
 _LARGEST = 64 << 20
 
 
@@ -21,6 +23,8 @@ class Restored:
     system_id: int
     timeline: int
     """The new one, which the restored cluster begins."""
+    branch: str
+    """Where it branches off, as its history file says it."""
     database: Mapping[str, Any]
     roles: Mapping[str, str]
 
@@ -72,9 +76,9 @@ class Repository:
             if item.key.endswith('.history')
         ]
 
-    def begin_timeline(self, timeline: int) -> None:
+    def begin_timeline(self, timeline: int, branch: str = PROMOTED) -> None:
         """Archive the history file that a promoted or restored primary writes."""
-        history = f'{timeline - 1}\t0/3000000\tno recovery target specified\n'
+        history = f'{timeline - 1}\t{branch}\n'
         self._store.put(f'{self._cluster.archive}/{timeline:08X}.history', history.encode())
 
     def back_up(self, taken: manifest.Taken) -> str:
@@ -126,6 +130,8 @@ class Repository:
         return Restored(
             system_id=cluster['db-system-id'],
             timeline=max([timeline, *begun]) + 1,
+            # The charm restores with `--type=immediate`: PostgreSQL stops where the backup ends.
+            branch=f'{sections["backup"]["backup-lsn-stop"]}\treached consistency',
             database=cluster_files.document(files[f'pg_data/{cluster_files.DATABASE_FILE}']),
             roles=cluster_files.document(files[f'pg_data/{cluster_files.ROLES_FILE}']),
         )

@@ -16,6 +16,9 @@ from rehearsal.standins import behaviour, body, host, patroni
 
 PEERS = 'database-peers'
 USERS = ('operator', 'replication', 'rewind', 'monitoring')
+"""Whose passwords the charm draws."""
+GIVEN = (*USERS, 'backup')
+"""Whose it takes over: what `system-users` once gave for `backup` stays in the peer secret."""
 UPDATE_FAILED = 'Password update for system users failed.'
 OPTION = 'system-users'
 _OTHERS = ('patroni', 'raft')
@@ -29,24 +32,22 @@ class SystemUsers:
         self._switches = switches
         self._body = below
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (*USERS, 'backup') if self._switches.backup_user else USERS
-
     def generate(self, here: host.Host) -> None:
         """As leader, draw the passwords, once."""
         if here.secret(_label(here)) is None:
-            users = (*self.names, *_OTHERS)
+            users = (*USERS, *_OTHERS)
             here.set_secret(_label(here), {_key(user): password(here, user) for user in users})
 
     def passwords(self, here: host.Host) -> Mapping[str, str]:
         """Return what the peer secret holds for the users of the database."""
         known = here.secret(_label(here)) or {}
-        return {user: known[_key(user)] for user in self.names if _key(user) in known}
+        return {user: known[_key(user)] for user in GIVEN if _key(user) in known}
 
     def may_log_in(self, here: host.Host) -> clock.Answering[bool]:
-        """Whether the database knows the passwords of the peer secret."""
-        return (yield functools.partial(self._body.may_log_in, here, self.passwords(here)))
+        """Whether the database knows the passwords of the peer secret that the charm uses."""
+        # As `backup` nobody logs in by password.
+        used = {user: word for user, word in self.passwords(here).items() if user in USERS}
+        return (yield functools.partial(self._body.may_log_in, here, used))
 
     def follow(self, here: host.Host, hook: str) -> clock.Work:
         """As leader, take over the passwords of the secret in the config option `system-users`.
@@ -76,7 +77,7 @@ class SystemUsers:
             given = here.read_secret(uri)
         except (LookupError, PermissionError):
             return False
-        wanted = {user: given[user] for user in self.names if user in given}
+        wanted = {user: given[user] for user in GIVEN if user in given}
         news = {user: word for user, word in wanted.items() if known.get(_key(user)) != word}
         if news:
             if not (yield from self.may_log_in(here)):

@@ -79,7 +79,9 @@ def _do(
     # Whatever was just started is noted first: the undo must find it.
     op = _waiting(op, outcome, world)
     if _late(op, current.deadline(op.settings)):
-        return _failed(op, plan, current, _too_late(op, current, outcome.reason), world)
+        # What is tolerated is left to do, for as long as that is so.
+        why = outcome.reason if current.tolerated else _too_late(op, current, outcome.reason)
+        return _failed(op, plan, current, why, world)
     return op
 
 
@@ -109,7 +111,8 @@ def _gone_wrong(
         op, plan, [*_before(plan, op.step), current]
     ):
         return _holding(op, str(error))
-    return _failed(op, plan, current, str(error), world)
+    untouched = isinstance(error, errors.RefusedError) or not op.current.begun
+    return _failed(op, plan, current, str(error), world, untouched=untouched)
 
 
 def _enter(
@@ -154,7 +157,8 @@ def _next(op: operation.Operation, plan: step.Plan, world: ports.World) -> opera
     names = plan.names
     position = names.index(op.step) + 1
     if position == len(names):
-        failed = any(entry.state == operation.BROKEN for entry in op.steps)
+        broken = any(entry.state == operation.BROKEN for entry in op.steps)
+        failed = broken and not plan.reached(op)
         return _ending(op, operation.FAILED if failed else operation.COMPLETE, world)
     op = op.moving_to(names[position])
     following = plan.steps[position]
@@ -168,9 +172,17 @@ def _next(op: operation.Operation, plan: step.Plan, world: ports.World) -> opera
 
 
 def _failed(
-    op: operation.Operation, plan: step.Plan, current: step.Step, why: str, world: ports.World
+    op: operation.Operation,
+    plan: step.Plan,
+    current: step.Step,
+    why: str,
+    world: ports.World,
+    *,
+    untouched: bool = False,
 ) -> operation.Operation:
-    if plan.past_pivot(op.step) and not current.tolerated:
+    """Let a step fail; a pivot that has left all `untouched` is undone as what is before it."""
+    past = plan.beyond_pivot(op.step) if untouched else plan.past_pivot(op.step)
+    if past and not current.tolerated:
         return _holding(op, why)
     logger.error('%s: failed: %s', op.at, why)
     op = op.step_ended(operation.BROKEN, world.now(), why)

@@ -28,7 +28,7 @@ class Ended:
     started: str
     ended: str
     error: str
-    """What went wrong, or what one that was aborted has left to do; '' when all is well."""
+    """What went wrong, or what one that did not fail has left to do; '' when all is well."""
 
 
 def of(op: operation.Operation) -> Ended:
@@ -36,6 +36,7 @@ def of(op: operation.Operation) -> Ended:
     troubles = {
         operation.FAILED: op.error,
         operation.ABORTED: op.problems[0] if op.problems else '',
+        operation.COMPLETE: '; '.join(op.unfinished),
     }
     error = plain.one_line(troubles.get(op.status, ''), _LONGEST)
     return Ended(op.id, op.kind, op.status, op.step, op.started, op.ended, error)

@@ -36,6 +36,10 @@ class StepError(CoordinatorError):
         """The Juju task that failed, when it was one: a resumed operation looks past it."""
 
 
+class RefusedError(StepError):
+    """Nothing was touched: even what would be past the point of going back can be undone."""
+
+
 class BegunError(StepError):
     """What should be undone has replaced data by now: nothing goes back, the operation goes on."""
 

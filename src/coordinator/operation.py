@@ -175,6 +175,13 @@ class Operation:
         return self.status not in (OPEN, HELD)
 
     @property
+    def unfinished(self) -> tuple[str, ...]:
+        """What is left to do of an operation that is complete all the same."""
+        if self.status != COMPLETE:
+            return ()
+        return tuple(entry.reason for entry in self.steps if entry.state == BROKEN)
+
+    @property
     def at(self) -> str:
         """Where it is, for logs: its id, its step, and the Juju task of that."""
         task = self.current.task
@@ -389,8 +396,9 @@ class Operation:
         ).remembering(forgiven)
 
     def ending(self, status: str, now: datetime.datetime) -> Operation:
-        """End for good."""
-        return dataclasses.replace(self, status=status, ended=stamp(now))
+        """End for good. What is complete has no error, though something may be left to do."""
+        error = '' if status == COMPLETE else self.error
+        return dataclasses.replace(self, status=status, ended=stamp(now), error=error)
 
     # --- JSON ----------------------------------------------------------------------------
 

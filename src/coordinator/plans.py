@@ -14,6 +14,7 @@ from coordinator.steps import (
     claiming,
     expiry,
     maas_region,
+    maas_status,
     marking,
     passwords,
     postgresql,
@@ -234,7 +235,9 @@ RESTORE_ALL = Plan(
             'verify',
             'ask MAAS how it is, and compare the site with the set',
             restoring.verify,
-            mark=restoring.mark_verify,
+            mark=maas_status.mark,
+            # Regions initialise one after the other, and may have to migrate the database.
+            deadline=minutes(120),
         ),
         Step(
             'unmark-backup-set',

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, Protocol, TypeVar
 
 _Call = TypeVar('_Call', bound=Callable[..., Any])
@@ -184,6 +184,10 @@ class JujuModel(Protocol):
 
     def leader(self, application: str) -> str:
         """Return the name of the leading unit; `NotFound` when there is none just now."""
+        ...
+
+    def actions(self, application: str) -> Set[str]:
+        """Return the names of an application's actions, which its charm's revision defines."""
         ...
 
     def tasks(self, action: str) -> Sequence[Task]:

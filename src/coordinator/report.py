@@ -80,7 +80,8 @@ def operation_text(
     lines += _downtime(op, now)
     if op.error and not (op.status == operation.HELD and op.error == op.current.reason):
         lines += ['', f'error: {op.error}']
-    lines += [f'problem: {problem}' for problem in op.problems if problem != op.error]
+    told = 'left to do' if op.unfinished else 'problem'
+    lines += [f'{told}: {problem}' for problem in op.problems if problem != op.error]
     lines += [f'warning: {warning}' for warning in op.warnings]
     lines += _whole(op, app, messages)
     if op.status == operation.HELD:
@@ -231,6 +232,9 @@ def earlier_json(entries: Sequence[ended.Ended]) -> str:
 
 _RESTART = datetime.timedelta(minutes=5)
 """What a restore takes beside moving the data: MAAS starts again, region after region."""
+_LISTING_SECONDS = 3
+"""What a region takes for each files backup in the path: before it restores it lists them all,
+with three requests, one after the other, each by a client of its own."""
 
 
 # --- dry run -----------------------------------------------------------------------------------
@@ -286,18 +290,29 @@ def verdict(outcomes: Sequence[checks.Check]) -> str:
     return f'ready{risks}: nothing was changed so far'
 
 
-def replaced_text(found: manifest.Manifest, config: settings.Settings) -> str:
-    """Return what a restore replaces, and how long MAAS is down, after the set's own timings."""
-    moving = max(found.seconds.get('back-up-postgresql', 0), found.seconds.get('back-up-maas', 0))
+def replaced_text(found: manifest.Manifest, config: settings.Settings, files_backups: int) -> str:
+    """Return what a restore replaces, and how long MAAS is down, after the set's own timings.
+
+    Args:
+        found: the set.
+        config: names the applications.
+        files_backups: how many there are in the path that the set's is in.
+    """
+    listing = files_backups * _LISTING_SECONDS
+    # The regions restore at the same time as the database.
+    files = listing + found.seconds.get('back-up-maas', 0)
+    moving = max(found.seconds.get('back-up-postgresql', 0), files)
     down = status.span(datetime.timedelta(seconds=moving) + _RESTART)
     # A set that was adopted does not know how long anything took.
     estimate = f'for about {down}' if found.seconds else 'for as long as moving that takes'
+    listed = status.span(datetime.timedelta(seconds=listing))
     return (
         f'the database of {config.postgresql} '
         f'({figures.size(found.postgresql.database_bytes)}), images, preseeds and controller ids '
         f'of {len(found.maas.controllers)} region(s) of {config.maas} '
         f'({figures.size(found.maas.bytes)}), by those of {found.backup_id} from model '
-        f'{found.model.name}. MAAS will be down {estimate}'
+        f'{found.model.name}. MAAS will be down {estimate}; each region needs about {listed} of '
+        f'that to list the {files_backups} files backup(s) in its path'
     )
 
 

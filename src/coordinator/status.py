@@ -38,6 +38,10 @@ def describe(
             f'once this is mended: {op.current.reason}'
         )
     trouble = _trouble(op, earlier)
+    if op is not None and trouble is not None and trouble.status == operation.COMPLETE:
+        return 'blocked', _line(
+            f'{trouble.error} (left to do by {trouble.kind} {trouble.id}, which is complete)'
+        )
     if op is not None and trouble is not None:
         which = '' if trouble.id == op.id else f' operation-id={trouble.id}'
         verb = 'failed' if trouble.status == operation.FAILED else 'was aborted'
@@ -58,6 +62,13 @@ def describe(
     return 'active', f'ready, no backup set yet: juju run {app}/leader backup-all'
 
 
+def left_to_do(op: operation.Operation | None, earlier: Sequence[ended.Ended]) -> str:
+    """Return what a person must still do for an operation that is complete, '' if nothing."""
+    trouble = _trouble(op, earlier)
+    complete = trouble is not None and trouble.status == operation.COMPLETE
+    return trouble.error if trouble is not None and complete else ''
+
+
 def _trouble(op: operation.Operation | None, earlier: Sequence[ended.Ended]) -> ended.Ended | None:
     """Return the operation that still wants a person, if there is one.
 
@@ -67,6 +78,8 @@ def _trouble(op: operation.Operation | None, earlier: Sequence[ended.Ended]) -> 
     mended: set[str] = set()
     for entry in earlier if op is None else ended.adding(earlier, op):
         if entry.status == operation.COMPLETE:
+            if entry.error and entry.kind not in mended:
+                return entry
             mended.add(entry.kind)
             if entry.kind in _MENDING:
                 return None

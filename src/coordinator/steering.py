@@ -46,9 +46,11 @@ def aborted(
             f'this revision of the charm knows no step {op.step} of {op.kind}, and cannot '
             'undo it: refresh to the one that began it, or end it as it is with force=true'
         )
-    if plan.beyond_pivot(op.step) or (plan.past_pivot(op.step) and op.current.task is not None):
+    task = op.current.task if plan.past_pivot(op.step) and not op.undoing else None
+    if plan.beyond_pivot(op.step) or task is not None:
+        begun = 'has begun' if plan.beyond_pivot(op.step) else f'task {task} may have begun'
         raise errors.PreconditionError(
-            f'{op.kind} {op.id} is at {op.step} and has begun to replace data, so nothing can '
+            f'{op.kind} {op.id} is at {op.step} and {begun} to replace data, so nothing can '
             'be put back: mend what show-operation names and run resume-operation, or end it '
             'as it is with force=true'
         )

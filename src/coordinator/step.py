@@ -120,6 +120,15 @@ class Plan:
     commit: str = ''
     """Once this step is done, it and those before it stay done: only later ones are undone."""
 
+    def reached(self, op: operation.Operation) -> bool:
+        """Whether an operation that has come to its end has done what the plan is for.
+
+        It has published, or restored and verified: what failed besides was tolerated, and is left
+        to do. A plan that does neither is for all of its steps.
+        """
+        goal = self.commit or self.pivot
+        return bool(goal) and op.record(goal).state == operation.DONE
+
     @property
     def names(self) -> tuple[str, ...]:
         """The steps' names, in order."""

@@ -14,9 +14,8 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from coordinator import operation, pacemaker, plans, report
+from coordinator import beat, operation, plans, report
 from rehearsal import site
-from rehearsal.agent import systemd
 from tests import restores, simulation
 from tests.bench import figures, recording, runbook
 
@@ -119,7 +118,7 @@ def by_coordinator(dispatch_seconds: float, work: Work, phase: float = 0.0) -> R
     lost, fresh = lose(work, phase)
     restores.restore(fresh, lost)
     steps: defaultdict[str, float] = defaultdict(float)
-    beats = _pacemaker()
+    started = fresh.clock.now()
     # The action that writes the record is a dispatch too.
     fresh.clock.advance(dispatch_seconds)
     steps[fresh.op.step] += dispatch_seconds
@@ -129,8 +128,8 @@ def by_coordinator(dispatch_seconds: float, work: Work, phase: float = 0.0) -> R
         if fresh.dispatch():
             fresh.clock.advance(_COMMIT_SECONDS)
         else:
-            beats.restarts += 1
-            fresh.clock.advance(beats.restart_delay())
+            age = (fresh.clock.now() - started).total_seconds()
+            fresh.clock.advance(beat.pause(age, dispatch_seconds))
         steps[step] += (fresh.clock.now() - begun).total_seconds()
     if fresh.op.status != operation.COMPLETE:
         raise recording.OperationFailed(f'restore-all is {fresh.op.status}: {fresh.op.error}')
@@ -160,20 +159,6 @@ def lose(work: Work, phase: float = 0.0) -> tuple[simulation.Simulation, simulat
     fresh.model.update_status_interval = work.update_status
     fresh.clock.advance(running + phase)
     return lost, fresh
-
-
-def _pacemaker() -> systemd.Service:
-    """Return the service that dispatches while the operation waits."""
-    return systemd.Service(
-        'pacemaker',
-        machine='',
-        argv=[],
-        properties={
-            'RestartSec': str(pacemaker._FIRST),
-            'RestartSteps': str(pacemaker._STEPS),
-            'RestartMaxDelaySec': str(pacemaker._LONGEST),
-        },
-    )
 
 
 def _downtime(restored: simulation.Simulation, by: str) -> float:

@@ -269,6 +269,21 @@ def test_a_task_that_never_was_is_not_found(juju: ports.JujuModel):
         juju.task(4711)
 
 
+def test_the_actions_of_a_charm_are_named(site: Site, juju: ports.JujuModel):
+    assert juju.actions('pg') == site.juju.application('pg').charm.actions.keys()
+    assert 'echo' in juju.actions('pg')
+
+
+def test_the_actions_of_a_charm_are_shown_to_those_who_may_run_them(connect: Connect):
+    with pytest.raises(errors.NotAuthorised):
+        connect('reader').actions('pg')
+
+
+def test_an_application_that_is_not_there_has_no_actions(juju: ports.JujuModel):
+    with pytest.raises(errors.NotFound):
+        juju.actions('nothing')
+
+
 def test_an_action_that_the_charm_lacks_is_refused(juju: ports.JujuModel):
     with pytest.raises(errors.StepError, match='create-backup'):
         juju.run_action('pg/1', 'create-backup', {})

@@ -321,7 +321,7 @@ def test_a_restore_that_is_held_cannot_be_aborted_and_goes_on_with_another_ident
     assert 'no space left' in held['error']
     assert refused == held
     assert abort.status == other.status == 'failed'
-    assert 'has begun to replace data, so nothing can be put back' in abort.message
+    assert 'may have begun to replace data, so nothing can be put back' in abort.message
     assert f'restore-all {held["id"]} is held, one operation at a time' in other.message
     assert (resumed.output['status'], resumed.output['step']) == ('resumed', held['step'])
     assert (op['id'], op['parameters']['identity']) == (held['id'], identity)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from rehearsal import site
+from coordinator import pgbackrest_timeline
+from rehearsal import embedded, site
 from tests.real import real_site
 
 pytestmark = pytest.mark.xdist_group('real-single')
@@ -71,6 +74,29 @@ def test_what_was_written_after_the_backup_is_gone_and_the_timeline_is_new(
     single.rest()
     assert machines(single) & {'before', 'afterwards'} == {'before'}
     assert [row[1] for row in single.listed()][-1] == 'restore'
+
+
+def test_a_restore_all_in_place_is_proven_by_the_archive(single: real_site.RealSite):
+    found = single.back_up()
+    part = found.postgresql
+    first = pgbackrest_timeline.next_timeline(
+        single.store, part.stanza, part.archive, int(part.wal_stop[:8], 16)
+    )
+    single.running.call(single.running.site.add_machine, 'after-the-set')
+    single.done(real_site.LEADER, 'restore-all', **{'backup-id': 'latest', 'confirm': True})
+
+    def over() -> bool:
+        if 'restoring backup' in ' '.join(single.statuses.values()):
+            # The charm notices the end of a restore in its next hook.
+            single.running.site.postgresql.poke()
+        return json.loads(single.running.peers.app_data[embedded.APP]['operation'])['ended'] != ''
+
+    single.running.until(over, 240)
+    record = single.running.operation()
+    assert (record['status'], record['error'], record['problems']) == ('complete', '', [])
+    assert 'after-the-set' not in machines(single)
+    (branch,) = pgbackrest_timeline.begun_since(single.store, part.stanza, part.archive, first)
+    assert (branch.lsn, branch.reason) == (part.lsn_stop, 'reached consistency')
 
 
 def test_an_unknown_backup_id_is_refused(single: real_site.RealSite):

@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from coordinator import catalogue, index
+from coordinator import catalogue, index, operation
 from rehearsal import memory_store
 from tests import charm_states, examples, programs, restores, simulation, worlds
 
@@ -84,6 +84,18 @@ def test_list_backups_shows_failed_sets_but_not_the_one_under_way(repository: wo
     results, _ = charm_states.act('list-backups', state)
     assert f'{ids[0]} | failed' in results['backups']
     assert ids[1] not in results['backups']
+
+
+def test_list_backups_names_what_a_complete_backup_has_left_to_do(
+    repository: worlds.StoredWorld,
+):
+    text = 'postgresql has 2 of 3 units: juju add-unit postgresql'
+    broken = charm_states.new_operation().step_ended(operation.BROKEN, worlds.START, text)
+    over = broken.ending(operation.COMPLETE, worlds.START)
+    results, _ = charm_states.act('list-backups', charm_states.state(over))
+    assert results['left-to-do'] == text
+    results, _ = charm_states.act('list-backups', charm_states.state())
+    assert 'left-to-do' not in results
 
 
 def test_list_backups_needs_no_record_that_it_can_read(repository: worlds.StoredWorld):

@@ -93,9 +93,9 @@ def test_abort_operation_turns_back_and_leaves_the_undoing_to_the_next_dispatch(
 def test_what_has_begun_to_replace_data_is_not_aborted():
     op = beyond_the_pivot()
     assert charm_states.refusal('abort-operation', charm_states.state(op)) == (
-        f'restore-all {op.id} is at restore-postgresql and has begun to replace data, so nothing '
-        'can be put back: mend what show-operation names and run resume-operation, or end it as '
-        'it is with force=true'
+        f'restore-all {op.id} is at restore-postgresql and task {op.current.task} may have begun '
+        'to replace data, so nothing can be put back: mend what show-operation names and run '
+        'resume-operation, or end it as it is with force=true'
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from coordinator import figures, operation, plans, ports, report
 from coordinator.steps import checks
-from tests import restores, worlds
+from tests import examples, restores, worlds
 
 NOW = worlds.START
 LATER = NOW + datetime.timedelta(minutes=5)
@@ -280,3 +280,13 @@ def test_a_restore_says_where_postgresql_goes_on_only_when_that_is_so():
     sim.run()
     told = report.operation_text(sim.op, 'backups', sim.clock.now())
     assert 'it keeps its backups in postgresql-restored-1 from now on' in told
+
+
+def test_the_estimate_of_the_downtime_counts_the_listing_of_every_files_backup():
+    found = examples.backup_set().model_copy(
+        update={'seconds': {'back-up-postgresql': 600, 'back-up-maas': 60}}
+    )
+    few, many = (report.replaced_text(found, op().settings, count) for count in (1, 1000))
+    assert 'MAAS will be down for about 15 min; each region needs about 3 s of that' in few
+    assert 'MAAS will be down for about 56 min; each region needs about 50 min of that' in many
+    assert many.endswith('to list the 1000 files backup(s) in its path')

@@ -22,7 +22,7 @@ def test_status_is_as_the_runbook_shows_it():
         for app in juju.applications.values()
     }
     assert shown == {
-        'maas-region': ('3.6.1', 'maas-region', 'latest/edge', 185),
+        'maas-region': ('3.6.1', 'maas-region', 'latest/edge', 337),
         'postgresql': ('16.9', 'postgresql', '16/stable', 843),
         's3-integrator-maas': ('', 's3-integrator', '1/stable', 145),
         's3-integrator-postgresql': ('', 's3-integrator', '1/stable', 145),

@@ -67,12 +67,14 @@ def test_passwords_wait_until_every_member_runs():
     assert bench.site.passwords['operator-password'] == 'old'
 
 
-def test_a_revision_with_a_backup_user_takes_over_its_password_too():
-    bench = site_bench.deploy(units=1, settle=False)
-    bench.site.postgresql_switches.backup_user = True
-    site.settle(bench.juju)
+def test_a_password_of_the_backup_user_is_not_drawn_but_taken_over_and_stays():
+    bench = site_bench.deploy(units=1)
+    assert 'backup-password' not in bench.site.passwords
 
     bench.give_passwords({'backup': 'old'})
+    bench.give_passwords({'operator': 'other'})
+    bench.juju.reset_config(site.POSTGRESQL, ['system-users'])
+    bench.settle()
 
     assert bench.site.passwords['backup-password'] == 'old'
 

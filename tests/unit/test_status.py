@@ -160,6 +160,26 @@ def test_what_failed_before_a_complete_operation_is_past():
     assert describe(ABORTED, '2026-08-21T09:15:00Z', earlier)[0] == 'active'
 
 
+def left_behind() -> operation.Operation:
+    """Return a backup whose set is there, and after which a unit is missing."""
+    text = 'postgresql has 2 of 3 units: juju add-unit postgresql'
+    broken = op().step_ended(operation.BROKEN, NOW, text)
+    return broken.ending(operation.COMPLETE, NOW)
+
+
+def test_what_a_complete_operation_has_left_to_do_shows_until_another_one_completes():
+    done = left_behind()
+    name, message = describe(done, '2026-08-22T10:15:00Z')
+    assert name == 'blocked'
+    assert message.startswith('postgresql has 2 of 3 units: juju add-unit postgresql (left to do')
+    past_one = dataclasses.replace(ended.of(done), id='2026-08-21T09:15:00Z')
+    assert status.left_to_do(ABORTED, [past_one]).startswith('postgresql')
+    newer = past('2026-08-21T10:15:00Z', operation.COMPLETE)
+    assert describe(ABORTED, '', [newer, past_one])[0] == 'active'
+    assert status.left_to_do(ABORTED, [newer, past_one]) == ''
+    assert status.left_to_do(None, []) == ''
+
+
 def test_what_a_forced_end_has_left_shows_after_another_abort_too():
     left = op().moving_to('scale-down').beginning(7, {}, NOW).forced_to_end(NOW, ())
     earlier = [dataclasses.replace(ended.of(left), id='2026-08-21T09:15:00Z')]

@@ -257,6 +257,18 @@ class OperationResult(ErrorResult):
     actions: list[ActionResult] = []
 
 
+class CharmActions(ErrorResult):
+    """The actions that one application's charm defines, by name."""
+
+    actions: dict[str, Any] = {}
+
+
+class CharmActionsResults(Answer):
+    """As many items as the call had."""
+
+    results: list[CharmActions] = []
+
+
 class OperationResults(Answer):
     """One page of a listing."""
 

@@ -6,7 +6,7 @@ call. What differs between Juju 3.6 and 4.0 is evened out here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from coordinator.juju_api import answers, wire
 from coordinator.juju_api.connection import Connection
@@ -108,6 +108,15 @@ def reset_config(connection: Connection, application: str, options: Sequence[str
 
 
 # --- Action ----------------------------------------------------------------------------------
+
+
+def actions(connection: Connection, application: str) -> Set[str]:
+    """Return the names of the actions of an application."""
+    what, params = 'ApplicationsCharmsActions', [{'tag': wire.application_tag(application)}]
+    response = connection.call('Action', what, {'entities': params})
+    found = answers.read(answers.CharmActionsResults, response, f'Action.{what}').results
+    _raise_first(connection, f'Action.{what}', found)
+    return {name for item in found for name in item.actions}
 
 
 def enqueue(

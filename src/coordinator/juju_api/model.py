@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Self, TypeVar
 
 import tenacity
@@ -102,6 +102,9 @@ class JujuApi:
 
     def leader(self, application: str) -> str:
         return self._look(lambda c: facades.leader(c, application))
+
+    def actions(self, application: str) -> Set[str]:
+        return self._look(lambda c: facades.actions(c, application))
 
     def tasks(self, action: str) -> Sequence[ports.Task]:
         found = self._look(lambda c: facades.tasks(c, action))

@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 from coordinator import errors, integrators, manifest, operation, pgbackrest, ports, step
-from coordinator.steps import restore_checks, set_checks, site, tasks
+from coordinator.steps import restore_checks, restored, set_checks, site, tasks
 
 BEFORE, NEW_PATH = 'aimed-before', 'postgresql-new-path'
 _SETTLED = 'aimed-settled'
@@ -63,6 +63,7 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
     It must not when it says so itself, or when it was aimed there for the restore. This comes
     before it is scaled: the block would spread to the new units.
     """
+    restored.refuse_others(op, world)
     before = _before(op)
     for integrator, values in before.items():
         if integrator == op.settings.s3_maas and _differs(world, integrator, values):
@@ -72,6 +73,7 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
     moves = (
         op.settings.s3_postgresql in before
         or found.model.uuid != world.model_uuid
+        or restored.archives_nothing(op)
         or any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values())
     )
     path = op.parameters.get('postgresql-path') or op.fact(NEW_PATH)
@@ -91,6 +93,8 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
         pgbackrest.backups(world.postgresql_store, stanza)
     except errors.NotFound:
         return step.Wait(f'{app.name} is to make its stanza in {path}')
+    if restored.archives_nothing(op):
+        restored.check_cluster(op, world, stanza)
     return site.settling(op, app) or step.Done()
 
 

@@ -112,7 +112,8 @@ def check_unchanged(op: operation.Operation, world: ports.World) -> None:
         StepError: somebody changed one since it was captured.
     """
     hashes: dict[str, str] = json.loads(op.fact(HASHES))
-    changed = _changed(hashes, in_force(world, op.settings.postgresql))
+    now = in_force(world, op.settings.postgresql)
+    changed = sorted({*differing(hashes, now), *(now.keys() - hashes.keys())})
     if changed:
         raise errors.StepError(
             f'the passwords of {", ".join(changed)} changed while the backup ran, so those '
@@ -120,16 +121,16 @@ def check_unchanged(op: operation.Operation, world: ports.World) -> None:
         )
 
 
-def equal(hashes: Mapping[str, str], current: Mapping[str, str]) -> bool:
-    """Whether these passwords are the ones that were hashed."""
-    return not _changed(hashes, current)
+def differing(hashes: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return the names among the hashed ones whose password is another one now, or not there.
 
-
-def _changed(hashes: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    Only they count: PostgreSQL never drops a user's password again, so that more may be in force
+    than a set has.
+    """
     return sorted(
         name
-        for name in hashes.keys() | now.keys()
-        if name not in hashes or name not in now or not sealing.matches(now[name], hashes[name])
+        for name, hashed in hashes.items()
+        if name not in now or not sealing.matches(now[name], hashed)
     )
 
 
@@ -166,7 +167,8 @@ def unsealed(
         raise errors.StepError(f'{identity} has no key identity: it must hold an age identity')
     sealed = store.get(catalogue.sealed_key(found.backup_id))
     opened = sealing.unseal(sealed, text, found.backup_id)
-    if not equal(found.passwords.hashes, opened):
+    hashes = found.passwords.hashes
+    if opened.keys() != hashes.keys() or differing(hashes, opened):
         raise errors.StepError(
             f'the sealed passwords of backup set {found.backup_id} are not those of its manifest: '
             'one of them was exchanged, do not restore from this set'
@@ -192,7 +194,7 @@ def apply(
     """
     app = op.settings.postgresql
     current = in_force(world, app)
-    if equal(found.passwords.hashes, current):
+    if not differing(found.passwords.hashes, current):
         status = world.juju.status()
         settling = site.settling(op, site.application(status, app), site.ANOTHER_CLUSTER)
         return settling or step.Done()
@@ -233,7 +235,8 @@ def take_back(op: operation.Operation, world: ports.World, backup_id: str) -> st
     if not aside:
         return step.Done()
     former = world.juju.reveal_secret(aside)
-    if in_force(world, app) != former:
+    # What the set has given beyond that stays in PostgreSQL's secret, and does no harm.
+    if not former.items() <= in_force(world, app).items():
         return _give(world, app, _BEFORE_LABEL.format(op.id), former)
     before = op.fact(OPTION_BEFORE)
     if str(world.juju.config(app).get(OPTION, '')) != before:

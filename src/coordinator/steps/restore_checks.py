@@ -24,10 +24,12 @@ from coordinator import (
 )
 from coordinator.steps import (
     checks,
+    maas_status,
     passwords,
     readable,
     relations,
     repository,
+    revisions,
     set_checks,
     site,
     surroundings,
@@ -130,6 +132,7 @@ def restore_checks(
     yield access
     if access.outcome == checks.OK:
         yield from _site_checks(wanted, parameters, config, world)
+        yield checks.made('maas-status', lambda: maas_status.check(config, world))
         yield checks.made('passwords', lambda: _passwords(wanted, parameters, config, world))
     yield _verification(wanted, world)
     yield checks.made('archive', lambda: readable.check(wanted, world.maas_store, world))
@@ -171,6 +174,7 @@ def _site_checks(
     )
     advice = f'scale {config.postgresql} down to one unit by hand first'
     yield checks.made('machines', lambda: checks.machines(status, config.postgresql, advice))
+    yield checks.made('revisions', lambda: revisions.check(wanted, config, status))
     warning = _channels(wanted, config, status)
     yield checks.Check('channels', checks.WARNING if warning else checks.OK, warning or 'equal')
 
@@ -272,7 +276,8 @@ def _passwords(
     world: ports.World,
 ) -> str:
     set_checks.sealed(wanted, world.maas_store)
-    if passwords.equal(wanted.passwords.hashes, passwords.in_force(world, config.postgresql)):
+    current = passwords.in_force(world, config.postgresql)
+    if not passwords.differing(wanted.passwords.hashes, current):
         return 'the passwords in force are those of the set'
     passwords.unsealed(wanted, parameters.get('identity', ''), world, world.maas_store)
     return 'the identity opens the passwords of the set'

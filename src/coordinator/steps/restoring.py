@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import NoReturn
 
 from coordinator import errors, operation, ports, step
 from coordinator.steps import (
+    maas_status,
     passwords,
     postgresql,
     relations,
     repository,
     restore_checks,
+    restored,
     site,
     tasks,
 )
@@ -18,10 +21,8 @@ from coordinator.steps import (
 CONTROLLERS = 'region-controllers'
 """Fact: which region gets which controller id."""
 _FIRST = 'restore-maas-watermark'
-_FIRST_DATABASE = 'restore-postgresql-watermark'
-"""Facts: the newest task before the first attempt."""
+"""Fact: the newest task before the first attempt."""
 _REGION_ATTEMPTS = 3
-_ASK = 'get-maas-status'
 
 
 def apply_passwords(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -46,49 +47,86 @@ def password_remains(op: operation.Operation) -> list[str]:
 
 
 def mark_postgresql(op: operation.Operation, world: ports.World) -> step.Mark:
-    """Remember the newest task; an undo looks at those of every attempt."""
-    tasks.refuse_while_running(world, op.settings.postgresql, 'restore')
-    newest = tasks.newest(world, 'restore')
-    return step.Mark(newest, {_FIRST_DATABASE: op.fact(_FIRST_DATABASE) or str(newest)})
+    """Remember the newest task, and what tells afterwards whether there was a restore."""
+    tasks.refuse_while_running(world, op.settings.postgresql, restored.RESTORE)
+    newest = tasks.newest(world, restored.RESTORE)
+    first = {restored.FIRST: op.fact(restored.FIRST) or str(newest)}
+    return step.Mark(newest, {**first, **restored.before(op, world)})
 
 
 def restore_postgresql(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Have PostgreSQL begin its restore. That it has begun is all that the action tells."""
-    wanted = restore_checks.backup_set(op).postgresql.backup_id
-    parameters = {'backup-id': wanted}
+    parameters = {'backup-id': restore_checks.backup_set(op).postgresql.backup_id}
     status = world.juju.status()
     app = site.application(status, op.settings.postgresql)
-    task = tasks.find(op, world, app.name, 'restore', parameters, exactly=True)
+    task = tasks.find(op, world, app.name, restored.RESTORE, parameters, exactly=True)
     if task is None:
-        again = relations.keep_detached(op, world, status)
-        if again is not None:
-            return again
-        if len(app.units) != 1:
-            raise errors.StepError(
-                f'{app.name} has {len(app.units)} units again: remove all but one (juju '
-                'remove-unit), then run resume-operation'
-            )
-        unit = next(iter(app.units.values()))
-        if not unit.leader:
-            return step.Wait(f'{unit.name} is to become the leader')
-        task = world.juju.run_action(unit.name, 'restore', parameters)
+        if restored.proven(op, world):
+            # A task that failed, and was looked past since, has restored the database.
+            return step.Done()
+        waits_for = relations.keep_detached(op, world, status) or _not_ready(op, world, app)
+        if waits_for is not None:
+            return waits_for
+        task = world.juju.run_action(next(iter(app.units)), restored.RESTORE, parameters)
     if not task.ended:
-        why = f'{task.unit} begins to restore {wanted} (task {task.id})'
+        why = f'{task.unit} begins to restore the database (task {task.id})'
         return tasks.awaiting(op, world, [task], why, _replacing(app.name))
-    if task.status == 'completed' or _is_restoring(app):
+    if task.status == 'completed' or restored.proven(op, world):
         return step.Done()
-    if _was_no_leader(task):
+    _judge(op, world, app, task)
+
+
+def _not_ready(
+    op: operation.Operation, world: ports.World, app: ports.Application
+) -> step.Wait | None:
+    """Make sure, right before it begins, that nothing but this restore touches the database.
+
+    Raises:
+        StepError: something has changed since the check.
+    """
+    restored.refuse_others(op, world)
+    if len(app.units) != 1:
+        why = f'{app.name} has {len(app.units)} units again: remove all but one (juju remove-unit)'
+        raise restored.stopping(op, world, why)
+    unit = next(iter(app.units.values()))
+    if not unit.leader:
+        return step.Wait(f'{unit.name} is to become the leader')
+    if restored.restoring(app):
+        wanted = restore_checks.backup_set(op).postgresql.backup_id
+        return step.Wait(
+            f'{restored.shown(app)}, and no task of this operation runs: it is waited for. If '
+            f'nothing is restored there: juju run {unit.name} restore backup-id={wanted}'
+        )
+    changed = passwords.differing(
+        restore_checks.backup_set(op).passwords.hashes, passwords.in_force(world, app.name)
+    )
+    if changed:
+        why = (
+            f'the passwords of {", ".join(changed)} were changed after {app.name} had taken those '
+            f'of the set: see juju config {app.name} {passwords.OPTION}'
+        )
+        raise restored.stopping(op, world, why)
+    return None
+
+
+def _judge(
+    op: operation.Operation, world: ports.World, app: ports.Application, task: ports.Task
+) -> NoReturn:
+    """Raise what a task that failed means for the operation."""
+    if restored.was_no_leader(task):
         raise errors.RetryStepError(f'{task.unit} did not lead yet (task {task.id})', task.id)
-    tasks.judge(task)
-
-
-def _was_no_leader(task: ports.Task) -> bool:
-    """Whether a task was refused before it did anything."""
-    return task.status == 'failed' and 'leader' in task.message
-
-
-def _is_restoring(app: ports.Application) -> bool:
-    return any(unit.message == 'restoring backup' for unit in app.units.values())
+    told = f'task {task.id} {task.status}: {task.message.rstrip(".") or "no reason given"}'
+    if tasks.was_cut_short(task):
+        raise errors.RetryStepError(f'restore on {task.unit} was cut short ({told})', task.id)
+    if restored.refused(task):
+        why = f'{task.unit} refused to restore the database ({told})'
+        raise restored.stopping(op, world, why, task.id)
+    raise errors.StepError(
+        restored.unproven(op, f'{restored.shown(app)} and {told}')
+        + '. When it shows something else than restoring, run resume-operation: it looks at the '
+        'archive again, and restores the database if that shows nothing',
+        task.id,
+    )
 
 
 def nothing_restored(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -96,18 +134,12 @@ def nothing_restored(op: operation.Operation, world: ports.World) -> step.Outcom
 
     One that was cut short in an earlier attempt has begun as well.
     """
-    wanted = restore_checks.backup_set(op).postgresql.backup_id
-    first = int(op.fact(_FIRST_DATABASE) or op.watermark)
-    for task in world.juju.tasks('restore'):
-        if (
-            task.id > first
-            and task.unit.partition('/')[0] == op.settings.postgresql
-            and task.parameters.get('backup-id', wanted) == wanted
-            and not _was_no_leader(task)
-        ):
-            raise errors.BegunError(
-                f'task {task.id} on {task.unit} had begun to restore the database', task.id
-            )
+    # What could not even be marked was not begun; other restores are none of this operation's.
+    task = restored.may_have_begun(op, world) if op.fact(restored.FIRST) else None
+    if task is not None:
+        raise errors.BegunError(
+            f'task {task.id} on {task.unit} had begun to restore the database', task.id
+        )
     return step.Done()
 
 
@@ -126,7 +158,11 @@ def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
                 f'mend it, clear it (juju exec --unit {unit.name} "status-set active"), run juju '
                 f'run {unit.name} restore backup-id={wanted}, then resume-operation'
             )
-    return site.settling(op, app, site.ANOTHER_CLUSTER) or step.Done()
+    settling = site.settling(op, app, site.ANOTHER_CLUSTER)
+    if settling:
+        return settling
+    restored.refuse_others(op, world)
+    return restored.await_proof(op, world, app)
 
 
 # --- The regions -----------------------------------------------------------------------------
@@ -236,36 +272,11 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     wanted = len(restore_checks.backup_set(op).maas.controllers)
     if len(maas.units) != wanted:
         raise errors.StepError(f'{maas.name} has {len(maas.units)} units, the set {wanted}')
-    asked = {
-        task.unit: task
-        for task in world.juju.tasks(_ASK)
-        if task.id > op.watermark and not tasks.is_forgiven(op, task)
-    }
-    for unit in maas.units:
-        if unit not in asked:
-            task = world.juju.run_action(unit, _ASK, {})
-            return step.Wait(f'{unit} is asked how MAAS is (task {task.id})', task.id)
-    for unit in maas.units:
-        task = asked[unit]
-        if not task.ended:
-            why = f'{unit} is asked how MAAS is (task {task.id})'
-            return tasks.awaiting(op, world, [task], why, _asking_another(maas.name))
-        if task.status != 'completed':
-            tasks.judge(task)
+    told = maas_status.ask(op, world, maas)
+    if isinstance(told, step.Wait):
+        return told
     settling = site.settling(op, maas)
     # Units that did not come back have been reported, and waited for long enough.
     if not settling and op.record('restore-postgresql-scale').state == operation.DONE:
         settling = site.settling(op, site.application(status, op.settings.postgresql))
-    return settling or step.Done()
-
-
-def _asking_another(application: str) -> str:
-    return (
-        'MAAS and its database are restored. If the machine does not come back: juju remove-unit '
-        f'--force {{unit}}, juju add-unit {application}. Then run resume-operation'
-    )
-
-
-def mark_verify(op: operation.Operation, world: ports.World) -> step.Mark:
-    """Remember the newest task."""
-    return step.Mark(tasks.newest(world, _ASK))
+    return settling or told

@@ -184,6 +184,11 @@ def left_over(op: operation.Operation, world: ports.World) -> list[str]:
     return [] if ended else [f'task {task} still runs: juju show-task {task}']
 
 
+def was_cut_short(task: ports.Task) -> bool:
+    """Whether a task's agent died under it, or somebody cancelled it."""
+    return task.status in ('cancelled', 'aborted', 'aborting') or task.message in _CUT_SHORT
+
+
 def judge(task: ports.Task) -> NoReturn:
     """Raise what a task that ended without its goal reached means for the step.
 
@@ -192,7 +197,7 @@ def judge(task: ports.Task) -> NoReturn:
         StepError: the charm refused or failed; its reason is repeated.
     """
     hint = f'juju show-task {task.id} and juju debug-log --include {task.unit} tell more'
-    if task.status in ('cancelled', 'aborted', 'aborting') or task.message in _CUT_SHORT:
+    if was_cut_short(task):
         raise errors.RetryStepError(
             f'task {task.id} ({task.action} on {task.unit}) was cut short: '
             f'{task.message or task.status}',

@@ -137,9 +137,20 @@ def test_a_replica_that_never_comes_back_does_not_cost_the_set(sim: simulation.S
     sim.at_step('back-up-maas')
     sim.database.stuck_replica = True
     op = sim.run()
-    assert op.status == operation.FAILED
-    assert 'restore-postgresql-scale' in op.error
+    assert (op.status, op.error) == (operation.COMPLETE, '')
+    (left,) = op.unfinished
+    assert left == 'postgresql/3 is waiting (awaiting for member to start)'
+    assert op.problems[0] == f'restore-postgresql-scale: {left}'
     assert len(sim.manifests()) == 1
+
+
+def test_units_that_cannot_be_had_are_left_to_do_with_the_command(sim: simulation.Simulation):
+    sim.at_step('back-up-maas')
+    for unit in sim.postgresql_units()[1:]:
+        sim.model.remove_unit(unit)
+    op = sim.run()
+    assert op.status == operation.COMPLETE
+    assert op.unfinished == ('postgresql has 1 of 3 units: juju add-unit postgresql -n 2',)
 
 
 def test_credentials_that_are_revoked_hold_the_operation_until_they_are_back(

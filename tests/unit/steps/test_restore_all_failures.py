@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from coordinator import operation, plans, settings, steering, step
+from coordinator import operation, plans, report, settings, steering, step
 from coordinator.steps import relations
 from rehearsal import site
 from tests import restores, simulation
@@ -243,3 +243,19 @@ def test_no_password_reaches_a_record_or_s3():
     secrets = [*lost.site.passwords.values(), *fresh.site.passwords.values(), str(restores.KEY)]
     assert not [value for value in secrets if value in text]
     assert str(restores.KEY) not in json.dumps(list(fresh.saved))
+
+
+def test_a_replica_that_does_not_come_back_leaves_a_complete_restore_with_work_to_do():
+    lost = restores.backed_up()
+    fresh = restores.simulate(after=lost)
+    restores.restore(fresh, lost)
+    fresh.at_step('restore-postgresql-scale')
+    fresh.database.stuck_replica = True
+    op = fresh.run()
+    assert (op.status, op.error) == (operation.COMPLETE, '')
+    (left,) = op.unfinished
+    assert 'awaiting for member to start' in left
+    told = report.operation_text(op, 'backups', fresh.clock.now())
+    assert f'left to do: restore-postgresql-scale: {left}' in told
+    assert 'restore-all backup-id' not in told
+    assert 'confirm=true' not in told

@@ -14,19 +14,6 @@ def test_a_relation_that_somebody_puts_back_is_taken_away_again():
     restores.assert_restored(fresh, 3)
 
 
-def test_a_unit_that_somebody_adds_holds_the_restore_until_it_is_gone():
-    fresh = restores.under_way('restore-postgresql')
-    fresh.model.add_units('postgresql', 1)
-    op = fresh.run()
-    assert op.status == operation.HELD
-    assert 'postgresql has 2 units again' in op.current.reason
-    fresh.model.remove_unit(max(fresh.postgresql_units()))
-    site.settle(fresh.model, ('active', 'blocked', 'waiting'))
-    fresh.op = op.resumed(fresh.clock.now())
-    fresh.run()
-    restores.assert_restored(fresh, 3)
-
-
 def test_a_unit_that_joins_a_blocked_cluster_holds_the_restore_until_it_is_gone():
     fresh = restores.under_way('renew-repository')
     fresh.model.add_units('postgresql', 1)
@@ -56,16 +43,20 @@ def test_nothing_is_restored_on_a_cluster_that_has_lost_its_quorum():
     assert not sim.tasks('restore', 'postgresql')
 
 
-def test_a_path_that_somebody_changes_holds_the_restore_until_it_is_back():
-    fresh = restores.under_way('restore-postgresql')
+def test_a_path_that_somebody_changes_has_the_restore_undone():
+    lost = restores.backed_up()
+    fresh = restores.simulate(after=lost)
+    restores.restore(fresh, lost)
+    fresh.at_step('restore-postgresql')
     fresh.model.set_config('s3-integrator-postgresql', {'path': 'elsewhere'})
     site.settle(fresh.model, ('active', 'blocked', 'waiting'))
     op = fresh.run()
-    assert op.status == operation.HELD
-    assert 'Invalid backup-id' in op.current.reason
+    assert op.status == operation.FAILED
+    assert 'Invalid backup-id' in op.error
+    site.settle(fresh.model, ('active', 'blocked'))
     fresh.model.set_config('s3-integrator-postgresql', {'path': 'postgresql'})
-    site.settle(fresh.model, ('active', 'blocked', 'waiting'))
-    fresh.op = op.resumed(fresh.clock.now())
+    site.settle(fresh.model, ('active', 'blocked'))
+    restores.restore(fresh, lost)
     fresh.run()
     restores.assert_restored(fresh, 3)
 

@@ -1,0 +1,97 @@
+"""What MAAS itself says of how it is.
+
+A region is `active` as soon as it has a database, before its turn to initialise and even if that
+failed. Its action `get-maas-status` tells the services; revisions before 337 lack it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordinator import operation, ports, settings, step
+from coordinator.steps import checks, tasks
+
+ASK = 'get-maas-status'
+_REJECTED = 'maas-status-rejected'
+"""Fact: the newest task whose answer was not good enough."""
+_DOUBTED = 'maas-status-doubted'
+"""Fact: since when the last answer is doubted."""
+_PAUSE_SECONDS = 30
+
+
+def check(config: settings.Settings, world: ports.World) -> str | checks.Warned:
+    """Make sure that the regions can be asked how MAAS is; warn if they cannot."""
+    without = _cannot_tell(world, config.maas)
+    if without:
+        return checks.Warned(without)
+    return f'the regions of {config.maas} tell how MAAS is'
+
+
+def _cannot_tell(world: ports.World, application: str) -> str:
+    if ASK in world.juju.actions(application):
+        return ''
+    return (
+        f'{application} has no action {ASK}, which comes with revision 337: MAAS is not asked '
+        f'whether it works after a restore. juju refresh {application} brings it'
+    )
+
+
+def mark(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Remember the newest task."""
+    return step.Mark(tasks.newest(world, ASK))
+
+
+def ask(op: operation.Operation, world: ports.World, app: ports.Application) -> step.Outcome:
+    """Ask every region for its services until all that are enabled run."""
+    without = _cannot_tell(world, app.name)
+    if without:
+        return step.Done(warnings=(without,))
+    oldest = max(op.watermark, int(op.fact(_REJECTED) or 0))
+    asked = {task.unit: task for task in world.juju.tasks(ASK) if task.id > oldest}
+    for unit in app.units:
+        if unit not in asked:
+            asked[unit] = world.juju.run_action(unit, ASK, {})
+        if not asked[unit].ended:
+            why = f'{unit} is asked how MAAS is (task {asked[unit].id})'
+            return tasks.awaiting(op, world, [asked[unit]], why, _asking_another(app.name))
+    for unit in app.units:
+        task = world.juju.task(asked[unit].id)
+        why = unwell(task)
+        if why:
+            facts = tasks.patience(op, _DOUBTED, _PAUSE_SECONDS)
+            again = {_REJECTED: str(max(task.id for task in asked.values())), _DOUBTED: ''}
+            hint = f'juju debug-log --include {unit} tells more'
+            # No task in the reason, as each question has another one.
+            return step.Wait(f'{unit}: {why}. {hint}', None, facts or again)
+    return step.Done()
+
+
+def _asking_another(application: str) -> str:
+    return (
+        'MAAS and its database are restored. If the machine does not come back: juju remove-unit '
+        f'--force {{unit}}, juju add-unit {application}. Then run resume-operation'
+    )
+
+
+def unwell(task: ports.Task) -> str:
+    """Return what an answer says is wrong with MAAS on a region; '' if nothing is."""
+    if task.status != 'completed':
+        return f'{ASK} {task.status}: {task.message.rstrip(".") or "no reason given"}'
+    found = _services(task.results)
+    down = [
+        f'{name} is {service.get("current", "in no known state")}'
+        for name, service in sorted(found.items())
+        if service.get('startup') == 'enabled' and service.get('current') != 'active'
+    ]
+    return f'not all services of MAAS run: {", ".join(down)}' if down else ''
+
+
+def _services(results: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return what is said of each service, such as `current` and `startup`, by its name."""
+    found: dict[str, dict[str, str]] = {}
+    for key, value in results.items():
+        kind, _, rest = key.partition('.')
+        name, _, field = rest.rpartition('.')
+        if kind == 'services' and name:
+            found.setdefault(name, {})[field] = value
+    return found

@@ -1,0 +1,235 @@
+"""Whether PostgreSQL was restored from the set: what S3 proves, whatever a status or a task says.
+
+The charm shows `restoring backup` before several steps that can fail, and does not take it back.
+Two things prove a restore without a login:
+
+- A cluster that archives begins a new timeline in its archive, at the end of the backup.
+- One that does not archive, as the repository was another cluster's, is given a path of its own
+  after the restore. The lists that it makes there name the cluster that the set is of.
+"""
+
+from __future__ import annotations
+
+from coordinator import errors, operation, pgbackrest_timeline, ports, step
+from coordinator.steps import restore_checks, set_checks, site, tasks
+
+RESTORE = 'restore'
+FIRST = 'restore-postgresql-watermark'
+"""Fact: the newest `restore` task before the first attempt."""
+_TIMELINE = 'restore-next-timeline'
+"""Fact: the timeline that the restored cluster begins, if it archives; '' if it does not."""
+_CLUSTER = 'restore-system-id'
+"""Fact: the cluster that the set is of."""
+_SINCE = 'restore-unproven-since'
+_PATIENCE_SECONDS = 900
+"""For how long a cluster that says it is restored may take to archive its history."""
+_RESTORING = 'restoring backup'
+_NO_LEADER = 'not elected the leader'
+_REFUSALS = (
+    'Bad restore-to-time format',
+    "Can't find the nearest timeline",
+    'Cannot restore to the timeline',
+    'Cluster or unit is in a blocking state',
+    'Either backup-id or restore-to-time',
+    'Failed to retrieve backups list',
+    'Invalid backup-id',
+    'Missing S3 parameters',
+    'Relation with s3-integrator charm missing',
+    'Restoring backups is not supported on a standby cluster',
+    'There is no base backup created from the latest timeline',
+    'Unit cannot restore backup',
+    'action not implemented',
+)
+"""How PostgreSQL, of revisions 843 to 1158 and later, refuses before it touches anything."""
+
+
+def before(op: operation.Operation, world: ports.World) -> dict[str, str]:
+    """Return the facts that tell afterwards whether there was a restore; none the second time."""
+    if _CLUSTER in op.facts:
+        return {}
+    found = restore_checks.backup_set(op)
+    part, store = found.postgresql, set_checks.postgresql_store(found, world)
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    silent = any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values())
+    base = int(part.wal_stop[:8] or '1', 16)
+    following = pgbackrest_timeline.next_timeline(store, part.stanza, part.archive, base)
+    return {
+        _CLUSTER: pgbackrest_timeline.system_id(store, part.stanza, part.archive),
+        _TIMELINE: '' if silent else str(following),
+    }
+
+
+def archives_nothing(op: operation.Operation) -> bool:
+    """Whether the cluster did not archive when the restore began: it needs a path of its own."""
+    # An older revision that began this restore has left no fact.
+    return op.fact(_TIMELINE, 'unknown') == ''
+
+
+# --- Tasks -----------------------------------------------------------------------------------
+
+
+def was_no_leader(task: ports.Task) -> bool:
+    """Whether a task was refused because its unit did not lead yet."""
+    return task.status == 'failed' and _NO_LEADER in task.message
+
+
+def refused(task: ports.Task) -> bool:
+    """Whether a task ended before it touched anything."""
+    if task.status in ('cancelled', 'error'):
+        return True
+    return task.status == 'failed' and task.message.startswith(_REFUSALS)
+
+
+def may_have_begun(op: operation.Operation, world: ports.World) -> ports.Task | None:
+    """Return a task of this restore, of any attempt, that may have touched the database."""
+    return next((task for task in _own(op, world) if not refused(task)), None)
+
+
+def stopping(
+    op: operation.Operation, world: ports.World, why: str, task: int | None = None
+) -> errors.StepError:
+    """Return the error that undoes the operation, or holds it if the database may be touched."""
+    if may_have_begun(op, world) is None:
+        return errors.RefusedError(why, task)
+    return errors.StepError(f'{why}, then run resume-operation', task)
+
+
+def refuse_others(op: operation.Operation, world: ports.World) -> None:
+    """Hold the operation if somebody else has restored the database since it did.
+
+    Raises:
+        StepError: names the task.
+    """
+    forgiven = int(op.fact(operation.FORGIVEN) or 0)
+    begun = [task.id for task in _own(op, world) if not refused(task)]
+    # What was before our own task is gone with it; until there is one, the operator decides.
+    since = max(begun, default=max(_first(op), forgiven))
+    for task in _all(op, world):
+        if task.id > since and not refused(task) and not _is_own(op, task):
+            wanted = restore_checks.backup_set(op).postgresql.backup_id
+            what = task.parameters.get('backup-id') or 'a point in time'
+            raise errors.StepError(
+                f'task {task.id} on {task.unit}, which this operation did not start, restores '
+                f'{what} ({task.status}). MAAS is detached. Wait for its end. To restore the set '
+                f'all the same: juju run {task.unit} restore backup-id={wanted}, then '
+                'resume-operation',
+                task.id,
+            )
+
+
+def _own(op: operation.Operation, world: ports.World) -> list[ports.Task]:
+    return [task for task in _all(op, world) if _is_own(op, task)]
+
+
+def _all(op: operation.Operation, world: ports.World) -> list[ports.Task]:
+    """Return the tasks since the restore was first about to begin."""
+    return [
+        task
+        for task in world.juju.tasks(RESTORE)
+        if task.id > _first(op) and task.unit.partition('/')[0] == op.settings.postgresql
+    ]
+
+
+def _first(op: operation.Operation) -> int:
+    return int(op.fact(FIRST) or op.watermark)
+
+
+def _is_own(op: operation.Operation, task: ports.Task) -> bool:
+    given = {key: value for key, value in task.parameters.items() if value not in (None, '')}
+    return given == {'backup-id': restore_checks.backup_set(op).postgresql.backup_id}
+
+
+# --- Units -----------------------------------------------------------------------------------
+
+
+def restoring(app: ports.Application) -> str:
+    """Return which unit says that it restores, which it may say by mistake; '' if none does."""
+    names = [unit.name for unit in app.units.values() if unit.message == _RESTORING]
+    return ', '.join(names)
+
+
+def shown(app: ports.Application) -> str:
+    """Return what PostgreSQL's units show, for people."""
+    return ', '.join(
+        f'{unit.name} shows "{unit.workload}{unit.message and f": {unit.message}"}"'
+        for unit in app.units.values()
+    )
+
+
+# --- Proof -----------------------------------------------------------------------------------
+
+
+def proven(op: operation.Operation, world: ports.World) -> bool:
+    """Whether the archive shows that the database was restored from the set."""
+    if not op.fact(_TIMELINE):
+        return False
+    found = restore_checks.backup_set(op)
+    part, store = found.postgresql, set_checks.postgresql_store(found, world)
+    begun = pgbackrest_timeline.begun_since(
+        store, part.stanza, part.archive, int(op.fact(_TIMELINE))
+    )
+    restores = [branch for branch in begun if branch.restored]
+    return bool(restores) and restores[-1].ends(part.lsn_stop, part.wal_stop)
+
+
+def unproven(op: operation.Operation, why: str) -> str:
+    """Return a sentence that names what was said and what S3 shows."""
+    part = restore_checks.backup_set(op).postgresql
+    return (
+        f'{why}, but the archive in S3 shows no timeline that was restored from database backup '
+        f'{part.backup_id}. MAAS is detached. Look at the database before anything else: juju '
+        f'debug-log --include {op.settings.postgresql}'
+    )
+
+
+def await_proof(
+    op: operation.Operation, world: ports.World, app: ports.Application
+) -> step.Outcome:
+    """Wait until S3 shows that a database which says so was restored.
+
+    Raises:
+        StepError: it does not show it in time.
+    """
+    if not op.fact(_TIMELINE) or proven(op, world):
+        return step.Done()
+    facts = tasks.patience(op, _SINCE, _PATIENCE_SECONDS)
+    if facts is None:
+        wanted = restore_checks.backup_set(op).postgresql.backup_id
+        raise errors.StepError(
+            unproven(op, shown(app))
+            + f'. To restore it again: juju run {app.name}/leader restore '
+            f'backup-id={wanted}, then resume-operation'
+        )
+    return step.Wait(
+        f'{shown(app)}: waiting until its archive shows the new timeline', None, facts
+    )
+
+
+def check_cluster(op: operation.Operation, world: ports.World, stanza: str) -> None:
+    """Make sure that the cluster that PostgreSQL's new path is for is the one of the set.
+
+    Raises:
+        StepError: it is not.
+    """
+    wanted = op.fact(_CLUSTER)
+    if not wanted:
+        return
+    there = pgbackrest_timeline.owners(world.postgresql_store, stanza)
+    if there != {wanted}:
+        raise errors.StepError(_of_another_cluster(op, world, there, wanted))
+
+
+def _of_another_cluster(
+    op: operation.Operation, world: ports.World, there: set[str], wanted: str
+) -> str:
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    found = restore_checks.backup_set(op)
+    former = set_checks.postgresql_store(found, world).place['path']
+    return (
+        f'{shown(app)}, but its repository in {world.postgresql_store.place["path"]} belongs to '
+        f'the cluster with system identifier {" and ".join(sorted(there))}, the set is of '
+        f'{wanted}: the database was not restored. MAAS is detached. Restore it by hand: juju '
+        f'config {op.settings.s3_postgresql} path={former}; when {app.name} is blocked by that, '
+        f'juju run {app.name}/leader restore backup-id={found.postgresql.backup_id}; when it is '
+        'blocked again, resume-operation postgresql-path=<a path that holds nothing>'
+    )
