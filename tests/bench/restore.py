@@ -3,7 +3,7 @@
 Both restore the same lost site in a fresh model, on the model in memory and in its virtual time.
 The plan, the steps and the engine are the real ones. Modelled are how long the charms' own work
 takes (`Work`) and what brings a dispatch and how long it takes: the next one follows a checkpoint
-at once, everything else the pacemaker, with the delays that systemd gives it. Times are measured
+at once, everything else the pacemaker, after its pause. Times are measured
 on the model's clock, downtime by the stand-ins of the regions themselves.
 """
 
