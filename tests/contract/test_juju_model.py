@@ -644,6 +644,7 @@ LOOKS: Mapping[str, Change] = {
     'task': lambda juju: juju.task(4711),
     'storage': lambda juju: juju.storage(),
     'config': lambda juju: juju.config('pg'),
+    'actions': lambda juju: juju.actions('pg'),
     'secrets': lambda juju: juju.secrets(),
     'reveal_secret': lambda juju: juju.reveal_secret(MISSING),
 }

@@ -64,7 +64,7 @@ def assert_refused(op: operation.Operation, words: str) -> None:
 
 
 def test_an_untouched_set_is_accepted(attacked: Site):
-    assert attacked.restore(attacked.new).step == 'aim-repositories'
+    assert attacked.restore(attacked.new).step == 'mark-backup-set'
 
 
 def test_an_old_manifest_in_the_place_of_a_new_one_is_found_out(attacked: Site):
@@ -84,7 +84,7 @@ def test_latest_passes_over_an_exchanged_manifest(attacked: Site):
     later = '2999-01-01T00:00:00Z'
     attacked.put(catalogue.manifest_key(later), old)
     op = attacked.restore('latest')
-    assert op.step == 'aim-repositories'
+    assert op.step == 'mark-backup-set'
     assert attacked.new in op.fact('backup-set')
 
 
@@ -130,4 +130,4 @@ def test_a_set_that_was_forged_as_a_whole_is_not_found_out(attacked: Site):
     sealed = sealing.seal(attacked.new, 'uuid', forged, RECIPIENT)
     new = {name: sealing.hash_password(password) for name, password in forged.items()}
     attacked.seal(attacked.new, sealed, new)
-    assert attacked.restore(attacked.new).step == 'aim-repositories'
+    assert attacked.restore(attacked.new).step == 'mark-backup-set'

@@ -88,7 +88,14 @@ def test_a_dying_unit_whose_agent_is_lost_is_named_with_what_helps(sim: simulati
     assert 'postgresql/2 is being removed. Its agent has been lost' in sim.op.current.reason
     assert sim.op.current.reason.endswith('juju remove-unit --force postgresql/2')
     force_out(sim, 'postgresql/2')
-    assert sim.run().status == operation.COMPLETE
+    op = sim.run()
+    if sim.model.version.startswith('3.'):
+        assert op.status == operation.COMPLETE
+    else:
+        # On Juju 4 the others do not hear of it, so PostgreSQL loses its quorum with the next
+        # unit: the check has warned of that.
+        assert op.status == operation.FAILED
+        assert 'juju run postgresql/0 promote-to-primary' in op.error
 
 
 def test_a_dying_unit_whose_hook_failed_is_named_with_what_helps(sim: simulation.Simulation):
