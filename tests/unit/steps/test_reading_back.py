@@ -77,6 +77,17 @@ def test_a_region_whose_agent_restarts_is_asked_again(sim: simulation.Simulation
     assert len(sim.tasks('list-backups')) == 4
 
 
+def test_a_region_that_is_lost_before_it_lists_is_named_and_the_restore_undone(
+    sim: simulation.Simulation,
+):
+    sim.at_step('ask-maas-region')
+    sim.model.set_agent_status(sim.model.unit('maas-region/1'), 'lost')
+    why = refused(sim)
+    assert 'the agent of maas-region/1 has been lost' in why
+    assert 'juju remove-unit --force maas-region/1' in why
+    assert sim.op.age < 15 * 60
+
+
 def test_no_lost_checkpoint_asks_a_region_twice(sim: simulation.Simulation):
     sim.at_step('ask-maas-region')
     while sim.op.step == 'ask-maas-region':
