@@ -135,6 +135,23 @@ def test_a_repository_that_archived_nothing_is_left_even_if_nothing_is_blocked_a
     assert fresh.world.postgresql_store.place['path'] == 'postgresql-restored-1'
 
 
+def test_a_cluster_that_says_only_afterwards_that_it_does_not_archive_is_proven_all_the_same():
+    lost = restores.backed_up(postgresql_units=1)
+    fresh = restores.simulate(postgresql_units=1, after=lost)
+    restores.restore(fresh, lost)
+    fresh.at_step('detach-maas')
+    while fresh.op.step == 'detach-maas':
+        # Its block is slow to come, or another hook has written over it for a moment.
+        fresh.model.set_status(fresh.model.unit('postgresql/0'), 'active', 'Primary')
+        fresh.dispatch()
+        fresh.clock.advance(simulation.BEAT_SECONDS)
+    assert fresh.fact('restore-next-timeline') != ''
+    site.settle(fresh.model, ('active', 'blocked', 'waiting'))
+    fresh.run()
+    restores.assert_restored(fresh, 1)
+    assert fresh.fact('restore-next-timeline') == ''
+
+
 # --- Others ----------------------------------------------------------------------------------
 
 
