@@ -10,7 +10,7 @@ Two things prove a restore without a login:
 
 from __future__ import annotations
 
-from coordinator import errors, operation, pgbackrest_timeline, ports, step
+from coordinator import errors, operation, pgbackrest, pgbackrest_timeline, ports, step
 from coordinator.steps import restore_checks, set_checks, site, tasks
 
 RESTORE = 'restore'
@@ -20,6 +20,8 @@ _TIMELINE = 'restore-next-timeline'
 """Fact: the timeline that the restored cluster begins, if it archives; '' if it does not."""
 _CLUSTER = 'restore-system-id'
 """Fact: the cluster that the set is of."""
+_BEFORE = 'restore-former-system-id'
+"""Fact: the cluster that the site had, if it had a repository of its own; '' if not."""
 _SINCE = 'restore-unproven-since'
 _PATIENCE_SECONDS = 900
 """For how long a cluster that says it is restored may take to archive its history."""
@@ -57,6 +59,17 @@ def before(op: operation.Operation, world: ports.World) -> dict[str, str]:
         _CLUSTER: pgbackrest_timeline.system_id(store, part.stanza, part.archive),
         _TIMELINE: '' if silent else str(following),
     }
+
+
+def former_cluster(op: operation.Operation, world: ports.World) -> dict[str, str]:
+    """Return the fact that says which cluster the site has, before its integrator is aimed."""
+    stanza = pgbackrest.stanza(world.model_name, op.settings.postgresql)
+    try:
+        owners = pgbackrest_timeline.owners(world.postgresql_store, stanza)
+    except errors.StepError:
+        # A repository that is not there, or cannot be read any more, keeps no restore back.
+        return {}
+    return {_BEFORE: ' '.join(sorted(owners))}
 
 
 def archives_nothing(op: operation.Operation) -> bool:
@@ -210,18 +223,29 @@ def await_proof(
     )
 
 
-def check_cluster(op: operation.Operation, world: ports.World, stanza: str) -> None:
+def check_cluster(op: operation.Operation, world: ports.World, stanza: str) -> list[str]:
     """Make sure that the cluster that PostgreSQL's new path is for is the one of the set.
+
+    Returns:
+        A warning if the site had that cluster before as well: then this proves nothing.
 
     Raises:
         StepError: it is not.
     """
     wanted = op.fact(_CLUSTER)
     if not wanted:
-        return
+        return []
     there = pgbackrest_timeline.owners(world.postgresql_store, stanza)
     if there != {wanted}:
         raise errors.StepError(_of_another_cluster(op, world, there, wanted))
+    if wanted not in op.fact(_BEFORE).split():
+        return []
+    found = restore_checks.backup_set(op)
+    return [
+        f'nothing in S3 proves that {op.settings.postgresql} was restored: an earlier restore has '
+        'given it the cluster of the set already, and it archived nothing meanwhile. Check that '
+        f'MAAS shows what it had at {found.backup_id}'
+    ]
 
 
 def _of_another_cluster(

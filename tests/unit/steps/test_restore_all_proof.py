@@ -152,6 +152,23 @@ def test_a_cluster_that_says_only_afterwards_that_it_does_not_archive_is_proven_
     assert fresh.fact('restore-next-timeline') == ''
 
 
+@pytest.mark.parametrize('restored', [True, False])
+def test_a_second_restore_of_the_same_cluster_says_that_nothing_proves_it(restored: bool):
+    lost = restores.backed_up(postgresql_units=1)
+    fresh = restores.simulate(postgresql_units=1, after=lost)
+    restores.restore(fresh, lost)
+    assert fresh.run().warnings == ()
+    restores.restore(fresh, lost)
+    fresh.at_step('restore-postgresql')
+    if not restored:
+        fresh.database.make_nothing_next('restore')
+    op = fresh.run()
+    assert op.status == operation.COMPLETE
+    (warning,) = op.warnings
+    assert warning.startswith('nothing in S3 proves that postgresql was restored')
+    assert f'MAAS shows what it had at {op.parameters["backup-id"]}' in warning
+
+
 # --- Others ----------------------------------------------------------------------------------
 
 
