@@ -22,7 +22,8 @@ _CLUSTER = 'restore-system-id'
 """Fact: the cluster that the set is of."""
 _BEFORE = 'restore-former-system-id'
 """Fact: the cluster that the site had, if it had a repository of its own; '' if not."""
-_SINCE = 'restore-unproven-since'
+UNPROVEN_SINCE = 'restore-unproven-since'
+"""Fact: the operation's age since when the cluster says that it is restored."""
 _PATIENCE_SECONDS = 900
 """For how long a cluster that says it is restored may take to archive its history."""
 _RESTORING = 'restoring backup'
@@ -210,7 +211,7 @@ def await_proof(
     if any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values()):
         # It did not say so yet when the restore began: its new path is what proves it.
         return step.Done({_TIMELINE: ''})
-    facts = tasks.patience(op, _SINCE, _PATIENCE_SECONDS)
+    facts = tasks.patience(op, UNPROVEN_SINCE, _PATIENCE_SECONDS)
     if facts is None:
         wanted = restore_checks.backup_set(op).postgresql.backup_id
         raise errors.StepError(
