@@ -17,6 +17,9 @@ _DOUBTED = 'list-backups-doubted'
 """Fact: since when the answers are doubted."""
 _ARRIVES_WITHIN = 120
 """Seconds: how long an integrator's change takes to arrive at maas-region."""
+_PAUSES = 'list-backups-pauses'
+"""Fact: since when nobody was asked again."""
+_PAUSE_SECONDS = 20
 FINISHED = 'finished'
 
 
@@ -112,4 +115,6 @@ def _again(op: operation.Operation, world: ports.World, why: str, newest: int) -
     facts = tasks.patience(op, _DOUBTED, _ARRIVES_WITHIN)
     if facts is None:
         raise errors.StepError(why)
-    return step.Wait(why, facts={**facts, _ASKED: str(newest)})
+    again = {_ASKED: str(newest), _PAUSES: ''}
+    pauses = tasks.patience(op, _PAUSES, _PAUSE_SECONDS)
+    return step.Wait(why, facts={**facts, **(pauses or again)})
