@@ -35,3 +35,8 @@ class Newest:
             fresh = self._path.with_suffix('.new')
             fresh.write_text(f'{generation}\n{text}\n')
             os.replace(fresh, self._path)
+
+    def forget(self) -> None:
+        """Forget the record: that of an application which was removed has nothing to say."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)

@@ -7,7 +7,9 @@ systemd starts it again when that has ended.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import pathlib
 import subprocess
 
 from coordinator import beat, elapsed
@@ -23,6 +25,7 @@ class Pacemaker:
     def __init__(self, unit: str, charm_dir: str):
         self._unit = unit
         self._charm_dir = charm_dir
+        self._beats = pathlib.Path(charm_dir, '.last-beat')
         self._service = f'{unit.replace("/", "-")}-pacemaker'
 
     def start(self, at: str) -> None:
@@ -34,6 +37,9 @@ class Pacemaker:
         if state in ('active', 'activating'):
             # Between two of its starts it is `activating`.
             return
+        # What has passed since the last beat of an earlier operation is no cost of a beat.
+        with contextlib.suppress(OSError):
+            self._beats.unlink(missing_ok=True)
         started = self._run(
             'systemd-run',
             '--collect',
@@ -50,7 +56,7 @@ class Pacemaker:
             '-I',
             f'{self._charm_dir}/src/coordinator/beat.py',
             f'{self._charm_dir}/{elapsed.FILE}',
-            f'{self._charm_dir}/.last-beat',
+            str(self._beats),
             'juju-exec',
             '-u',
             self._unit,

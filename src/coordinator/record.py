@@ -53,9 +53,13 @@ class Record:
             ForeignRecordError: a newer revision of the charm wrote it.
         """
         text = self._get(_OPERATION)
-        op = operation.Operation.from_json(text) if text else None
+        if not text:
+            if self.ready:
+                self._newest.forget()
+            return None
+        op = operation.Operation.from_json(text)
         # What this very dispatch has stored may yet be lost: only what was read is remembered.
-        return op if op is None or self._stored else self._not_older(op, text)
+        return op if self._stored else self._not_older(op, text)
 
     def _not_older(self, op: operation.Operation, text: str) -> operation.Operation:
         newer = self._newest.newer_than(op.generation)

@@ -54,6 +54,15 @@ def test_the_service_is_started_again_for_ever_and_leaves_nothing_behind(
     assert '--collect' in options
 
 
+def test_the_time_since_an_earlier_operation_is_no_cost_of_a_beat(
+    systemd: programs.Programs, tmp_path: pathlib.Path
+):
+    beats = tmp_path / '.last-beat'
+    beats.write_text('{"seconds": 1.0}')
+    pacemaker.Pacemaker('coordinator/3', str(tmp_path)).start(AT)
+    assert not beats.exists()
+
+
 @pytest.mark.parametrize('state', ['active', 'activating'])
 def test_one_that_runs_or_waits_for_its_next_start_is_left_alone(
     systemd: programs.Programs,

@@ -89,6 +89,25 @@ def test_what_a_dispatch_stores_is_not_remembered_before_it_was_read(tmp_path: p
         assert not kept.behind
 
 
+def test_what_another_application_has_left_on_the_disk_is_not_brought_back(
+    tmp_path: pathlib.Path,
+):
+    removed: dict[str, str] = {}
+    with dispatch(removed) as kept:
+        kept.save(worlds.new_operation('a', 'b'))
+    with dispatch(removed) as kept:
+        kept.save(worlds.new_operation('a', 'b').beginning(7, {}, worlds.START))
+    with dispatch(removed, memory=tmp_path / 'newest') as kept:
+        kept.load()
+    deployed: dict[str, str] = {}
+    with dispatch(deployed, memory=tmp_path / 'newest') as kept:
+        assert kept.load() is None
+        kept.save(worlds.new_operation('c'))
+    with dispatch(deployed, memory=tmp_path / 'newest') as kept:
+        assert kept.load() == worlds.new_operation('c')
+        assert not kept.behind
+
+
 @pytest.mark.parametrize('content', ['', '7', 'seven\n{}', '7\n', '7\n{"format":'])
 def test_a_memory_that_is_cut_off_is_passed_over(tmp_path: pathlib.Path, content: str):
     (tmp_path / 'newest').write_text(content)

@@ -39,7 +39,9 @@ def mark_aim(op: operation.Operation, world: ports.World) -> step.Mark:
     for integrator in _wanted(op, world):
         config = world.juju.config(integrator)
         before[integrator] = {key: str(config.get(key, '')) for key in ('bucket', 'path')}
-    return step.Mark(facts={BEFORE: json.dumps(before)})
+    moves = op.settings.s3_postgresql in before
+    known = restored.former_cluster(op, world) if moves else {}
+    return step.Mark(facts={BEFORE: json.dumps(before), **known})
 
 
 def aim(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -93,9 +95,9 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
         pgbackrest.backups(world.postgresql_store, stanza)
     except errors.NotFound:
         return step.Wait(f'{app.name} is to make its stanza in {path}')
-    if restored.archives_nothing(op):
-        restored.check_cluster(op, world, stanza)
-    return site.settling(op, app) or step.Done()
+    nothing = restored.archives_nothing(op)
+    warnings = restored.check_cluster(op, world, stanza) if nothing else []
+    return site.settling(op, app) or step.Done(warnings=warnings)
 
 
 def _stuck(app: ports.Application, unit: ports.Unit) -> str:

@@ -89,9 +89,14 @@ def _told(op: operation.Operation, world: ports.World) -> bytes:
     return json.dumps({**told, 'model-uuid': world.model_uuid}).encode()
 
 
-def owns(op: operation.Operation) -> bool:
-    """Whether all that lies in the set's folder is this operation's own."""
-    return not op.fact(_CLAIM) or bool(op.fact(_CLAIMED))
+def owns(op: operation.Operation, store: ports.ObjectStore) -> bool:
+    """Whether all that lies in the set's folder is this operation's own.
+
+    Once its claim is taken back, by an undo whose record was lost, another may have taken the id.
+    """
+    if not op.fact(_CLAIM):
+        return True
+    return bool(op.fact(_CLAIMED)) and op.fact(_CLAIM) in catalogue.names(store, op.backup_id)
 
 
 def give_up(op: operation.Operation, world: ports.World) -> None:

@@ -86,7 +86,7 @@ def discard(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 def _are_sealed(op: operation.Operation, store: ports.ObjectStore) -> bool:
     """Whether this operation's sealed passwords are in the repository."""
-    if not claiming.owns(op):
+    if not claiming.owns(op, store):
         return False
     try:
         found = store.head(catalogue.sealed_key(op.backup_id))

@@ -17,6 +17,9 @@ _DOUBTED = 'list-backups-doubted'
 """Fact: since when the answers are doubted."""
 _ARRIVES_WITHIN = 120
 """Seconds: how long an integrator's change takes to arrive at maas-region."""
+_PAUSES = 'list-backups-pauses'
+"""Fact: since when nobody was asked again."""
+_PAUSE_SECONDS = 20
 FINISHED = 'finished'
 
 
@@ -41,7 +44,8 @@ def ask(op: operation.Operation, world: ports.World) -> step.Outcome:
             return step.Wait(f'{unit} is asked for its backups (task {task.id})', task.id)
     for unit in units:
         if not asked[unit].ended:
-            return step.Wait(f'{unit} lists its backups (task {asked[unit].id})', asked[unit].id)
+            waits = f'{unit} lists its backups (task {asked[unit].id})'
+            return tasks.awaiting(op, world, [asked[unit]], waits, tasks.replacing(app.name))
     for unit in units:
         why = _unreadable(op, world, world.juju.task(asked[unit].id))
         if why:
@@ -111,4 +115,6 @@ def _again(op: operation.Operation, world: ports.World, why: str, newest: int) -
     facts = tasks.patience(op, _DOUBTED, _ARRIVES_WITHIN)
     if facts is None:
         raise errors.StepError(why)
-    return step.Wait(why, facts={**facts, _ASKED: str(newest)})
+    again = {_ASKED: str(newest), _PAUSES: ''}
+    pauses = tasks.patience(op, _PAUSES, _PAUSE_SECONDS)
+    return step.Wait(why, facts={**facts, **(pauses or again)})

@@ -10,7 +10,7 @@ Two things prove a restore without a login:
 
 from __future__ import annotations
 
-from coordinator import errors, operation, pgbackrest_timeline, ports, step
+from coordinator import errors, operation, pgbackrest, pgbackrest_timeline, ports, step
 from coordinator.steps import restore_checks, set_checks, site, tasks
 
 RESTORE = 'restore'
@@ -20,7 +20,10 @@ _TIMELINE = 'restore-next-timeline'
 """Fact: the timeline that the restored cluster begins, if it archives; '' if it does not."""
 _CLUSTER = 'restore-system-id'
 """Fact: the cluster that the set is of."""
-_SINCE = 'restore-unproven-since'
+_BEFORE = 'restore-former-system-id'
+"""Fact: the cluster that the site had, if it had a repository of its own; '' if not."""
+UNPROVEN_SINCE = 'restore-unproven-since'
+"""Fact: the operation's age since when the cluster says that it is restored."""
 _PATIENCE_SECONDS = 900
 """For how long a cluster that says it is restored may take to archive its history."""
 _RESTORING = 'restoring backup'
@@ -57,6 +60,17 @@ def before(op: operation.Operation, world: ports.World) -> dict[str, str]:
         _CLUSTER: pgbackrest_timeline.system_id(store, part.stanza, part.archive),
         _TIMELINE: '' if silent else str(following),
     }
+
+
+def former_cluster(op: operation.Operation, world: ports.World) -> dict[str, str]:
+    """Return the fact that says which cluster the site has, before its integrator is aimed."""
+    stanza = pgbackrest.stanza(world.model_name, op.settings.postgresql)
+    try:
+        owners = pgbackrest_timeline.owners(world.postgresql_store, stanza)
+    except errors.StepError:
+        # A repository that is not there, or cannot be read any more, keeps no restore back.
+        return {}
+    return {_BEFORE: ' '.join(sorted(owners))}
 
 
 def archives_nothing(op: operation.Operation) -> bool:
@@ -187,12 +201,17 @@ def await_proof(
 ) -> step.Outcome:
     """Wait until S3 shows that a database which says so was restored.
 
+    One that does not archive proves it later, in a path of its own.
+
     Raises:
         StepError: it does not show it in time.
     """
     if not op.fact(_TIMELINE) or proven(op, world):
         return step.Done()
-    facts = tasks.patience(op, _SINCE, _PATIENCE_SECONDS)
+    if any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values()):
+        # It did not say so yet when the restore began: its new path is what proves it.
+        return step.Done({_TIMELINE: ''})
+    facts = tasks.patience(op, UNPROVEN_SINCE, _PATIENCE_SECONDS)
     if facts is None:
         wanted = restore_checks.backup_set(op).postgresql.backup_id
         raise errors.StepError(
@@ -205,18 +224,29 @@ def await_proof(
     )
 
 
-def check_cluster(op: operation.Operation, world: ports.World, stanza: str) -> None:
+def check_cluster(op: operation.Operation, world: ports.World, stanza: str) -> list[str]:
     """Make sure that the cluster that PostgreSQL's new path is for is the one of the set.
+
+    Returns:
+        A warning if the site had that cluster before as well: then this proves nothing.
 
     Raises:
         StepError: it is not.
     """
     wanted = op.fact(_CLUSTER)
     if not wanted:
-        return
+        return []
     there = pgbackrest_timeline.owners(world.postgresql_store, stanza)
     if there != {wanted}:
         raise errors.StepError(_of_another_cluster(op, world, there, wanted))
+    if wanted not in op.fact(_BEFORE).split():
+        return []
+    found = restore_checks.backup_set(op)
+    return [
+        f'nothing in S3 proves that {op.settings.postgresql} was restored: an earlier restore has '
+        'given it the cluster of the set already, and it archived nothing meanwhile. Check that '
+        f'MAAS shows what it had at {found.backup_id}'
+    ]
 
 
 def _of_another_cluster(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import NoReturn
 
@@ -160,7 +161,9 @@ def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
             )
     settling = site.settling(op, app, site.ANOTHER_CLUSTER)
     if settling:
-        return settling
+        # Whatever it showed before: it still restores.
+        facts = {**settling.facts, restored.UNPROVEN_SINCE: ''}
+        return dataclasses.replace(settling, facts=facts)
     restored.refuse_others(op, world)
     return restored.await_proof(op, world, app)
 

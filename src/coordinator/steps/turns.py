@@ -37,12 +37,10 @@ def await_turn(op: operation.Operation, world: ports.World) -> step.Wait | None:
         return None
     store = repository.of(op, world)
     there = {item.key.removeprefix(FOLDER): item for item in store.list(FOLDER)}
-    others = [
-        other
-        for other, item in there.items()
-        if other != name and world.now() - item.modified < _COUNTS_FOR
-    ]
-    if name not in there and not others:
+    counting = {each for each, item in there.items() if world.now() - item.modified < _COUNTS_FOR}
+    others = counting - {name}
+    if name not in counting and not others:
+        # Also again, if it waited for so long that nobody heeds what it said.
         store.put(FOLDER + name, b'')
         return step.Wait('no other model begins a files backup in this repository')
     if name in there and others and min(others) < name:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from coordinator import catalogue, marks, operation, ports
-from coordinator.steps import claiming
+from coordinator import catalogue, marks, operation, ports, step
+from coordinator.steps import claiming, passwords
 from rehearsal import memory_store
 from tests import worlds
 
@@ -184,3 +184,25 @@ def test_an_operation_that_an_older_revision_has_begun_claims_nothing(
     assert claiming.remains(model.op) == []
     assert model.op.backup_id == model.op.id
     assert operation.BACKUP_ID not in model.op.facts
+
+
+def test_an_undo_whose_record_was_lost_leaves_alone_who_took_the_id_since(
+    store: memory_store.MemoryStore,
+):
+    first, second = Claimer(store, UUIDS[0]), Claimer(store, UUIDS[1])
+    first.claim()
+    passwords.discard(first.op, first)
+    assert second.claim() == first.op.backup_id
+    store.put(catalogue.sealed_key(second.op.backup_id), b'sealed by the second')
+    passwords.discard(first.op, first)
+    assert store.get(catalogue.sealed_key(second.op.backup_id)) == b'sealed by the second'
+
+
+def test_an_undo_removes_what_a_dispatch_sealed_whose_record_was_lost(
+    store: memory_store.MemoryStore,
+):
+    model = Claimer(store)
+    store.put(catalogue.sealed_key(model.claim()), b'sealed')
+    while isinstance(passwords.discard(model.op, model), step.Wait):
+        pass
+    assert not store.bucket.objects

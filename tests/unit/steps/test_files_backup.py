@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 
 import pytest
@@ -192,3 +193,15 @@ def test_a_backup_that_is_ended_by_force_tells_what_may_be_left(sim: simulation.
     (key,) = turns(sim)
     assert key in ' '.join(maas_region.remains(sim.op))
     assert site.MAAS in sim.op.settings.maas
+
+
+def test_a_turn_that_was_waited_for_too_long_is_said_again_before_the_backup_begins():
+    sim = simulation.Simulation(regions=1, postgresql_units=1)
+    sim.until(lambda: turns(sim))
+    # Nobody leads for a while.
+    sim.clock.advance(20 * 60)
+    sim.dispatch()
+    assert not sim.tasks('create-backup', 'maas-region')
+    (said,) = sim.world.maas_store.list('coordinator/files-backups/')
+    assert sim.clock.now() - said.modified < datetime.timedelta(minutes=1)
+    assert sim.run().status == operation.COMPLETE

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from coordinator import operation
-from coordinator.steps import reading_back
+from coordinator.steps import aiming, reading_back
 from rehearsal import site
 from tests import restores, simulation
 
@@ -77,6 +79,17 @@ def test_a_region_whose_agent_restarts_is_asked_again(sim: simulation.Simulation
     assert len(sim.tasks('list-backups')) == 4
 
 
+def test_a_region_that_is_lost_before_it_lists_is_named_and_the_restore_undone(
+    sim: simulation.Simulation,
+):
+    sim.at_step('ask-maas-region')
+    sim.model.set_agent_status(sim.model.unit('maas-region/1'), 'lost')
+    why = refused(sim)
+    assert 'the agent of maas-region/1 has been lost' in why
+    assert 'juju remove-unit --force maas-region/1' in why
+    assert sim.op.age < 15 * 60
+
+
 def test_no_lost_checkpoint_asks_a_region_twice(sim: simulation.Simulation):
     sim.at_step('ask-maas-region')
     while sim.op.step == 'ask-maas-region':
@@ -93,6 +106,19 @@ def test_a_fresh_model_waits_until_maas_region_follows_its_integrator():
     fresh = restores.simulate(regions=1, postgresql_units=1, after=lost)
     restores.restore(fresh, lost)
     assert fresh.run().status == operation.COMPLETE
+
+
+def test_regions_are_asked_now_and_then_while_their_integrator_may_have_been_aimed_too_late(
+    sim: simulation.Simulation,
+):
+    sim.at_step('ask-maas-region')
+    (folder,) = sim.world.maas_store.folders('backup/')
+    sim.world.maas_store.put(f'backup/{folder}/stray', b'x')
+    here = {key: sim.world.maas_store.place[key] for key in ('bucket', 'path')}
+    sim.op = sim.op.remembering({aiming.BEFORE: json.dumps({site.S3_MAAS: here})})
+    assert 'as failed instead of as finished' in refused(sim)
+    assert 120 <= sim.op.age < 200
+    assert 3 * 2 <= len(sim.tasks('list-backups')) <= 8 * 2
 
 
 def test_the_status_of_each_backup_is_read_out_of_a_table_of_any_columns():

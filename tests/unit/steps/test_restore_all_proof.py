@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 
 from coordinator import errors, manifest, operation, steering
@@ -94,6 +96,53 @@ def test_a_task_that_says_it_began_proves_nothing(restarts: bool):
     restores.assert_restored(sim, 1)
 
 
+def without_history(sim: simulation.Simulation) -> dict[str, bytes]:
+    """Take away what PostgreSQL has archived of its timelines, as if that came later."""
+    store = sim.world.postgresql_store
+    keys = [item.key for item in store.list('archive/') if item.key.endswith('.history')]
+    archived = {key: store.get(key) for key in keys}
+    for key in keys:
+        store.delete(key)
+    return archived
+
+
+def assert_waits_for_proof(sim: simulation.Simulation, archived: dict[str, bytes]) -> None:
+    for _ in range(5):
+        sim.dispatch()
+        sim.clock.advance(simulation.BEAT_SECONDS)
+    assert 'waiting until its archive shows the new timeline' in sim.op.current.reason
+    for key, content in archived.items():
+        sim.world.postgresql_store.put(key, content)
+    sim.run()
+    restores.assert_restored(sim, 1)
+
+
+def test_resumed_it_gives_the_archive_its_time_again():
+    sim = rolling_back()
+    sim.database.make_nothing_next('restore')
+    sim.at_step('await-postgresql')
+    assert sim.run().status == operation.HELD
+    by_hand(sim, wanted(sim))
+    archived = without_history(sim)
+    resume(sim)
+    assert_waits_for_proof(sim, archived)
+
+
+def test_a_unit_that_restores_for_hours_after_it_seemed_to_be_done_gets_that_time_as_well():
+    sim = rolling_back()
+    sim.database.make_nothing_next('restore')
+    sim.at_step('await-postgresql')
+    sim.until(lambda: 'waiting until its archive' in sim.op.current.reason)
+    end = sim.clock.now() + datetime.timedelta(hours=1)
+    while sim.clock.now() < end:
+        unit = sim.model.unit('postgresql/0')
+        sim.model.set_status(unit, 'maintenance', 'restoring backup')
+        sim.dispatch()
+        sim.clock.advance(simulation.BEAT_SECONDS)
+    by_hand(sim, wanted(sim))
+    assert_waits_for_proof(sim, without_history(sim))
+
+
 def test_in_a_fresh_model_the_new_repository_proves_whose_cluster_it_is():
     lost = restores.backed_up(postgresql_units=1)
     fresh = restores.simulate(postgresql_units=1, after=lost)
@@ -133,6 +182,40 @@ def test_a_repository_that_archived_nothing_is_left_even_if_nothing_is_blocked_a
     restores.assert_restored(fresh, 1)
     assert fresh.fact('restore-next-timeline') == ''
     assert fresh.world.postgresql_store.place['path'] == 'postgresql-restored-1'
+
+
+def test_a_cluster_that_says_only_afterwards_that_it_does_not_archive_is_proven_all_the_same():
+    lost = restores.backed_up(postgresql_units=1)
+    fresh = restores.simulate(postgresql_units=1, after=lost)
+    restores.restore(fresh, lost)
+    fresh.at_step('detach-maas')
+    while fresh.op.step == 'detach-maas':
+        # Its block is slow to come, or another hook has written over it for a moment.
+        fresh.model.set_status(fresh.model.unit('postgresql/0'), 'active', 'Primary')
+        fresh.dispatch()
+        fresh.clock.advance(simulation.BEAT_SECONDS)
+    assert fresh.fact('restore-next-timeline') != ''
+    site.settle(fresh.model, ('active', 'blocked', 'waiting'))
+    fresh.run()
+    restores.assert_restored(fresh, 1)
+    assert fresh.fact('restore-next-timeline') == ''
+
+
+@pytest.mark.parametrize('restored', [True, False])
+def test_a_second_restore_of_the_same_cluster_says_that_nothing_proves_it(restored: bool):
+    lost = restores.backed_up(postgresql_units=1)
+    fresh = restores.simulate(postgresql_units=1, after=lost)
+    restores.restore(fresh, lost)
+    assert fresh.run().warnings == ()
+    restores.restore(fresh, lost)
+    fresh.at_step('restore-postgresql')
+    if not restored:
+        fresh.database.make_nothing_next('restore')
+    op = fresh.run()
+    assert op.status == operation.COMPLETE
+    (warning,) = op.warnings
+    assert warning.startswith('nothing in S3 proves that postgresql was restored')
+    assert f'MAAS shows what it had at {op.parameters["backup-id"]}' in warning
 
 
 # --- Others ----------------------------------------------------------------------------------
