@@ -16,6 +16,11 @@ _QUIET_SECONDS = 8
 """Regions initialise one after the other; between two of them none shows it for a moment."""
 
 
+def maas_end(config: settings.Settings) -> str:
+    """Return the endpoint of MAAS that its database is related to."""
+    return f'{config.maas}:maas-db'
+
+
 def database(status: ports.ModelStatus, config: settings.Settings) -> tuple[str, str] | None:
     """Return both endpoints of the relation between MAAS and PostgreSQL, MAAS' first."""
     found = _relation(status, config)
@@ -27,10 +32,8 @@ def database(status: ports.ModelStatus, config: settings.Settings) -> tuple[str,
 
 def _relation(status: ports.ModelStatus, config: settings.Settings) -> ports.Relation | None:
     for relation in status.relations:
-        if {end.partition(':')[0] for end in relation.endpoints} == {
-            config.maas,
-            config.postgresql,
-        }:
+        ends = {end.partition(':')[0] for end in relation.endpoints}
+        if maas_end(config) in relation.endpoints and config.postgresql in ends:
             return relation
     return None
 

@@ -25,6 +25,7 @@ from coordinator import (
 from coordinator.steps import (
     checks,
     maas_status,
+    other_databases,
     passwords,
     readable,
     relations,
@@ -168,6 +169,7 @@ def _site_checks(
     yield checks.made('clock', lambda: surroundings.controllers_clock(status, world.now()))
     yield checks.made('replication', lambda: surroundings.unreplicated(status, config))
     yield checks.made('relation', lambda: _related(status, config))
+    yield checks.made('other-databases', lambda: other_databases.check(status, config, parameters))
     yield checks.made('other-operations', lambda: checks.no_other_task(config, world))
     yield checks.made(
         'record', lambda: limits.names_fit(config, status, _places(wanted, parameters, world))
