@@ -77,6 +77,11 @@ class DirectModel:
                 },
                 relations=[_relation(relation) for relation in juju.relations.values()],
                 time=juju.clock.now(),
+                consumed={name: remote.url for name, remote in juju.consumed.items()},
+                offers=[
+                    ports.Offer(o.name, o.application, o.endpoints, o.connections)
+                    for o in juju.offers.values()
+                ],
             )
 
     def _application(self, app: model.Application) -> ports.Application:
@@ -157,6 +162,10 @@ class DirectModel:
     def config(self, application: str) -> Mapping[str, str | int | float | bool]:
         with self._looking('Application.Get'):
             return self._juju.application(application).settings
+
+    def options(self, application: str) -> Set[str]:
+        with self._looking('Application.Get'):
+            return self._juju.application(application).charm.options.keys()
 
     def secrets(self, label: str = '') -> Sequence[ports.Secret]:
         with self._looking('Secrets.ListSecrets'):

@@ -77,7 +77,7 @@ class Actions(action_base.ActionBase):
         self, config: settings.Settings, parameters: dict[str, str]
     ) -> dict[str, str]:
         from coordinator import backup_set_report, maas_backup, plans, report
-        from coordinator.steps import restore_checks, set_checks
+        from coordinator.steps import other_databases, restore_checks, set_checks
 
         with self.charm.connected() as reachable:
             found = restore_checks.chosen(parameters, config, reachable)
@@ -86,12 +86,14 @@ class Actions(action_base.ActionBase):
                 'backup-id': found.backup_id,
                 'checks': report.checks_text(outcomes),
             }
-            listed = 1
+            listed, model = 1, None
             with contextlib.suppress(errors.CoordinatorError):
                 listed = len(maas_backup.ids(set_checks.maas_store(found, reachable)))
-            results['replaces'] = report.replaced_text(found, config, listed)
             with contextlib.suppress(errors.CoordinatorError):
                 model = reachable.juju.status()
+            others = other_databases.found(model, config) if model else ()
+            results['replaces'] = report.replaced_text(found, config, listed, others)
+            if model:
                 results['plan'] = report.plan_text(plans.RESTORE_ALL, config, model)
         results['next'] = backup_set_report.restore_command(found, outcomes, self.app, parameters)
         return {**results, 'verdict': report.verdict(outcomes)}
@@ -206,11 +208,14 @@ def _restore_parameters(params: typing.Mapping[str, object]) -> dict[str, str]:
         PreconditionError: a parameter is not of its form.
     """
     from coordinator import catalogue
+    from coordinator.steps import other_databases
 
     given = _checked(params)
     if given.get('backup-id') != 'latest':
         catalogue.check_id(given.get('backup-id', ''))
-    return given
+    # What is not so is left out: it would only be repeated.
+    allowed = params.get(other_databases.ALLOWED)
+    return {**given, other_databases.ALLOWED: 'true'} if allowed else given
 
 
 def _checked(params: typing.Mapping[str, object]) -> dict[str, str]:

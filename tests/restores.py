@@ -22,9 +22,11 @@ def simulate(
     s3_track: int = 1,
     after: simulation.Simulation | None = None,
     maas_revision: int = behaviour.MaasBehaviour.revision,
+    postgresql_track: str = behaviour.PostgresqlBehaviour.track,
 ) -> simulation.Simulation:
     sim = simulation.Simulation(
         maas_revision=maas_revision,
+        postgresql_track=postgresql_track,
         regions=regions,
         postgresql_units=postgresql_units,
         version=version,
@@ -42,10 +44,15 @@ def backed_up(
     postgresql_units: int = 3,
     version: str = '3.6.26',
     s3_track: int = 1,
+    postgresql_track: str = behaviour.PostgresqlBehaviour.track,
 ) -> simulation.Simulation:
     """Return a site with one backup set, which has gone on since."""
     sim = simulate(
-        regions=regions, postgresql_units=postgresql_units, version=version, s3_track=s3_track
+        regions=regions,
+        postgresql_units=postgresql_units,
+        version=version,
+        s3_track=s3_track,
+        postgresql_track=postgresql_track,
     )
     sim.site.add_machine('before-the-backup')
     sim.site.add_image('custom/before')

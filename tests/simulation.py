@@ -32,6 +32,8 @@ class World:
     reading: readers.InstantReader = dataclasses.field(default_factory=readers.InstantReader)
     counter: worlds.Counter = dataclasses.field(default_factory=worlds.Counter)
     user_secrets: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    elsewhere: dict[str, dict[str, object]] = dataclasses.field(default_factory=dict)
+    """By integrator of another model: how it is configured there."""
     skew: datetime.timedelta = datetime.timedelta()
     """How much the clock of the leading unit is ahead."""
 
@@ -45,7 +47,7 @@ class World:
 
     def _where(self, integrator: str, name: str) -> ports.ObjectStore:
         """Return the store that an integrator leads to now."""
-        config = self.juju.config(integrator)
+        config = self.elsewhere.get(integrator) or self.juju.config(integrator)
         made = integrators.made_of(name, config)
         place = {'bucket': made.bucket, 'path': made.path, 'endpoint': made.endpoint}
         return self.s3.store_for({**site.connection(name), **place, 'region': made.region})
@@ -96,13 +98,14 @@ class Simulation:
         model_uuid: str = '',
         name: str = 'maas',
         maas_revision: int = behaviour.MaasBehaviour.revision,
+        postgresql_track: str = behaviour.PostgresqlBehaviour.track,
         after: Simulation | None = None,
     ):
         """Deploy a site; `after` another one, it finds that one's buckets and time."""
         self.clock = after.clock if after else clock.VirtualClock()
         self.model = model.Model(name, self.clock, version, model_uuid)
         self.s3 = after.s3 if after else memory_store.MemoryS3(self.clock.now)
-        self.database = behaviour.PostgresqlBehaviour()
+        self.database = behaviour.PostgresqlBehaviour(track=postgresql_track)
         self.maas = behaviour.MaasBehaviour(revision=maas_revision)
         self.site = site.deploy_site(
             self.model,
@@ -181,6 +184,11 @@ class Simulation:
     def at_step(self, name: str, state: str = operation.DOING) -> None:
         """Dispatch until a step is current in a state."""
         self.until(lambda: self.op.step == name and self.op.current.state == state)
+
+    def consume(self, integrator: str, url: str) -> None:
+        """Let an integrator be an application of another model, offered as `url`."""
+        self.world.elsewhere[integrator] = dict(self.model.application(integrator).settings)
+        self.model.move_away(integrator, url)
 
     def tasks(self, action: str, application: str = '') -> list[model.Task]:
         """Return all tasks of an action that there ever were."""

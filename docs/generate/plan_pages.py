@@ -19,6 +19,7 @@ _WORDS = {
     'request': 'request the units that were taken away again',
     'units': 'n',
     'regions': 'n',
+    'others': ', with the data of all who use it',
     'retention': 'those of the `keep-...` options',
 }
 _SITE = settings.Settings('maas-region', 'postgresql')

@@ -53,8 +53,10 @@ def _full_status(call: rpc.Call) -> wire.Json:
             if not machine.host and (everything or machine.id in machines)
         },
         'applications': {name: _application(juju, app) for name, app in applications.items()},
-        'remote-applications': {},
-        'offers': {},
+        'remote-applications': {
+            name: _consumed(juju, name, remote) for name, remote in juju.consumed.items()
+        },
+        'offers': {name: _offer(juju, offer) for name, offer in juju.offers.items()},
         # Go writes a list without elements as null.
         'relations': [
             _relation(juju, relation)
@@ -239,6 +241,43 @@ def _unit(juju: model.Model, unit: model.Unit) -> wire.Json:
     if unit.leader:
         answer['leader'] = True
     return answer
+
+
+def _consumed(juju: model.Model, name: str, remote: model.Consumed) -> wire.Json:
+    return {
+        'offer-url': remote.url,
+        'offer-name': remote.url.rpartition('.')[2],
+        'endpoints': [_remote_endpoint(endpoint) for endpoint in remote.endpoints],
+        'life': _life(juju, 'alive'),
+        'relations': {
+            end.name: [relation.other(name)]
+            for relation in juju.relations.values()
+            for app, end in relation.endpoints.items()
+            if app == name
+        },
+        'status': _detailed(model.Status('active', '', juju.clock.now())),
+    }
+
+
+def _offer(juju: model.Model, offer: model.Offer) -> wire.Json:
+    charm = juju.application(offer.application).charm
+    return {
+        'offer-name': offer.name,
+        'application-name': offer.application,
+        'charm': charm.url,
+        'endpoints': {name: _remote_endpoint(charm.endpoint(name)) for name in offer.endpoints},
+        'active-connected-count': offer.connections,
+        'total-connected-count': offer.connections,
+    }
+
+
+def _remote_endpoint(endpoint: model.Endpoint) -> wire.Json:
+    return {
+        'name': endpoint.name,
+        'role': endpoint.role,
+        'interface': endpoint.interface,
+        'limit': endpoint.limit,
+    }
 
 
 def _relation(juju: model.Model, relation: model.Relation) -> wire.Json:

@@ -11,9 +11,11 @@ from rehearsal.model.declared import CharmSpec
 from rehearsal.model.entities import (
     Agent,
     Application,
+    Consumed,
     Event,
     Kind,
     Machine,
+    Offer,
     Status,
     Storage,
     Task,
@@ -83,6 +85,26 @@ class Model(Acting):
         if units:
             self.add_units(name, units, machines)
         return app
+
+    def move_away(self, application: str, url: str) -> None:
+        """Let an application be one of another model, consumed here: its relations stay."""
+        gone = self.applications.pop(application)
+        for unit in gone.units.values():
+            if unit.work is not None:
+                unit.work.stop()
+        self.relations = {
+            number: relation
+            for number, relation in self.relations.items()
+            if not relation.peer or application not in relation.endpoints
+        }
+        self.consumed[application] = Consumed(url, gone.charm.endpoints)
+        self.changed()
+
+    def offer(self, name: str, application: str, *endpoints: str, connections: int = 0) -> None:
+        """Offer endpoints of an application to other models, some of which relate to them."""
+        self.application(application)
+        self.offers[name] = Offer(name, application, endpoints, connections)
+        self.changed()
 
     def add_units(
         self,
@@ -233,14 +255,9 @@ class Model(Acting):
         for other in list(self.units.values()):
             if other.principal is unit:
                 self.remove_unit(other.name, destroy_storage=destroy_storage)
-        app = unit.application
-        for storage in self.storage.values():
-            if storage.owner == unit.name:
-                if destroy_storage:
-                    storage.life = 'dying'
-                self._storage_event(unit, storage, 'detaching')
+        self._detach(unit, destroy_storage)
         for relation in self.relations.values():
-            if app.name in relation.endpoints:
+            if unit.application.name in relation.endpoints:
                 self._leave(relation, unit)
         self.queue(unit, Event(Kind.HOOK, 'stop'))
         self.queue(
@@ -250,6 +267,13 @@ class Model(Acting):
             ),
         )
         self.changed()
+
+    def _detach(self, unit: Unit, destroy: bool) -> None:
+        for storage in self.storage.values():
+            if storage.owner == unit.name:
+                if destroy:
+                    storage.life = 'dying'
+                self._storage_event(unit, storage, 'detaching')
 
     def remove_application(self, name: str, *, destroy_storage: bool = False) -> None:
         """Begin an application's removal, with its relations and units."""

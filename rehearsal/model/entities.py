@@ -199,6 +199,25 @@ class Relation:
         return next((app for app in self.endpoints if app != application), application)
 
 
+@dataclasses.dataclass(frozen=True)
+class Consumed:
+    """An application of another model, as this one sees it."""
+
+    url: str
+    """Of its offer: `user/model.offer`."""
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Offer:
+    """What other models may relate to. Their relations are in the list of no client."""
+
+    name: str
+    application: str
+    endpoints: tuple[str, ...]
+    connections: int = 0
+
+
 def requirer_first(endpoints: Mapping[str, Endpoint]) -> list[tuple[str, Endpoint]]:
     """Return a relation's ends in the order in which Juju writes them."""
     return sorted(endpoints.items(), key=lambda end: end[1].role != 'requirer')

@@ -12,11 +12,13 @@ from rehearsal import clock as clocks
 from rehearsal import parameters as action_parameters
 from rehearsal.model.entities import (
     Application,
+    Consumed,
     Event,
     JujuOperation,
     Kind,
     LogLine,
     Machine,
+    Offer,
     Relation,
     Secret,
     Status,
@@ -52,6 +54,9 @@ class Executing:
         self.applications: dict[str, Application] = {}
         self.machines: dict[str, Machine] = {}
         self.relations: dict[int, Relation] = {}
+        self.consumed: dict[str, Consumed] = {}
+        """By the name that they have here."""
+        self.offers: dict[str, Offer] = {}
         self.secrets: dict[str, Secret] = {}
         self.storage: dict[str, Storage] = {}
         self.operations: dict[int, JujuOperation] = {}

@@ -107,6 +107,8 @@ class PostgresqlBehaviour(Behaviour):
     restore: float = 4.0
     """A restore, which goes on after its action and ends unnoticed until the charm looks."""
     version: str = '16.9'
+    track: str = '16'
+    """Set before deploying; the option `system-users` is not there in track 14."""
     stuck_replica: bool = False
     """New replicas never catch up, until this is false again."""
     no_primary: bool = False

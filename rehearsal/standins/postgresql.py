@@ -53,7 +53,7 @@ class Postgresql:
             's3-parameters-relation-created': self._request_s3,
             's3-parameters-relation-broken': self.backups.forget,
         }
-        self.charm = _charm()
+        self.charm = _charm(self.behaviour.track)
 
     def hook(self, here: host.Host, name: str) -> clock.Work:
         yield self.behaviour.hook
@@ -204,7 +204,7 @@ def _waiting(here: host.Host) -> tuple[str, str]:
     return 'waiting', f'awaiting for {for_whom} to start'
 
 
-def _charm() -> model.CharmSpec:
+def _charm(track: str) -> model.CharmSpec:
     kinds = {'type': {'type': 'string', 'description': 'full, differential or incremental'}}
     from_what = {
         'backup-id': {'type': 'string', 'description': 'which backup of list-backups'},
@@ -222,7 +222,7 @@ def _charm() -> model.CharmSpec:
             model.Endpoint(s3_parameters.ENDPOINT, 'requirer', 's3', limit=1),
         ),
         options={
-            system_users.OPTION: model.Option('secret'),
+            **({} if track == '14' else {system_users.OPTION: model.Option('secret')}),
             'profile': model.Option('string', 'production'),
         },
         actions={
@@ -235,6 +235,6 @@ def _charm() -> model.CharmSpec:
             ),
         },
         storage=('archive', 'data', 'logs', 'temp'),
-        channel='16/stable',
+        channel=f'{track}/stable',
         revision=843,
     )

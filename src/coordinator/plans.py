@@ -183,7 +183,7 @@ RESTORE_ALL = Plan(
         # From here on the old database is gone, so an error holds the operation.
         Step(
             'restore-postgresql',
-            'have {postgresql} begin to restore the database',
+            'have {postgresql} begin to restore the database{others}',
             restoring.restore_postgresql,
             mark=restoring.mark_postgresql,
             undo=restoring.nothing_restored,

@@ -90,6 +90,17 @@ class Relation:
 
 
 @dataclasses.dataclass(frozen=True)
+class Offer:
+    """An application's endpoints that other models may relate theirs to."""
+
+    name: str
+    application: str
+    endpoints: tuple[str, ...]
+    connections: int
+    """How many relations of other models there are: none of them is among this model's."""
+
+
+@dataclasses.dataclass(frozen=True)
 class ModelStatus:
     """What is in the model now."""
 
@@ -100,6 +111,10 @@ class ModelStatus:
     relations: Sequence[Relation]
     time: datetime.datetime | None = None
     """By the controller's clock."""
+    consumed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """URL of the offer, `[controller:]user/model.offer`, of each application of another model that
+    is consumed here: it is none of `applications`, but has relations."""
+    offers: Sequence[Offer] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -257,6 +272,10 @@ class JujuModel(Protocol):
 
     def config(self, application: str) -> Mapping[str, str | int | float | bool]:
         """Return the values in force, defaults included; options without a value are absent."""
+        ...
+
+    def options(self, application: str) -> Set[str]:
+        """Return the names of an application's options, which its charm's revision defines."""
         ...
 
     @effect

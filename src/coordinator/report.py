@@ -25,6 +25,7 @@ from coordinator import (
 from coordinator.steps import (
     aiming,
     checks,
+    other_databases,
     postgresql,
     relations,
     restore_checks,
@@ -277,7 +278,13 @@ def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str
         'units': str(len(units)),
         'retention': str(config.retention) + ('' if config.retention.rules else ', so all stay'),
         'regions': str(len(regions.units)) if regions else '0',
+        'others': _others(other_databases.found(model, config)),
     }
+
+
+def _others(found: Sequence[str]) -> str:
+    """Return whose data is restored besides MAAS's, for the middle of a sentence."""
+    return f', with the data of {", ".join(found)}' if found else ''
 
 
 def verdict(outcomes: Sequence[checks.Check]) -> str:
@@ -290,13 +297,19 @@ def verdict(outcomes: Sequence[checks.Check]) -> str:
     return f'ready{risks}: nothing was changed so far'
 
 
-def replaced_text(found: manifest.Manifest, config: settings.Settings, files_backups: int) -> str:
+def replaced_text(
+    found: manifest.Manifest,
+    config: settings.Settings,
+    files_backups: int,
+    others: Sequence[str] = (),
+) -> str:
     """Return what a restore replaces, and how long MAAS is down, after the set's own timings.
 
     Args:
         found: the set.
         config: names the applications.
         files_backups: how many there are in the path that the set's is in.
+        others: who keeps data in PostgreSQL besides MAAS.
     """
     listing = files_backups * _LISTING_SECONDS
     # The regions restore at the same time as the database.
@@ -308,7 +321,8 @@ def replaced_text(found: manifest.Manifest, config: settings.Settings, files_bac
     listed = status.span(datetime.timedelta(seconds=listing))
     return (
         f'the database of {config.postgresql} '
-        f'({figures.size(found.postgresql.database_bytes)}), images, preseeds and controller ids '
+        f'({figures.size(found.postgresql.database_bytes)}){_others(others)}, images, preseeds '
+        'and controller ids '
         f'of {len(found.maas.controllers)} region(s) of {config.maas} '
         f'({figures.size(found.maas.bytes)}), by those of {found.backup_id} from model '
         f'{found.model.name}. MAAS will be down {estimate}; each region needs about {listed} of '

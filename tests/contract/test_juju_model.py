@@ -110,6 +110,16 @@ def test_status_shows_the_model(site: Site, juju: ports.JujuModel):
     }
 
 
+def test_status_shows_what_is_consumed_and_offered(site: Site, juju: ports.JujuModel):
+    site.juju.move_away('app', 'admin/other.apps')
+    site.juju.offer('data', 'pg', 'database', connections=2)
+
+    status = juju.status()
+    assert set(status.applications) == {'pg'}
+    assert status.consumed == {'app': 'admin/other.apps'}
+    assert status.offers == [ports.Offer('data', 'pg', ('database',), 2)]
+
+
 def test_status_shows_an_application(juju: ports.JujuModel):
     app = juju.status().applications['pg']
 
@@ -267,6 +277,18 @@ def test_more_tasks_than_fit_on_a_page_are_all_listed(site: Site, juju: ports.Ju
 def test_a_task_that_never_was_is_not_found(juju: ports.JujuModel):
     with pytest.raises(errors.NotFound):
         juju.task(4711)
+
+
+def test_the_options_of_a_charm_are_named_though_they_have_no_value(
+    site: Site, juju: ports.JujuModel
+):
+    assert juju.options('pg') == site.juju.application('pg').charm.options.keys()
+    assert 'system-users' in juju.options('pg') - juju.config('pg').keys()
+
+
+def test_an_application_that_is_not_there_has_no_options(juju: ports.JujuModel):
+    with pytest.raises(errors.NotFound):
+        juju.options('nothing')
 
 
 def test_the_actions_of_a_charm_are_named(site: Site, juju: ports.JujuModel):
@@ -640,11 +662,12 @@ LOOKS: Mapping[str, Change] = {
     'access': lambda juju: juju.access(),
     'status': lambda juju: juju.status(),
     'leader': lambda juju: juju.leader('pg'),
+    'actions': lambda juju: juju.actions('pg'),
     'tasks': lambda juju: juju.tasks('echo'),
     'task': lambda juju: juju.task(4711),
     'storage': lambda juju: juju.storage(),
     'config': lambda juju: juju.config('pg'),
-    'actions': lambda juju: juju.actions('pg'),
+    'options': lambda juju: juju.options('pg'),
     'secrets': lambda juju: juju.secrets(),
     'reveal_secret': lambda juju: juju.reveal_secret(MISSING),
 }

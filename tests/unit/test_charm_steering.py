@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -96,6 +97,14 @@ def test_what_has_begun_to_replace_data_is_not_aborted():
         f'restore-all {op.id} is at restore-postgresql and task {op.current.task} may have begun '
         'to replace data, so nothing can be put back: mend what show-operation names and run '
         'resume-operation, or end it as it is with force=true'
+    )
+
+
+def test_where_nothing_holds_a_restore_there_is_nothing_to_mend():
+    op = dataclasses.replace(beyond_the_pivot(), status=operation.OPEN)
+    assert charm_states.refusal('abort-operation', charm_states.state(op)).endswith(
+        'so nothing can be put back: let it go on, show-operation follows it, or end it as it is '
+        'with force=true'
     )
 
 

@@ -262,6 +262,25 @@ def test_the_plan_of_a_model_without_postgresql_is_still_a_plan():
     assert '{' not in printed
 
 
+def test_the_plan_and_what_is_replaced_name_whose_data_is_restored_besides():
+    alone = model('Primary')
+    others = dataclasses.replace(
+        alone,
+        relations=[
+            ports.Relation(1, ('maas-region:maas-db', 'postgresql:database')),
+            ports.Relation(2, ('postgresql:database', 'wiki:db')),
+        ],
+    )
+    shown = [report.plan_text(plans.RESTORE_ALL, worlds.CONFIG, m) for m in (alone, others)]
+    assert 'the data of' not in shown[0]
+    assert 'begin to restore the database, with the data of wiki:db' in shown[1]
+    found = examples.backup_set()
+    assert ', with the data of wiki:db, images' in report.replaced_text(
+        found, op().settings, 1, ['wiki:db']
+    )
+    assert 'the data of' not in report.replaced_text(found, op().settings, 1)
+
+
 def test_checks_are_a_table_whatever_the_charms_say():
     outcomes = [checks.Check('maas-region', checks.BAD, 'maas-region/0 is blocked (a\nb\x1b[2J)')]
     printed = report.checks_text(outcomes)

@@ -175,6 +175,20 @@ class ApplicationStatus(Answer):
     units: dict[str, UnitStatus] = {}
 
 
+class RemoteApplicationStatus(Answer):
+    """An application of another model that is consumed here."""
+
+    offer_url: str = ''
+
+
+class OfferStatus(Answer):
+    """An offer of an application of this model; endpoints go by the names of the application."""
+
+    application_name: str = ''
+    endpoints: dict[str, Any] = {}
+    total_connected_count: int = 0
+
+
 class MachineStatus(Answer):
     """A machine with its containers."""
 
@@ -212,6 +226,8 @@ class FullStatus(Answer):
     applications: dict[str, ApplicationStatus] = {}
     machines: dict[str, MachineStatus] = {}
     relations: list[RelationStatus] = []
+    remote_applications: dict[str, RemoteApplicationStatus] = {}
+    offers: dict[str, OfferStatus] = {}
     controller_timestamp: Time = None
 
 

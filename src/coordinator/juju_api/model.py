@@ -130,6 +130,9 @@ class JujuApi:
         options = self._look(lambda c: facades.config(c, application))
         return {key: o.value for key, o in options.items() if o.value is not None}
 
+    def options(self, application: str) -> Set[str]:
+        return self._look(lambda c: facades.config(c, application)).keys()
+
     def secrets(self, label: str = '') -> Sequence[ports.Secret]:
         wanted = {'label': label} if label else {}
         found = self._look(lambda c: facades.secrets(c, wanted))

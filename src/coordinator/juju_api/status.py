@@ -42,6 +42,13 @@ def model_status(answer: answers.FullStatus) -> ports.ModelStatus:
             for relation in answer.relations
         ],
         time=answer.controller_timestamp,
+        consumed={name: remote.offer_url for name, remote in answer.remote_applications.items()},
+        offers=[
+            ports.Offer(
+                name, offer.application_name, tuple(offer.endpoints), offer.total_connected_count
+            )
+            for name, offer in answer.offers.items()
+        ],
     )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 from coordinator import errors, integrators, manifest, operation, pgbackrest, ports, step
-from coordinator.steps import restore_checks, restored, set_checks, site, tasks
+from coordinator.steps import configurable, restore_checks, restored, set_checks, site, tasks
 
 BEFORE, NEW_PATH = 'aimed-before', 'postgresql-new-path'
 _SETTLED = 'aimed-settled'
@@ -47,15 +47,15 @@ def mark_aim(op: operation.Operation, world: ports.World) -> step.Mark:
 def aim(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Aim the integrators at the bucket and path that hold the set, if they are not."""
     for integrator, place in _wanted(op, world).items():
-        return _point(world, integrator, {'bucket': place.bucket, 'path': place.path})
+        return _point(op, world, integrator, {'bucket': place.bucket, 'path': place.path})
     return _settled(op, world) if _before(op) else step.Done()
 
 
 def aim_back(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: aim the integrators where they were aimed."""
     for integrator, values in _before(op).items():
-        if _differs(world, integrator, values):
-            return _point(world, integrator, values)
+        if _differs(op, world, integrator, values):
+            return _point(op, world, integrator, values)
     return step.Done()
 
 
@@ -68,8 +68,8 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
     restored.refuse_others(op, world)
     before = _before(op)
     for integrator, values in before.items():
-        if integrator == op.settings.s3_maas and _differs(world, integrator, values):
-            return _point(world, integrator, values)
+        if integrator == op.settings.s3_maas and _differs(op, world, integrator, values):
+            return _point(op, world, integrator, values)
     app = site.application(world.juju.status(), op.settings.postgresql)
     found = restore_checks.backup_set(op)
     moves = (
@@ -84,8 +84,8 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
     if not op.fact(NEW_PATH) or op.fact(NEW_PATH) != path:
         path = path or restore_checks.fresh_path(found, world)
         return step.Wait(f'{app.name} will keep its backups in {path}', facts={NEW_PATH: path})
-    if _differs(world, op.settings.s3_postgresql, {'path': path}):
-        return _point(world, op.settings.s3_postgresql, {'path': path})
+    if _differs(op, world, op.settings.s3_postgresql, {'path': path}):
+        return _point(op, world, op.settings.s3_postgresql, {'path': path})
     for unit in app.units.values():
         if unit.message == site.ANOTHER_CLUSTER:
             return step.Wait(f'{unit.name} is to take the path {path}{_stuck(app, unit)}')
@@ -130,14 +130,31 @@ def _before(op: operation.Operation) -> dict[str, dict[str, str]]:
     return json.loads(op.fact(BEFORE, '{}'))
 
 
-def _differs(world: ports.World, integrator: str, values: dict[str, str]) -> bool:
-    config = world.juju.config(integrator)
-    return any(str(config.get(key, '')) != value for key, value in values.items())
+def _differs(
+    op: operation.Operation, world: ports.World, integrator: str, values: dict[str, str]
+) -> bool:
+    try:
+        now = world.juju.config(integrator)
+    except errors.NotFound:
+        # It is an application of another model: what it gives is all that is known.
+        to_maas = integrator == op.settings.s3_maas
+        now = (world.maas_store if to_maas else world.postgresql_store).place
+    return any(str(now.get(key, '')) != value for key, value in values.items())
 
 
-def _point(world: ports.World, integrator: str, values: dict[str, str]) -> step.Wait:
-    """Configure an integrator, unless that was done and only has to arrive."""
-    if _differs(world, integrator, values):
+def _point(
+    op: operation.Operation, world: ports.World, integrator: str, values: dict[str, str]
+) -> step.Wait:
+    """Configure an integrator, unless that was done and only has to arrive.
+
+    Raises:
+        StepError: it cannot be configured from here.
+    """
+    if _differs(op, world, integrator, values):
+        status = world.juju.status()
+        if why := configurable.unconfigurable(integrator, status, world):
+            by_hand = configurable.by_hand(integrator, status, values)
+            raise errors.StepError(f'{why}: {by_hand}, then run resume-operation')
         world.juju.set_config(integrator, values)
     where = ' '.join(f'{key}={value}' for key, value in sorted(values.items()))
     return step.Wait(f'{integrator} is set to {where}')

@@ -27,6 +27,8 @@ from coordinator.steps import (
     controllers,
     passwords,
     postgresql,
+    relations,
+    reliance,
     repository,
     site,
     surroundings,
@@ -180,9 +182,15 @@ def access(world: ports.World) -> str:
     return f'Juju user {user.user} is admin of model {world.model_name}'
 
 
-def _passwords(config: settings.Settings, world: ports.World) -> str:
+def _passwords(config: settings.Settings, world: ports.World) -> str | Warned:
     found = passwords.in_force(world, config.postgresql)
-    return f'the passwords of {", ".join(sorted(found))} can be read'
+    told = f'the passwords of {", ".join(sorted(found))} can be read'
+    if not reliance.takes_passwords(config, world):
+        return Warned(
+            f'{told}, but {config.postgresql} has no option {passwords.OPTION}: a restore is '
+            'refused wherever other passwords are in force than those of the set'
+        )
+    return told
 
 
 def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Check]:
@@ -195,6 +203,8 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
     yield made('controllers', lambda: _controllers(status, config, world))
     yield made('postgresql', lambda: units_settled(status, config.postgresql))
     yield made('postgresql-primary', lambda: _one_primary(status, config.postgresql))
+    yield made('relation', lambda: relations.check(status, config))
+    yield made('actions', lambda: reliance.actions(status, world, reliance.for_backup(config)))
     yield made('s3-integrators', lambda: same_integrators(status, config))
     yield made('s3-paths', lambda: _paths(config, world))
     yield made('s3-maas-path', lambda: readable_path(config, world))
@@ -258,11 +268,17 @@ def same_integrators(status: ports.ModelStatus, config: settings.Settings) -> st
         (config.maas, config.s3_maas, 's3-maas'),
         (config.postgresql, config.s3_postgresql, 's3-postgresql'),
     ):
-        pairs = [{end.partition(':')[0] for end in r.endpoints} for r in status.relations]
-        if {app, integrator} not in pairs:
+        here = f'{app}:s3-parameters'
+        leads_to = {
+            end.partition(':')[0]
+            for relation in status.relations
+            if here in relation.endpoints
+            for end in relation.endpoints
+        }
+        if integrator not in leads_to:
             raise errors.StepError(
                 f'{app} does not use {integrator}, to which {endpoint} is related: juju integrate '
-                f'{app}:s3-parameters {integrator}, or relate {endpoint} to the one it uses'
+                f'{here} {integrator}, or relate {endpoint} to the one it uses'
             )
     return f'{config.maas} and {config.postgresql} use the integrators related here'
 

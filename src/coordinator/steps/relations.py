@@ -16,6 +16,11 @@ _QUIET_SECONDS = 8
 """Regions initialise one after the other; between two of them none shows it for a moment."""
 
 
+def maas_end(config: settings.Settings) -> str:
+    """Return the endpoint of MAAS that its database is related to."""
+    return f'{config.maas}:maas-db'
+
+
 def database(status: ports.ModelStatus, config: settings.Settings) -> tuple[str, str] | None:
     """Return both endpoints of the relation between MAAS and PostgreSQL, MAAS' first."""
     found = _relation(status, config)
@@ -25,12 +30,32 @@ def database(status: ports.ModelStatus, config: settings.Settings) -> tuple[str,
     return ends[config.maas], ends[config.postgresql]
 
 
+def check(status: ports.ModelStatus, config: settings.Settings) -> str:
+    """Make sure that MAAS keeps its data in this PostgreSQL."""
+    found = database(status, config)
+    if found is not None:
+        return f'{found[0]} and {found[1]} are related'
+    here = maas_end(config)
+    for relation in status.relations:
+        for end in relation.endpoints:
+            name = end.partition(':')[0]
+            if here in relation.endpoints and end != here:
+                url = status.consumed.get(name)
+                offered = f', an application of another model (offer {url})' if url else ''
+                raise errors.StepError(
+                    f'{here} is related to {end}{offered}, not to {config.postgresql}, which this '
+                    'charm is related to: it backs up and restores the database that MAAS uses'
+                )
+    raise errors.StepError(
+        f'{config.maas} and {config.postgresql} are not related: juju integrate {here} '
+        f'{config.postgresql}:database'
+    )
+
+
 def _relation(status: ports.ModelStatus, config: settings.Settings) -> ports.Relation | None:
     for relation in status.relations:
-        if {end.partition(':')[0] for end in relation.endpoints} == {
-            config.maas,
-            config.postgresql,
-        }:
+        ends = {end.partition(':')[0] for end in relation.endpoints}
+        if maas_end(config) in relation.endpoints and config.postgresql in ends:
             return relation
     return None
 
@@ -43,7 +68,7 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
     if found is None:
         raise errors.StepError(
             f'{op.settings.maas} and {op.settings.postgresql} are not related any more: juju '
-            f'integrate {op.settings.maas}:maas-db {op.settings.postgresql}:database'
+            f'integrate {maas_end(op.settings)} {op.settings.postgresql}:database'
         )
     now = operation.stamp(world.now())
     return step.Mark(facts={ENDPOINTS: ' '.join(found), DOWN_SINCE: now})

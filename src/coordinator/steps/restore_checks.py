@@ -24,10 +24,13 @@ from coordinator import (
 )
 from coordinator.steps import (
     checks,
+    configurable,
     maas_status,
+    other_databases,
     passwords,
     readable,
     relations,
+    reliance,
     repository,
     revisions,
     set_checks,
@@ -163,11 +166,16 @@ def _site_checks(
         'postgresql',
         lambda: checks.units_settled(status, config.postgresql, site.ANOTHER_CLUSTER),
     )
+    yield checks.made(
+        'actions', lambda: reliance.actions(status, world, reliance.for_restore(config))
+    )
     yield checks.made('s3-integrators', lambda: checks.same_integrators(status, config))
+    yield checks.made('s3-options', lambda: configurable.check(wanted, status, config, world))
     yield checks.made('coordinators', lambda: surroundings.only_coordinator(status))
     yield checks.made('clock', lambda: surroundings.controllers_clock(status, world.now()))
     yield checks.made('replication', lambda: surroundings.unreplicated(status, config))
-    yield checks.made('relation', lambda: _related(status, config))
+    yield checks.made('relation', lambda: relations.check(status, config))
+    yield checks.made('other-databases', lambda: other_databases.check(status, config, parameters))
     yield checks.made('other-operations', lambda: checks.no_other_task(config, world))
     yield checks.made(
         'record', lambda: limits.names_fit(config, status, _places(wanted, parameters, world))
@@ -175,8 +183,7 @@ def _site_checks(
     advice = f'scale {config.postgresql} down to one unit by hand first'
     yield checks.made('machines', lambda: checks.machines(status, config.postgresql, advice))
     yield checks.made('revisions', lambda: revisions.check(wanted, config, status))
-    warning = _channels(wanted, config, status)
-    yield checks.Check('channels', checks.WARNING if warning else checks.OK, warning or 'equal')
+    yield checks.made('channels', lambda: _channels(wanted, config, status))
 
 
 def _places(
@@ -244,19 +251,9 @@ def _numbers(version: str) -> list[int]:
     return [int(part) for part in re.findall(r'\d+', version.partition('-')[0])]
 
 
-def _related(status: ports.ModelStatus, config: settings.Settings) -> str:
-    found = relations.database(status, config)
-    if found is None:
-        raise errors.StepError(
-            f'{config.maas} and {config.postgresql} are not related: juju integrate '
-            f'{config.maas}:maas-db {config.postgresql}:database'
-        )
-    return f'{found[0]} and {found[1]} are related'
-
-
 def _channels(
     wanted: manifest.Manifest, config: settings.Settings, status: ports.ModelStatus
-) -> str:
+) -> str | checks.Warned:
     differ = [
         f'{app.name} is from {app.channel or "a local file"}, at the backup it was from '
         f'{then.channel or "a local file"}'
@@ -266,7 +263,7 @@ def _channels(
         )
         if app.channel != then.channel
     ]
-    return '; '.join(differ)
+    return checks.Warned('; '.join(differ)) if differ else 'equal'
 
 
 def _passwords(
@@ -277,8 +274,10 @@ def _passwords(
 ) -> str:
     set_checks.sealed(wanted, world.maas_store)
     current = passwords.in_force(world, config.postgresql)
-    if not passwords.differing(wanted.passwords.hashes, current):
+    differing = passwords.differing(wanted.passwords.hashes, current)
+    if not differing:
         return 'the passwords in force are those of the set'
+    reliance.check_passwords(differing, config, world)
     passwords.unsealed(wanted, parameters.get('identity', ''), world, world.maas_store)
     return 'the identity opens the passwords of the set'
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 from coordinator import errors, operation, ports, step
 from coordinator.steps import (
     maas_status,
+    other_databases,
     passwords,
     postgresql,
     relations,
@@ -176,7 +177,10 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
     mark = relations.mark_detach(op, world)
     if op.fact(CONTROLLERS):
         return mark
-    app = site.application(world.juju.status(), op.settings.maas)
+    status = world.juju.status()
+    # Nothing is replaced yet: one that was related since the check is asked for as well.
+    other_databases.check(status, op.settings, op.parameters)
+    app = site.application(status, op.settings.maas)
     ids = restore_checks.backup_set(op).maas.controllers
     if len(app.units) != len(ids):
         raise errors.StepError(

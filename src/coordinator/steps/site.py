@@ -22,6 +22,12 @@ def application(status: ports.ModelStatus, name: str) -> ports.Application:
     try:
         return status.applications[name]
     except KeyError:
+        if url := status.consumed.get(name):
+            raise errors.StepError(
+                f'{name} is an application of another model, offered as {url}: this charm backs '
+                'up and restores MAAS and PostgreSQL of its own model only. Relate it, and MAAS, '
+                f'to applications of model {status.name}'
+            ) from None
         raise errors.StepError(
             f'application {name} is not in model {status.name}: juju status shows what is'
         ) from None

@@ -1,0 +1,59 @@
+"""Whose data a restore takes back besides MAAS's: the database is restored as a cluster, whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordinator import errors, ports, settings
+from coordinator.steps import checks, relations
+
+ALLOWED = 'other-databases'
+"""Parameter of restore-all."""
+_ENDPOINTS = ('database', 'db', 'db-admin')
+"""What postgresql provides databases by; the last two are those of track 14."""
+
+
+def found(status: ports.ModelStatus, config: settings.Settings) -> list[str]:
+    """Return who keeps data in PostgreSQL besides MAAS: endpoints, and offers that are used.
+
+    What another model relates to an offer is in no list of relations: only the number is known.
+    """
+    provided = {f'{config.postgresql}:{endpoint}' for endpoint in _ENDPOINTS}
+    clients = sorted(
+        end
+        for relation in status.relations
+        if provided & set(relation.endpoints)
+        for end in relation.endpoints
+        if end not in provided and end != relations.maas_end(config)
+    )
+    offers = sorted(
+        f'{offer.connections} relation(s) of other models to offer {offer.name}'
+        for offer in status.offers
+        if offer.application == config.postgresql
+        and offer.connections
+        and set(offer.endpoints) & set(_ENDPOINTS)
+    )
+    return [*clients, *offers]
+
+
+def check(
+    status: ports.ModelStatus, config: settings.Settings, parameters: Mapping[str, str]
+) -> str | checks.Warned:
+    """Make sure that nobody else's data goes back in time, unless that is meant.
+
+    Raises:
+        StepError: others keep data in PostgreSQL, and nobody has allowed it.
+    """
+    others = found(status, config)
+    if not others:
+        return f'{config.postgresql} holds the database of {config.maas} only'
+    told = (
+        f'{config.postgresql} also holds the data of {", ".join(others)}: a restore takes it back '
+        'to the time of the backup set'
+    )
+    if parameters.get(ALLOWED) != 'true':
+        raise errors.StepError(
+            f'{told}. Stop what uses it and give {ALLOWED}=true if that is meant; if not, move it '
+            'to another PostgreSQL first'
+        )
+    return checks.Warned(told)
