@@ -203,7 +203,7 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
     yield made('controllers', lambda: _controllers(status, config, world))
     yield made('postgresql', lambda: units_settled(status, config.postgresql))
     yield made('postgresql-primary', lambda: _one_primary(status, config.postgresql))
-    yield made('relation', lambda: relations.check(status, config))
+    yield made('relation', lambda: _related(status, config))
     yield made('actions', lambda: reliance.actions(status, world, reliance.for_backup(config)))
     yield made('s3-integrators', lambda: same_integrators(status, config))
     yield made('s3-paths', lambda: _paths(config, world))
@@ -216,6 +216,17 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
         yield made('machines', lambda: machines(status, config.postgresql))
         yield made('strategy', lambda: _departures(status, config.postgresql))
     yield made('record', lambda: limits.names_fit(config, status, places(world)))
+
+
+def _related(status: ports.ModelStatus, config: settings.Settings) -> str | Warned:
+    """Make sure that what is backed up is MAAS's database, however MAAS reaches it."""
+    pooler = relations.between(status, config)
+    if pooler and relations.database(status, config) is None:
+        return Warned(
+            f'{config.maas} reaches {config.postgresql} by way of {pooler}: a restore is refused '
+            'here until they are related themselves'
+        )
+    return relations.check(status, config)
 
 
 def readable_path(config: settings.Settings, world: ports.World) -> str:

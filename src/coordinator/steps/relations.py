@@ -52,6 +52,17 @@ def check(status: ports.ModelStatus, config: settings.Settings) -> str:
     )
 
 
+def between(status: ports.ModelStatus, config: settings.Settings) -> str:
+    """Return what MAAS reaches this PostgreSQL by, such as a connection pooler; '' if nothing."""
+    ends = [{end.partition(':')[0] for end in r.endpoints} for r in status.relations]
+    here = maas_end(config)
+    used = [names for r, names in zip(status.relations, ends, strict=True) if here in r.endpoints]
+    for name in sorted({name for names in used for name in names} & status.applications.keys()):
+        if name != config.maas and {name, config.postgresql} in ends:
+            return name
+    return ''
+
+
 def _relation(status: ports.ModelStatus, config: settings.Settings) -> ports.Relation | None:
     for relation in status.relations:
         ends = {end.partition(':')[0] for end in relation.endpoints}

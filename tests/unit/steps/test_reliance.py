@@ -61,6 +61,19 @@ class Recording:
                 raise AssertionError(f'{call} is a change that this test does not know')
 
 
+class Shown:
+    """A model whose status shows something else."""
+
+    def __init__(self, juju: ports.JujuModel, shown: ports.ModelStatus):
+        self._juju, self._shown = juju, shown
+
+    def status(self) -> ports.ModelStatus:
+        return self._shown
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._juju, name)
+
+
 def recording(sim: simulation.Simulation) -> set[Touched]:
     """Have what is touched in a site remembered from now on."""
     touched: set[Touched] = set()
@@ -225,6 +238,30 @@ def test_maas_with_the_database_of_another_application_is_no_site_to_back_up():
     assert told[0].startswith(
         'maas-region:maas-db is related to other:database, an application of another model (offer '
         'admin/databases.pg), not to postgresql'
+    )
+
+
+def test_maas_that_reaches_its_database_by_a_pooler_is_backed_up_with_a_warning():
+    sim = simulation.Simulation(regions=1, postgresql_units=1)
+    status = sim.world.juju.status()
+    relations = [
+        *(r for r in status.relations if 'maas-region:maas-db' not in r.endpoints),
+        ports.Relation(98, ('maas-region:maas-db', 'pgbouncer:database')),
+        ports.Relation(99, ('pgbouncer:backend-database', 'postgresql:database')),
+    ]
+    pooler = dataclasses.replace(status.applications[site.S3_MAAS], name='pgbouncer')
+    shown = dataclasses.replace(
+        status,
+        applications={**status.applications, 'pgbouncer': pooler},
+        relations=relations,
+    )
+    sim.world.juju = cast(ports.JujuModel, Shown(sim.world.juju, shown))
+    made = {check.name: check for check in checks.looking_checks(sim.config, sim.world)}
+    assert made['relation'].outcome == checks.WARNING
+    assert 'by way of pgbouncer' in made['relation'].sentence
+    relations.pop()
+    assert 'maas-region:maas-db is related to pgbouncer:database, not to postgresql' in ' '.join(
+        refusals(checks.looking_checks(sim.config, sim.world))
     )
 
 
