@@ -311,12 +311,13 @@ class Operation:
         return dataclasses.replace(self, step=step, watermark=0)
 
     def turning_back(self, error: str, outcome: str = FAILED) -> Operation:
-        """Undo from the current step on."""
+        """Undo from the current step on; what was only left to do so far is not why."""
+        first = '' if self.error in self.problems else self.error
         return dataclasses.replace(
             self._saying(error),
             undoing=True,
             outcome=outcome,
-            error=self.error or plain.one_line(error),
+            error=first or plain.one_line(error),
         )
 
     def aborting(self, now: datetime.datetime) -> Operation:

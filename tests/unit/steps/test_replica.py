@@ -57,3 +57,15 @@ def test_a_unit_that_is_lost_before_it_can_say_who_the_primary_is_costs_no_backu
     assert sim.op.record('back-up-postgresql').state == operation.DONE
     assert 'the agent of postgresql/0 has been lost' in sim.op.problems[0]
     assert sim.op.age < 15 * 60
+
+
+def test_what_ends_the_backup_later_is_its_error_and_not_what_was_left_before(
+    sim: simulation.Simulation,
+):
+    sim.until(lambda: sim.tasks('create-backup', 'postgresql')[0].status == 'running')
+    sim.model.set_agent_status(sim.model.unit('postgresql/0'), 'lost')
+    sim.maas.fail_next('create-backup', 'no space left')
+    op = sim.run()
+    assert op.status == operation.FAILED
+    assert 'whether postgresql/1 is still a replica' in ' '.join(op.problems)
+    assert op.error.startswith('back-up-maas: ')
