@@ -23,6 +23,7 @@ import adoption_actions
 import catalogue_actions
 import expiry_actions
 import lease
+import succession
 import verification_actions
 from coordinator import errors, operation, pacemaker, record, settings, status
 
@@ -73,11 +74,14 @@ class CoordinatorCharm(ops.CharmBase):
         logging.getLogger().setLevel(logging.INFO)
         self.stores = {name: object_storage.S3Requirer(self, name) for name in S3}
         self._record = record.Record(self.model, self.charm_dir / _NEWEST)
+        self.succession = succession.Succession(self, self._record)
         self._pacemaker = pacemaker.Pacemaker(self.unit.name, str(self.charm_dir))
         for name in S3:
             framework.observe(self.on[name].relation_changed, self._on_s3_changed)
         for event in (self.on.stop, self.on.remove):
             framework.observe(event, self._on_leaving)
+        for name in (*RELATIONS, record.RELATION):
+            framework.observe(self.on[name].relation_broken, self._on_broken)
         for event in self._waking_events():
             framework.observe(event, self._on_wake)
         self._actions = actions.Actions(self, self._record)
@@ -121,8 +125,12 @@ class CoordinatorCharm(ops.CharmBase):
         # Asked before the record is read: what was read before could be of another leader's time.
         leads = self.unit.is_leader()
         op = self._operation()
+        if isinstance(event, ops.RelationDepartedEvent) and self._leaves(op):
+            return
         if leads and op is not None and self._record.behind:
             self._record.save(op)
+        if leads and op is None:
+            self.succession.take_over()
         if op is None or not op.open or not leads:
             if beats:
                 self._pacemaker.stop()
@@ -133,9 +141,22 @@ class CoordinatorCharm(ops.CharmBase):
         if moved.open and not beats:
             self._pacemaker.start(moved.at)
 
+    def _on_broken(self, event: ops.RelationBrokenEvent) -> None:
+        """Juju breaks all relations of a unit that goes before it stops it."""
+        self._leaves(self._operation())
+
     def _on_leaving(self, event: ops.EventBase) -> None:
         """Leave no pacemaker behind on a machine that others use."""
         self._pacemaker.stop()
+        self._leaves(self._operation())
+
+    def _leaves(self, op: operation.Operation | None) -> bool:
+        """Do the last unit's work if this is the last one, and goes."""
+        if op is None or not self.succession.is_last(op):
+            return False
+        self._pacemaker.stop()
+        self.succession.leave(op)
+        return True
 
     def _operation(self) -> operation.Operation | None:
         try:

@@ -32,8 +32,8 @@ def only_coordinator(status: ports.ModelStatus) -> str:
     ]
     if len(names) > 1:
         raise errors.StepError(
-            f'{" and ".join(sorted(names))} are both {this.CHARM}, and would take the tasks of each '
-            'other for their own: juju remove-application one of them'
+            f'{" and ".join(sorted(names))} are both {this.CHARM}, and would take the tasks of '
+            'each other for their own: juju remove-application one of them'
         )
     return f'no other {this.CHARM} is in this model'
 
