@@ -86,6 +86,11 @@ class Record:
         self.behind = True
         return found
 
+    def unchanged(self, now: datetime.datetime) -> datetime.timedelta:
+        """Return for how long this unit has read no newer record than the one it read last."""
+        since = self._newest.noted_at
+        return now - since if since is not None else datetime.timedelta()
+
     def save(self, op: operation.Operation) -> operation.Operation | None:
         """Store an operation, made to fit; return it so, or None when nothing differs.
 
