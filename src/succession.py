@@ -62,17 +62,22 @@ class Succession:
             return
         try:
             self._charm.settings(for_restore=True)
-            found = self._found()
-            if found is None:
-                self._record.nothing_before()
-                return
-            self._record.save(found)
         except errors.PreconditionError:
             # The status says what is missing; once it is there the next dispatch looks.
             return
-        except errors.CoordinatorError as error:
-            logger.warning('whether an operation was left unfinished is not known: %s', error)
+        try:
+            self._record_found(self._found())
+        except Exception as error:
+            # Whoever may write to the bucket must not stop each hook of this charm.
+            ours = isinstance(error, errors.CoordinatorError)
+            reason = str(error) if ours else f'internal error ({type(error).__name__})'
+            logger.warning('whether an operation was left unfinished is not known: %s', reason)
+
+    def _record_found(self, found: operation.Operation | None) -> None:
+        if found is None:
+            self._record.nothing_before()
             return
+        self._record.save(found)
         logger.warning('%s: %s is not over: %s', found.at, found.kind, found.current.reason)
 
     def _found(self) -> operation.Operation | None:

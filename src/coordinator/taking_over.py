@@ -38,7 +38,7 @@ def taken_over(found: operation.Operation, config: settings.Settings) -> operati
     try:
         units = _units(found, config)
         storage = _storage(found)
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
         raise errors.ForeignRecordError(
             f'{found.kind} {found.id} of the history cannot be read ({type(error).__name__}): it '
             'was changed'
@@ -72,7 +72,7 @@ def _units(found: operation.Operation, config: settings.Settings) -> list[str]:
 def _storage(found: operation.Operation) -> list[str]:
     """Return the storage that removed units have left behind."""
     storage: dict[str, list[str]] = json.loads(found.fact(postgresql.STORAGE, '{}'))
-    return sorted(item for items in storage.values() for item in items)
+    return sorted(str(item) for items in storage.values() for item in items)
 
 
 def _only(found: operation.Operation, named: Iterable[str], allowed: set[str]) -> None:

@@ -65,6 +65,35 @@ def test_each_of_the_last_hooks_may_do_it_again():
     assert len(sim.postgresql_units()) == 3
 
 
+@pytest.mark.parametrize('step', ['back-up-postgresql', 'back-up-maas'])
+def test_a_last_hook_that_dies_after_its_effects_does_nothing_twice(step: str):
+    sim = simulation.Simulation()
+    sim.at_step(step)
+    leaving.leave(sim.op, sim.world)
+    before = sim.model.revision
+    leaving.leave(sim.op, sim.world)
+    assert sim.model.revision == before
+    assert len(sim.postgresql_units()) == 3
+
+
+def test_a_relation_that_was_put_back_before_the_hook_died_is_not_put_back_twice():
+    sim = detached()
+    leaving.leave(sim.op, sim.world)
+    before = sim.model.revision
+    leaving.leave(sim.op, sim.world)
+    assert sim.model.revision == before
+
+
+def test_a_published_backup_leaves_nothing_to_do():
+    sim = simulation.Simulation()
+    sim.at_step('expire-backups')
+    op = gone(sim)
+    assert len(sim.postgresql_units()) == 3
+    assert not any('juju add-unit' in line for line in op.warnings)
+    sim.op = op.resumed(sim.clock.now())
+    assert sim.run().status == operation.COMPLETE
+
+
 def test_an_operation_that_has_left_can_be_aborted_and_leaves_the_site_whole():
     sim = scaled_down()
     gone(sim)

@@ -222,3 +222,28 @@ def test_a_history_of_another_revision_is_told_and_left(
     warned = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert any('refresh the charm' in line for line in warned)
     assert json.loads(charm_states.NEWER)['shape'] not in caplog.text
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '[' * 100_000,
+        '{}',
+        json.dumps({**json.loads(unfinished().to_json()), 'facts': {'postgresql-units': 5}}),
+        json.dumps(
+            {**json.loads(unfinished().to_json()), 'facts': {'postgresql-units': '[' * 9999}}
+        ),
+        json.dumps(
+            {**json.loads(unfinished().to_json()), 'facts': {'postgresql-storage': '{"a": [1]}'}}
+        ),
+        json.dumps({**json.loads(unfinished().to_json()), 'parameters': {'x': 'y' * 99_999}}),
+        json.dumps({**json.loads(unfinished().to_json()), 'kind': 'format-disk', 'status': 7}),
+    ],
+    ids=['nested', 'empty', 'number', 'nested fact', 'storage', 'large', 'unknown'],
+)
+def test_whatever_is_in_the_history_stops_no_hook(stored: worlds.StoredWorld, text: str):
+    key = history.key(examples.BACKUP_ID, stored.model_uuid)
+    stored.maas_store.put(key, text.encode())
+    out = wake(charm_states.state(s3=S3))
+    if 'operation' in charm_states.databag(out):
+        assert not charm_states.saved(out).open
