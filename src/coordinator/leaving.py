@@ -19,6 +19,10 @@ REMOVED = 'the last unit of its coordinator was removed'
 _TO_DO = 'left to do: '
 _SCALED_DOWN, _SCALED_BACK = 'scale-down-postgresql', 'restore-postgresql-scale'
 _DETACHED, _RENEWED = 'detach-maas', 'renew-repository'
+_HALF = (
+    'the database or the files of MAAS may be half replaced: deploy the coordinator into this '
+    'model again and run resume-operation before anything else'
+)
 
 _Act = Callable[[operation.Operation, ports.World], str]
 
@@ -29,43 +33,45 @@ def leave(op: operation.Operation, world: ports.World) -> operation.Operation:
     It raises nothing: a last hook that fails keeps the unit from going.
     """
     plan = plans.PLANS.get(op.kind)
-    held = op.held(f'{REMOVED}: resume-operation goes on with it, abort-operation undoes it')
-    found = _Found(held if op.open else op)
-    if plan is not None and plan.find(op.step) is not None:
-        for act, command in _acts(op, plan).items():
-            found.tries(act, command, world)
-        for line in plan.remains(op):
-            found.leaves(line)
+    known = plan is not None and plan.find(op.step) is not None
+    half = plan is not None and known and _is_half(op, plan)
+    ways = 'resume-operation goes on with it' + ('' if half else ', abort-operation undoes it')
+    found = _Found(op.held(f'{REMOVED}: {ways}') if op.open else op, world)
+    if plan is not None and known:
+        if half:
+            found.leaves(_HALF)
+        else:
+            for act in _acts(op):
+                found.tries(act)
+        found.looks(plan)
     return found.noted(op)
 
 
 class _Found:
     """What was put back, and what was not."""
 
-    def __init__(self, op: operation.Operation):
+    def __init__(self, op: operation.Operation, world: ports.World):
         self._op = op
+        self._world = world
         self._done: list[str] = []
         self._left: list[str] = []
-        self._settled = {'juju add-unit'} if _state(op, _SCALED_BACK) == operation.DONE else set()
 
-    def tries(self, act: _Act, command: str, world: ports.World) -> None:
-        """Put one thing back, so that nobody need type the command, or note why not."""
+    def tries(self, act: _Act) -> None:
+        """Put one thing back, or note why not."""
         try:
-            done = act(self._op, world)
-        except errors.CoordinatorError as error:
-            self._left.append(str(error))
-            return
+            done = act(self._op, self._world)
         except Exception as error:
-            # Its text may hold anything.
-            self._left.append(f'internal error ({type(error).__name__})')
-            return
-        self._settled.add(command)
-        self._done += [done] if done else []
+            self.leaves(_reason(error))
+        else:
+            self._done += [done] if done else []
 
     def leaves(self, line: str) -> None:
-        """Note what is left, unless it is the command for something that is there again."""
-        if not any(command in line for command in self._settled):
-            self._left.append(line)
+        """Note something that is left to do."""
+        self._left.append(line)
+
+    def looks(self, plan: step.Plan) -> None:
+        """Note what the world shows to be left or missing now, or the record if it does not."""
+        self._left += plan.remains(self._op, self._world)
 
     def noted(self, before: operation.Operation) -> operation.Operation:
         """Return the operation with all of it, and tell the log what is new."""
@@ -84,21 +90,31 @@ class _Found:
         return op
 
 
-def _acts(op: operation.Operation, plan: step.Plan) -> dict[_Act, str]:
-    """Return what may be put back now, each with the command that a person then need not type."""
-    replaced = plan.beyond_pivot(op.step) or (
-        plan.past_pivot(op.step) and not op.undoing and op.current.begun
-    )
-    # Before PostgreSQL has a path of its own its block would spread to new units, and MAAS must
-    # not work with half a database.
-    if replaced and _state(op, _RENEWED) != operation.DONE:
-        return {}
-    acts: dict[_Act, str] = {}
+def _reason(error: Exception) -> str:
+    """Return what went wrong; the text of an error that is not ours may hold anything."""
+    if isinstance(error, errors.CoordinatorError):
+        return str(error)
+    return f'internal error ({type(error).__name__})'
+
+
+def _is_half(op: operation.Operation, plan: step.Plan) -> bool:
+    """Whether data is being replaced: MAAS must not work with it, nor new units copy it.
+
+    Before PostgreSQL has a path of its own its block would spread to new units as well.
+    """
+    begun = plan.past_pivot(op.step) and not op.undoing and op.current.begun
+    replaced = plan.beyond_pivot(op.step) or begun
+    return replaced and _state(op, _RENEWED) != operation.DONE
+
+
+def _acts(op: operation.Operation) -> list[_Act]:
+    """Return what may have to be put back."""
+    acts: list[_Act] = []
     if op.fact(relations.ENDPOINTS) and _state(op, _DETACHED) != operation.UNDONE:
-        acts[_relate] = 'juju integrate'
+        acts.append(_relate)
     scaled = op.fact(postgresql.UNITS) and _state(op, _SCALED_DOWN) != operation.UNDONE
     if scaled and _state(op, _SCALED_BACK) != operation.DONE:
-        acts[_request] = 'juju add-unit'
+        acts.append(_request)
     return acts
 
 
@@ -121,11 +137,16 @@ def _relate(op: operation.Operation, world: ports.World) -> str:
 def _request(op: operation.Operation, world: ports.World) -> str:
     name = op.settings.postgresql
     before = _alive(world, name)
+    if not any(unit.agent != 'lost' for unit in before):
+        raise errors.StepError(
+            f'no unit of {name} answers: new ones would begin an empty database. If the machine '
+            f'does not come back: juju add-unit {name}, then restore the last backup set'
+        )
     postgresql.request_scale(op, world)
-    more = _alive(world, name) - before
+    more = len(_alive(world, name)) - len(before)
     return f'{more} unit(s) of {name} were requested' if more > 0 else ''
 
 
-def _alive(world: ports.World, name: str) -> int:
+def _alive(world: ports.World, name: str) -> list[ports.Unit]:
     app = site.application(world.juju.status(), name)
-    return sum(unit.alive for unit in app.units.values())
+    return [unit for unit in app.units.values() if unit.alive]

@@ -16,7 +16,7 @@ from coordinator.steps import aiming, postgresql, relations
 
 REASON = (
     'the coordinator that ran it is gone: resume-operation goes on with it as far as the history '
-    'in S3 tells, abort-operation undoes it'
+    'in S3 tells, abort-operation undoes it as long as no data was replaced'
 )
 _APPLICATIONS = ('maas', 'postgresql', 's3_maas', 's3_postgresql')
 

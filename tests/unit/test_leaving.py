@@ -136,8 +136,10 @@ def test_once_data_is_replaced_nothing_is_touched_and_the_commands_are_told(
     op = leaving.leave(sim.op, sim.world)
     assert sim.model.revision == before
     text = '\n'.join(op.warnings)
-    assert 'MAAS may be without its database: juju integrate maas-region:maas-db' in text
-    assert 'juju add-unit postgresql' in text
+    assert 'MAAS is without its database: juju integrate maas-region:maas-db' in text
+    assert 'juju add-unit postgresql -n 2' in text
+    assert op.warnings[0].startswith('left to do: the database or the files of MAAS may be half')
+    assert 'abort-operation' not in op.current.reason
     told = [record.getMessage() for record in caplog.records if record.levelname == 'ERROR']
     assert any('juju integrate maas-region:maas-db' in line for line in told)
     assert any('resume-operation goes on with it' in line for line in told)
@@ -166,6 +168,15 @@ def test_what_cannot_be_reached_keeps_no_unit_from_going(error: Exception, told:
     assert told in op.warnings
     assert any('juju add-unit postgresql' in line for line in op.warnings)
     assert 'hunter2' not in op.to_json()
+
+
+def test_a_database_whose_only_unit_is_lost_gets_no_empty_members():
+    sim = scaled_down()
+    (only,) = sim.postgresql_units()
+    sim.model.unit(only).agent.current = 'lost'
+    op = leaving.leave(sim.op, sim.world)
+    assert sim.postgresql_units() == [only]
+    assert any('new ones would begin an empty database' in line for line in op.warnings)
 
 
 def test_why_it_was_held_before_stays():
