@@ -14,19 +14,18 @@ _HAD = 'postgresql-units-when-held'
 
 def told(op: operation.Operation) -> list[str]:
     """Return what the record tells of the site."""
-    lines = [_detached(op)]
-    if op.fact(_HAD) and op.status == operation.HELD:
-        lines.append(f'{op.settings.postgresql} had {op.fact(_HAD)} units when it was held')
-    lines.append(_published(op))
-    return [line for line in lines if line]
+    return [line for line in (_detached(op), _had(op), _published(op)) if line]
 
 
 def seen(op: operation.Operation, world: ports.World) -> list[str]:
-    """Return how the site is now; what the record tells if the controller does not answer."""
+    """Return how the site is now, besides how long MAAS has been down.
+
+    If the controller does not answer, it is what the record tells.
+    """
+    units = _had(op)
     with contextlib.suppress(errors.CoordinatorError):
-        lines = [_detached(op), _units(op, world), _published(op)]
-        return [line for line in lines if line]
-    return told(op)
+        units = _units(op, world)
+    return [line for line in (units, _published(op)) if line]
 
 
 def noted(op: operation.Operation, world: ports.World) -> operation.Operation:
@@ -43,6 +42,12 @@ def _detached(op: operation.Operation) -> str:
     if back or not op.fact(relations.REMOVING):
         return ''
     return f'{op.settings.maas} is detached since {op.fact(relations.DOWN_SINCE)}'
+
+
+def _had(op: operation.Operation) -> str:
+    if not op.fact(_HAD) or op.status != operation.HELD:
+        return ''
+    return f'{op.settings.postgresql} had {op.fact(_HAD)} units when it was held'
 
 
 def _published(op: operation.Operation) -> str:

@@ -78,9 +78,12 @@ def test_what_cannot_be_looked_at_keeps_no_operation_from_being_held(error: Exce
 
 
 def test_without_an_answer_the_record_tells_what_it_can():
-    sim = restores.under_way('restore-maas')
+    sim = simulation.Simulation()
+    sim.at_step('back-up-postgresql')
+    held = situation.noted(sim.op.held('S3 refuses'), sim.world)
     silent = Silent(errors.ConnectionFailed('no answer'))
-    assert situation.seen(sim.op, silent) == situation.told(sim.op)  # pyright: ignore[reportArgumentType]
+    told = situation.seen(held, silent)  # pyright: ignore[reportArgumentType]
+    assert told == ['postgresql had 1 of its 3 units when it was held']
 
 
 # --- In juju status ------------------------------------------------------------------------------

@@ -128,6 +128,11 @@ def test_a_last_unit_that_does_not_lead_tells_who_takes_over(
     assert 'a coordinator that is deployed into this model takes it over' in caplog.text
 
 
+def test_show_operation_looks_how_the_site_is(world: LostWorld):
+    results, _ = charm_states.act('show-operation', charm_states.state(world.sim.op, s3=S3))
+    assert 'now: postgresql has 1 of its 3 units' in results['operation']
+
+
 # --- The next coordinator ------------------------------------------------------------------------
 
 
