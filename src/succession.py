@@ -53,25 +53,32 @@ class Succession:
 
     # --- The first one -------------------------------------------------------------------------
 
-    def take_over(self) -> None:
+    def take_over(self) -> str:
         """Record what a coordinator before this one has left unfinished, if there was one.
 
         It is looked for until the repository has answered once.
+
+        Returns:
+            Why it is not known whether there was one; '' if it is.
         """
         if not self._record.fresh or not self._told_where():
-            return
+            return ''
         try:
             self._charm.settings(for_restore=True)
         except errors.PreconditionError:
             # The status says what is missing; once it is there the next dispatch looks.
-            return
+            return ''
         try:
             self._record_found(self._found())
         except Exception as error:
             # Whoever may write to the bucket must not stop each hook of this charm.
             ours = isinstance(error, errors.CoordinatorError)
             reason = str(error) if ours else f'internal error ({type(error).__name__})'
-            logger.warning('whether an operation was left unfinished is not known: %s', reason)
+            why = f'whether an operation was left unfinished is not known: {reason}'
+            logger.warning('%s', why)
+            # A history that cannot be read must not keep a site from its backups for ever.
+            return '' if isinstance(error, errors.ForeignRecordError) else why
+        return ''
 
     def _record_found(self, found: operation.Operation | None) -> None:
         if found is None:

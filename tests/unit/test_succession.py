@@ -11,7 +11,7 @@ import pytest
 from ops import testing
 
 import charm
-from coordinator import history, leaving, operation, ports, taking_over
+from coordinator import errors, history, leaving, operation, ports, taking_over
 from tests import charm_states, examples, programs, simulation, worlds
 
 pytestmark = pytest.mark.filterwarnings('ignore:JujuVersion.from_environ:DeprecationWarning')
@@ -196,6 +196,27 @@ def test_a_backup_does_not_begin_over_one_that_is_not_over(stored: worlds.Stored
     with pytest.raises(testing.ActionFailed) as caught:
         context.run(context.on.action('backup-all'), state)
     assert 'resume-operation' in caught.value.message
+
+
+def test_a_backup_does_not_begin_while_s3_does_not_tell_what_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    class Down(worlds.EmptyWorld):
+        @property
+        def maas_store(self) -> ports.ObjectStore:
+            raise errors.StoreUnavailable('S3 does not answer')
+
+    charm_states.reach(Down(), monkeypatch)
+    found = charm_states.refusal('backup-all', charm_states.state(s3=S3))
+    assert found == 'whether an operation was left unfinished is not known: S3 does not answer'
+
+
+def test_a_history_that_cannot_be_read_does_not_keep_a_site_from_its_backups(
+    stored: worlds.StoredWorld,
+):
+    stored.maas_store.put(history.key(examples.BACKUP_ID, stored.model_uuid), b'{}')
+    results, _ = charm_states.act('backup-all', charm_states.state(s3=S3))
+    assert results['status'] == 'started'
 
 
 @pytest.mark.parametrize(
