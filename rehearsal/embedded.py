@@ -184,6 +184,11 @@ class Embedded:
         juju = self.model
         login = {'username': _ROBOT, 'password': self.passwords[_ROBOT]}
         secret = juju.add_secret(f'model-{juju.uuid}', login, 'coordinator-login')
+        self.deploy_coordinator(secret)
+
+    def deploy_coordinator(self, secret: model.Secret) -> None:
+        """Deploy the coordinator and relate it; `secret` has its login. On the model's thread."""
+        juju = self.model
         secret.grants.add(APP)
         config = {
             'juju-credentials': secret.uri,

@@ -38,6 +38,10 @@ class ActionBase(ops.Object):
         from coordinator import plans
 
         self.must_lead(kind)
+        # What another coordinator has left comes first.
+        unknown = self.charm.succession.take_over()
+        if unknown:
+            raise errors.PreconditionError(unknown)
         last = self.record.load()
         if last is not None and not last.terminal:
             next_command = 'show-operation' if last.open else 'resume-operation'

@@ -122,13 +122,27 @@ class Actions(action_base.ActionBase):
                 return
             operation_id = str(event.params.get('operation-id') or '')
             op, messages = self._asked_for(operation_id)
+            site = [] if op.terminal or operation_id or for_programs else self._site(op)
             with history.telling(operation_id) if operation_id else contextlib.nullcontext():
                 shown = (
                     report.operation_json(op, messages)
                     if for_programs
-                    else report.operation_text(op, self.app, action_base.utc_now(), messages)
+                    else report.operation_text(op, self.app, action_base.utc_now(), messages, site)
                 )
             event.set_results({'operation': shown})
+
+    def _site(self, op: operation.Operation) -> list[str]:
+        """Return how the site is while an operation is not over."""
+        from coordinator import situation, status
+
+        with self.charm.connected() as reachable:
+            lines = situation.seen(op, reachable)
+        quiet = (
+            None if self.charm.unit.is_leader() else self.record.unchanged(action_base.utc_now())
+        )
+        if op.open and status.is_abandoned(quiet):
+            lines.append(f'no unit has gone on with it for {status.span(quiet)}, so none leads')
+        return lines
 
     def _asked_for(
         self, operation_id: str

@@ -23,6 +23,7 @@ import adoption_actions
 import catalogue_actions
 import expiry_actions
 import lease
+import succession
 import verification_actions
 from coordinator import errors, operation, pacemaker, record, settings, status
 
@@ -73,11 +74,14 @@ class CoordinatorCharm(ops.CharmBase):
         logging.getLogger().setLevel(logging.INFO)
         self.stores = {name: object_storage.S3Requirer(self, name) for name in S3}
         self._record = record.Record(self.model, self.charm_dir / _NEWEST)
+        self.succession = succession.Succession(self, self._record)
         self._pacemaker = pacemaker.Pacemaker(self.unit.name, str(self.charm_dir))
         for name in S3:
             framework.observe(self.on[name].relation_changed, self._on_s3_changed)
         for event in (self.on.stop, self.on.remove):
             framework.observe(event, self._on_leaving)
+        for name in (*RELATIONS, record.RELATION):
+            framework.observe(self.on[name].relation_broken, self._on_broken)
         for event in self._waking_events():
             framework.observe(event, self._on_wake)
         self._actions = actions.Actions(self, self._record)
@@ -121,8 +125,12 @@ class CoordinatorCharm(ops.CharmBase):
         # Asked before the record is read: what was read before could be of another leader's time.
         leads = self.unit.is_leader()
         op = self._operation()
+        if isinstance(event, ops.RelationDepartedEvent) and self._leaves(op):
+            return
         if leads and op is not None and self._record.behind:
             self._record.save(op)
+        if leads and op is None:
+            self.succession.take_over()
         if op is None or not op.open or not leads:
             if beats:
                 self._pacemaker.stop()
@@ -133,9 +141,22 @@ class CoordinatorCharm(ops.CharmBase):
         if moved.open and not beats:
             self._pacemaker.start(moved.at)
 
+    def _on_broken(self, event: ops.RelationBrokenEvent) -> None:
+        """Juju breaks all relations of a unit that goes before it stops it."""
+        self._leaves(self._operation())
+
     def _on_leaving(self, event: ops.EventBase) -> None:
         """Leave no pacemaker behind on a machine that others use."""
         self._pacemaker.stop()
+        self._leaves(self._operation())
+
+    def _leaves(self, op: operation.Operation | None) -> bool:
+        """Do the last unit's work if this is the last one, and goes."""
+        if op is None or not self.succession.is_last(op):
+            return False
+        self._pacemaker.stop()
+        self.succession.leave(op)
+        return True
 
     def _operation(self) -> operation.Operation | None:
         try:
@@ -145,7 +166,7 @@ class CoordinatorCharm(ops.CharmBase):
             return None
 
     def _advance(self, op: operation.Operation) -> operation.Operation:
-        from coordinator import advance, doubt, history, log, plans
+        from coordinator import advance, doubt, history, log, plans, situation
 
         plan = plans.PLANS.get(op.kind)
         if plan is None:
@@ -155,6 +176,8 @@ class CoordinatorCharm(ops.CharmBase):
             return held
         with self.connected() as reachable, log.naming(op):
             moved = advance.advance(op, plan, reachable)
+            if moved.status == operation.HELD:
+                moved = situation.noted(moved, reachable)
             if moved is not op and not reachable.leads():
                 # What this dispatch did is found again by looking, as if it had died.
                 logger.warning('%s: nothing is stored: this unit may not lead any more', op.at)
@@ -191,6 +214,22 @@ class CoordinatorCharm(ops.CharmBase):
         Raises:
             PreconditionError: something is missing; says the command that gives it.
         """
+        self._check_access()
+        related = {name: self._related(name) or '' for name in RELATIONS}
+        return settings.from_config(
+            self.config,
+            settings.Applications(
+                related[MAAS], related[POSTGRESQL], related[S3[0]], related[S3[1]]
+            ),
+            for_restore=for_restore,
+        )
+
+    def _check_access(self) -> dict[str, str]:
+        """Make sure that whatever an operation works with is given; return the login.
+
+        Raises:
+            PreconditionError: something is missing; says the command that gives it.
+        """
         for name, other in RELATIONS.items():
             if self._related(name) is None:
                 raise errors.PreconditionError(
@@ -206,25 +245,28 @@ class CoordinatorCharm(ops.CharmBase):
                 f'the secret of juju-credentials has no {" and no ".join(missing)}: '
                 'juju update-secret <name> username=<user> password#file=<file>'
             )
-        related = {name: self._related(name) or '' for name in RELATIONS}
-        return settings.from_config(
-            self.config,
-            settings.Applications(
-                related[MAAS], related[POSTGRESQL], related[S3[0]], related[S3[1]]
-            ),
-            for_restore=for_restore,
-        )
+        return content
+
+    def _lacking(self) -> str:
+        """Return what a person must give before an operation can go on, '' if nothing."""
+        from coordinator import access
+
+        try:
+            access.credentials(self._check_access())
+        except errors.PreconditionError as error:
+            return str(error)
+        return ''
 
     def credentials(self) -> dict[str, str]:
         """Return the newest content of the secret that `juju-credentials` names.
 
         Raises:
-            TransientError: there is none, or it is not granted to this application. Granting it
+            Lacking: there is none, or it is not granted to this application. Granting it
                 raises no event, so the next dispatch must look again.
         """
         reference = str(self.config.get('juju-credentials') or '')
         if not reference:
-            raise errors.TransientError(
+            raise errors.Lacking(
                 f'missing credentials: juju config {self.app.name} juju-credentials=secret:<id>'
             )
         return self.secret(reference)
@@ -233,14 +275,14 @@ class CoordinatorCharm(ops.CharmBase):
         """Return the newest content of a user secret.
 
         Raises:
-            TransientError: it is not there, or not granted to this application. Granting it
+            Lacking: it is not there, or not granted to this application. Granting it
                 raises no event, so the next dispatch must look again.
         """
         try:
             return self.model.get_secret(id=reference).get_content(refresh=True)
         except (ops.SecretNotFoundError, ops.ModelError):
             # No `from`: whatever the cause says, it is about a secret.
-            raise errors.TransientError(
+            raise errors.Lacking(
                 f'{reference} cannot be read: juju grant-secret {reference} {self.app.name}'
             ) from None
 
@@ -266,7 +308,17 @@ class CoordinatorCharm(ops.CharmBase):
                 return ops.BlockedStatus(str(error))
         now = datetime.datetime.now(datetime.UTC)
         kept = self._record
-        name, message = status.describe(op, kept.earlier, kept.last_complete, self.app.name, now)
+        under_way = op is not None and op.open
+        name, message = status.describe(
+            op,
+            kept.earlier,
+            kept.last_complete,
+            self.app.name,
+            now,
+            lacking=self._lacking() if under_way else '',
+            # Of one that leads and is back after hours, this very dispatch has gone on.
+            quiet=kept.unchanged(now) if under_way and not self.unit.is_leader() else None,
+        )
         return ops.StatusBase.from_name(name, message)
 
 

@@ -45,7 +45,7 @@ class LiveWorld:
                 endpoint = access.endpoint(content, self.model_uuid, self.model_name, os.environ)
             except errors.PreconditionError as error:
                 # An operation under way waits for the operator to put it right.
-                raise errors.TransientError(str(error)) from None
+                raise errors.Lacking(str(error)) from None
             self._juju = model.JujuApi(
                 endpoint,
                 fence=self._fence,
@@ -140,7 +140,7 @@ class LiveWorld:
         relation = self._charm.model.get_relation(name)
         if relation is None:
             app = self._charm.app.name
-            raise errors.TransientError(
+            raise errors.Lacking(
                 f'no relation {name}: juju integrate {app}:{name} <s3-integrator>'
             )
         fields = self._fields(name, relation)

@@ -275,9 +275,18 @@ class Model(Acting):
                     storage.life = 'dying'
                 self._storage_event(unit, storage, 'detaching')
 
-    def remove_application(self, name: str, *, destroy_storage: bool = False) -> None:
-        """Begin an application's removal, with its relations and units."""
+    def remove_application(
+        self, name: str, *, destroy_storage: bool = False, force: bool = False
+    ) -> None:
+        """Begin an application's removal, with its relations and units.
+
+        With `force` its units go at once, as those of a machine that has died: no last hook runs.
+        """
         app = self.application(name)
+        for unit in tuple(app.units.values()) if force else ():
+            unit.life = 'dead'
+            unit.queue.clear()
+            self._gone(unit)
         app.life = 'dying'
         for relation in tuple(self.relations.values()):
             if name in relation.endpoints and not relation.peer:

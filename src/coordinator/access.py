@@ -11,14 +11,16 @@ from typing import Annotated
 import pydantic
 import yaml
 
-from coordinator import errors
+from coordinator import errors, this
 from coordinator.juju_api import connection
 
-_HOW = (
-    'juju add-secret coordinator-login username=<user> password#file=<file>, juju grant-secret '
-    'coordinator-login maas-backup-coordinator, juju config maas-backup-coordinator '
-    'juju-credentials=secret:<id>'
-)
+
+def _how() -> str:
+    app = this.application()
+    return (
+        'juju add-secret coordinator-login username=<user> password#file=<file>, juju '
+        f'grant-secret coordinator-login {app}, juju config {app} juju-credentials=secret:<id>'
+    )
 
 
 def _split(value: object) -> object:
@@ -57,7 +59,7 @@ def credentials(content: Mapping[str, str]) -> Credentials:
         wrong = ', '.join(sorted({str(item['loc'][0]) for item in error.errors()}))
         raise errors.PreconditionError(
             f'the secret of juju-credentials is wrong in: {wrong}. It takes username, password '
-            f'and, where wanted, endpoints (host:port, ...) and ca-cert: {_HOW}'
+            f'and, where wanted, endpoints (host:port, ...) and ca-cert: {_how()}'
         ) from None
 
 

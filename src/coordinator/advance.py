@@ -288,10 +288,15 @@ def _trying_again(
     Were each noted, texts that vary (ports, request ids) would make every look a checkpoint, and
     each checkpoint brings the next dispatch at once: a storm instead of patience.
     """
-    logger.warning('%s: %s', op.at, error)
-    if op.current.reason.startswith(TRYING_AGAIN):
+    noted = op.waiting(f'{TRYING_AGAIN}{error}', world.now())
+    lacking = isinstance(error, errors.Lacking)
+    if lacking and noted.current == op.current:
+        # A person has been told, and it may take hours until it is there.
         return op
-    return op.waiting(f'{TRYING_AGAIN}{error}', world.now())
+    logger.warning('%s: %s', op.at, error)
+    if op.current.reason.startswith(TRYING_AGAIN) and not lacking:
+        return op
+    return noted
 
 
 def _noting_task(

@@ -27,6 +27,10 @@ class TransientError(CoordinatorError):
     """The outside did not answer as it should: the next dispatch tries again."""
 
 
+class Lacking(TransientError):
+    """What a person must give is missing, in words that are the same each time it is found so."""
+
+
 class StepError(CoordinatorError):
     """The step cannot succeed as things are: the operation is undone, or held for a person."""
 

@@ -1,6 +1,7 @@
 """The history of operations in the repository: for people, and for when the model is gone.
 
-The record in the peer databag is what counts; nothing is ever read back from here to decide.
+The record in the peer databag is what counts. Only a coordinator that has none yet reads back the
+newest one from here: it takes over what one before it has left unfinished.
 Each operation is one object, which no operation of another model has: its record, the model it was
 for, and, whole, the messages that the record had no room for.
 """
@@ -112,6 +113,26 @@ def read(operation_id: str, store: ports.ObjectStore, model_uuid: str) -> Told:
     """
     text = store.get(_key_there(_checked(operation_id), store, model_uuid))
     return _told(operation_id, text.decode(errors='replace'))
+
+
+def newest(store: ports.ObjectStore, model_uuid: str) -> operation.Operation | None:
+    """Return the newest operation that the history has of a model, if it has any.
+
+    Raises:
+        ForeignRecordError: it cannot be read.
+    """
+    ending = key('', model_uuid).removeprefix(_FOLDER)
+    own = [item.key for item in store.list(_FOLDER) if item.key.endswith(ending)]
+    if not own:
+        return None
+    # Ids are times, so the last key is the newest.
+    operation_id = max(own).removeprefix(_FOLDER).removesuffix(ending)
+    found = read(operation_id, store, model_uuid).operation
+    if found.id != operation_id:
+        raise errors.ForeignRecordError(
+            f'the history of operation {operation_id} in {_FOLDER} has another id: it was changed'
+        )
+    return found
 
 
 def _key_there(operation_id: str, store: ports.ObjectStore, model_uuid: str) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import pydantic
 
-from coordinator import errors, keys, plain
+from coordinator import errors, keys, plain, this
 
 VERSION = 1
 
@@ -200,7 +200,7 @@ def parse(content: bytes, source: str) -> Manifest:
         if version > VERSION:
             raise errors.ForeignRecordError(
                 f'{source} has version {version}, this revision of the charm reads up to '
-                f'{VERSION}: refresh maas-backup-coordinator'
+                f'{VERSION}: juju refresh {this.application()}'
             )
         raw: dict[str, Any] = json.loads(content)
         if raw.pop(_CHECKSUM, None) != checksum(raw):

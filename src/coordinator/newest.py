@@ -8,6 +8,7 @@ generation, so whoever has read a newer one notices, and puts it back.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import pathlib
 
@@ -24,6 +25,14 @@ class Newest:
             if int(file.readline()) > generation:
                 return file.readline()
         return ''
+
+    @property
+    def noted_at(self) -> datetime.datetime | None:
+        """When the newest record was read first; None when none was."""
+        try:
+            return datetime.datetime.fromtimestamp(self._path.stat().st_mtime, datetime.UTC)
+        except OSError:
+            return None
 
     def note(self, generation: int, text: str) -> None:
         """Remember a record that was read, if it is newer than the one that is remembered."""

@@ -22,6 +22,7 @@ RELATION = 'coordinator'
 _OPERATION = 'operation'
 _ENDED = 'ended'
 _LAST_COMPLETE = 'last-complete'
+_LOOKED = 'history-looked-at'
 
 
 class Record:
@@ -53,9 +54,12 @@ class Record:
             ForeignRecordError: a newer revision of the charm wrote it.
         """
         text = self._get(_OPERATION)
+        if self._relation is None:
+            # Of a unit that leaves: Juju may have broken the relation already.
+            text = self._newest.newer_than(-1)
+        elif not text:
+            self._newest.forget()
         if not text:
-            if self.ready:
-                self._newest.forget()
             return None
         op = operation.Operation.from_json(text)
         # What this very dispatch has stored may yet be lost: only what was read is remembered.
@@ -82,6 +86,11 @@ class Record:
         self.behind = True
         return found
 
+    def unchanged(self, now: datetime.datetime) -> datetime.timedelta:
+        """Return for how long this unit has read no newer record than the one it read last."""
+        since = self._newest.noted_at
+        return now - since if since is not None else datetime.timedelta()
+
     def save(self, op: operation.Operation) -> operation.Operation | None:
         """Store an operation, made to fit; return it so, or None when nothing differs.
 
@@ -95,6 +104,10 @@ class Record:
         if self._get(_OPERATION) == fitting.to_json():
             return None
         fitting = dataclasses.replace(fitting, generation=generation + 1)
+        if self._relation is None and before is not None:
+            # The last hooks of a unit that leaves read what is on its own disk.
+            self._newest.note(fitting.generation, fitting.to_json())
+            return fitting
         if not self._put(_OPERATION, fitting.to_json()):
             return None
         self._stored, self.behind = True, False
@@ -102,6 +115,16 @@ class Record:
             if over is not None and over.terminal:
                 self._put(_ENDED, ended.to_json(ended.adding(self.earlier, over)))
         return fitting
+
+    @property
+    def fresh(self) -> bool:
+        """Whether no coordinator has recorded anything yet, nor looked for one before it."""
+        keys = (_OPERATION, _ENDED, _LAST_COMPLETE, _LOOKED)
+        return self.ready and not any(self._get(key) for key in keys)
+
+    def nothing_before(self) -> None:
+        """Note that the history has no operation that this coordinator takes over."""
+        self._put(_LOOKED, 'true')
 
     @property
     def earlier(self) -> tuple[ended.Ended, ...]:

@@ -64,6 +64,7 @@ def operation_text(
     app: str,
     now: datetime.datetime,
     messages: Sequence[history.Message] | None = None,
+    site: Sequence[str] = (),
 ) -> str:
     """Return an operation for people: a line, its steps, and what to do next.
 
@@ -72,6 +73,7 @@ def operation_text(
         app: this application's name, for commands.
         now: the time.
         messages: those that the record has no room for; None when they were not read.
+        site: how the site is now.
     """
     steps = table(
         ('step', 'state', 'since', 'took', 'task', 'reason'),
@@ -79,6 +81,7 @@ def operation_text(
     )
     lines = [*_moved(op), *_restored(op)]
     lines += _downtime(op, now)
+    lines += ['', *(f'now: {line}' for line in site)] if site else []
     if op.error and not (op.status == operation.HELD and op.error == op.current.reason):
         lines += ['', f'error: {op.error}']
     told = 'left to do' if op.unfinished else 'problem'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from coordinator import errors
+from coordinator import errors, this
 
 NAMES = ('keep-last', 'keep-daily', 'keep-weekly', 'keep-monthly', 'keep-yearly')
 """Names of the config options."""
@@ -56,6 +56,6 @@ def _count(rule: str, value: object) -> int:
     if not isinstance(value, int) or value < 0:
         raise errors.PreconditionError(
             f'{rule} is {str(value)[:40]!r}, it takes the number of backup sets to keep, 0 turns '
-            f'it off: juju config maas-backup-coordinator {rule}=...'
+            f'it off: juju config {this.application()} {rule}=...'
         )
     return value

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import pyrage
 
-from coordinator import errors
+from coordinator import errors, this
 
 COST = 1 << 14
 """scrypt's n: 16 MiB and some 50 ms for each guess, and for each of our own few comparisons."""
@@ -31,7 +31,7 @@ def check_recipients(recipients: Sequence[str]) -> None:
     if not recipients:
         raise errors.PreconditionError(
             'no recipients: make a key pair with age-keygen, keep the identity somewhere safe, '
-            'and run juju config maas-backup-coordinator recipients=age1...'
+            f'and run juju config {this.application()} recipients=age1...'
         )
     for position, text in enumerate(recipients, start=1):
         if text.upper().startswith('AGE-SECRET-KEY-'):
@@ -44,7 +44,7 @@ def check_recipients(recipients: Sequence[str]) -> None:
         except pyrage.RecipientError:
             raise errors.PreconditionError(
                 f'recipient {position} is no age X25519 public key (age1...): correct it with '
-                'juju config maas-backup-coordinator recipients=...'
+                f'juju config {this.application()} recipients=...'
             ) from None
 
 

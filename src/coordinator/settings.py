@@ -7,7 +7,7 @@ import datetime
 import re
 from collections.abc import Mapping
 
-from coordinator import errors, rules, sealing
+from coordinator import errors, rules, sealing, this
 
 STRATEGIES = ('scale-down', 'replica')
 MOST_RECIPIENTS = 16
@@ -103,7 +103,7 @@ def from_config(
     if len(recipients) > MOST_RECIPIENTS:
         raise errors.PreconditionError(
             f'recipients names {len(recipients)}, {MOST_RECIPIENTS} are the most: juju config '
-            'maas-backup-coordinator recipients=...'
+            f'{this.application()} recipients=...'
         )
     if not for_restore:
         sealing.check_recipients(recipients)

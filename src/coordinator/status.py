@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from coordinator import ended, operation, plain
 
@@ -11,6 +12,8 @@ _LONGEST = 240
 """Characters: a status line is read in a table."""
 _MENDING = ('backup-all', 'restore-all')
 """Kinds of operation after which all is well again, whatever was wrong before."""
+_QUIET = datetime.timedelta(minutes=15)
+"""A leader stores at least every five minutes that it is still there."""
 _UNITS = (('d', 86400), ('h', 3600), ('min', 60), ('s', 1))
 
 
@@ -20,8 +23,11 @@ def describe(
     last_complete: str,
     app: str,
     now: datetime.datetime,
+    *,
+    lacking: str = '',
+    quiet: datetime.timedelta | None = None,
 ) -> tuple[str, str]:
-    """Return status and message of a coordinator that has all it needs.
+    """Return status and message of a coordinator.
 
     Args:
         op: the running or last operation.
@@ -29,13 +35,15 @@ def describe(
         last_complete: backup id of the newest complete set, or ''.
         app: this application's name, for commands.
         now: the time.
+        lacking: what a person must give before the operation under way can go on.
+        quiet: for how long nobody has gone on with it, as a unit that does not lead can tell.
     """
     if op is not None and op.open:
-        return 'maintenance', _line(_progress(op))
+        return _under_way(op, app, lacking, quiet)
     if op is not None and op.status == operation.HELD:
         return 'blocked', _line(
-            f'{op.kind} {op.id} is held at {op.step}: run juju run {app}/leader resume-operation '
-            f'once this is mended: {op.current.reason}'
+            f'{op.kind} {op.id} is held at {op.step}{_site(op)}: run juju run {app}/leader '
+            f'resume-operation once this is mended: {op.current.reason}'
         )
     trouble = _trouble(op, earlier)
     if op is not None and trouble is not None and trouble.status == operation.COMPLETE:
@@ -99,12 +107,38 @@ def _lost(op: operation.Operation | None, app: str) -> str:
     )
 
 
+def _under_way(
+    op: operation.Operation, app: str, lacking: str, quiet: datetime.timedelta | None
+) -> tuple[str, str]:
+    if lacking:
+        return 'blocked', _line(f'{op.kind} {op.id} waits at {op.step}{_site(op)}: {lacking}')
+    if is_abandoned(quiet):
+        return 'waiting', _line(
+            f'{op.kind} {op.id} waits at {op.step}{_site(op)}: no unit has gone on with it for '
+            f'{span(quiet)}, so none leads: juju status {app} shows which are down'
+        )
+    return 'maintenance', _line(_progress(op))
+
+
+def is_abandoned(quiet: datetime.timedelta | None) -> TypeGuard[datetime.timedelta]:
+    """Whether nobody goes on with an operation any more."""
+    return quiet is not None and quiet > _QUIET
+
+
+def _site(op: operation.Operation) -> str:
+    # Not above: the steps are costly to import, and most of the time no operation is under way.
+    from coordinator import situation
+
+    told = situation.told(op)
+    return f' ({"; ".join(told)})' if told else ''
+
+
 def _progress(op: operation.Operation) -> str:
     names = [entry.name for entry in op.steps]
     position = f'step {names.index(op.step) + 1} of {len(names)}'
     doing = f'undoing {op.step}' if op.undoing else op.step
     reason = f': {op.current.reason}' if op.current.reason else ''
-    return f'{op.kind} {op.id}: {position}, {doing}{reason}'
+    return f'{op.kind} {op.id}: {position}, {doing}{_site(op)}{reason}'
 
 
 def _line(text: str) -> str:

@@ -739,7 +739,11 @@ def test_disabled_commands_refuse_changes_and_say_how_to_allow_them(
             pass
 
     assert said.keys() == refused
-    assert all('hands off' in text and 'juju enable-command' in text for text in said.values())
+    for name, text in said.items():
+        assert 'hands off' in text
+        assert 'juju enable-command all' in text
+        # What only `all` forbids is not allowed by enabling something else.
+        assert ('enable-command remove-object' in text) == name.startswith('remove_')
 
 
 # --- The fence -------------------------------------------------------------------------------

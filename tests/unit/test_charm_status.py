@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import pathlib
 import re
+import time
 
 import pytest
 from ops import testing
 
+import charm
 from coordinator import ended, operation
 from tests import charm_states, examples, worlds
 
@@ -132,6 +137,57 @@ def test_an_operation_under_way_is_not_bothered_with_what_the_next_one_lacks():
         f'backup-all {examples.BACKUP_ID}: step 1 of 10, check: units to settle',
     )
     assert status(lacking)[0] == 'maintenance'
+
+
+@pytest.mark.parametrize('leader', [True, False])
+def test_credentials_that_go_missing_block_an_operation_at_once(leader: bool):
+    op = charm_states.new_operation().beginning(0, {}, worlds.START)
+    state = charm_states.state(op, leader=leader, unset=['juju-credentials'])
+    name, message = status(state)
+    assert name == 'blocked'
+    assert message == (
+        f'backup-all {op.id} waits at check: missing credentials: juju config {APP} '
+        'juju-credentials=secret:<id>'
+    )
+
+
+def test_credentials_that_are_malformed_block_an_operation_too():
+    op = charm_states.new_operation().beginning(0, {}, worlds.START)
+    wrong = {'username': 'backup bot', 'password': 'hunter2'}
+    name, message = status(charm_states.state(op, leader=False, credentials=wrong))
+    assert name == 'blocked'
+    assert 'the secret of juju-credentials is wrong in: username' in message
+    assert 'hunter2' not in message
+
+
+def test_missing_credentials_are_warned_of_once(caplog: pytest.LogCaptureFixture):
+    op = charm_states.new_operation().moving_to('scale-down-postgresql')
+    op = op.beginning(0, {}, worlds.START)
+    context = charm_states.context()
+    found = charm_states.state(op, unset=['juju-credentials'])
+    for _ in range(4):
+        found = context.run(charm_states.ADVANCE, found)
+    warned = [r for r in caplog.records if 'missing credentials' in r.getMessage()]
+    assert len(warned) == 1
+    assert warned[0].levelname == 'WARNING'
+
+
+def test_a_unit_that_does_not_lead_tells_of_an_operation_that_nobody_goes_on_with(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+):
+    memory = tmp_path / 'newest'
+    monkeypatch.setattr(charm, '_NEWEST', memory)
+    op = charm_states.new_operation().beginning(0, {}, worlds.START)
+    state = charm_states.state(op, leader=False)
+    assert status(state)[0] == 'maintenance'
+    hours_ago = time.time() - 3 * 3600
+    os.utime(memory, (hours_ago, hours_ago))
+    name, message = status(state)
+    assert name == 'waiting'
+    assert 'no unit has gone on with it for 3 h' in message
+    assert f'juju status {APP}' in message
+    newer = dataclasses.replace(op, generation=1)
+    assert status(charm_states.state(newer, leader=False))[0] == 'maintenance'
 
 
 def test_undoing_is_shown():

@@ -52,7 +52,7 @@ def translate(what: str, message: str, code: str, caller: Caller) -> errors.Coor
     if code == 'operation is blocked':
         return errors.OperationBlocked(
             f'{said or "blocked"}. `juju disabled-commands` shows what is disabled; run '
-            '`juju enable-command remove-object` or `juju enable-command all`.'
+            f'{_enabling(what)}.'
         )
     if code == 'redirection required':
         return errors.ModelMoved(f'The model has moved to another controller ({said}).')
@@ -64,6 +64,17 @@ def translate(what: str, message: str, code: str, caller: Caller) -> errors.Coor
     if code == 'already exists' or (not code and 'already exists' in message):
         return errors.AlreadyExists(said)
     return errors.StepError(said)
+
+
+_REMOVALS = ('Application.Destroy', 'Storage.Remove')
+"""How calls begin that `juju disable-command remove-object` forbids; `all` forbids any."""
+
+
+def _enabling(what: str) -> str:
+    everything = '`juju enable-command all`'
+    if what.startswith(_REMOVALS):
+        return f'`juju enable-command remove-object` or {everything}'
+    return everything
 
 
 # The last is how 3.6 says that an application has no such endpoint.

@@ -31,6 +31,15 @@ def _wanted(op: operation.Operation, world: ports.World) -> dict[str, manifest.P
     return wanted
 
 
+def moved(op: operation.Operation, world: ports.World) -> str:
+    """Return which integrators somebody has aimed elsewhere since, '' if none."""
+    return '; '.join(
+        f'{integrator} was aimed elsewhere than at the set: juju config {integrator} '
+        f'bucket={place.bucket} path={place.path}'
+        for integrator, place in _wanted(op, world).items()
+    )
+
+
 def mark_aim(op: operation.Operation, world: ports.World) -> step.Mark:
     """Remember where the integrators that move lead to now."""
     if op.fact(BEFORE):

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from coordinator import catalogue, errors, manifest, operation, ports, sealing, step
+from coordinator import catalogue, errors, manifest, operation, ports, sealing, step, this
 from coordinator.steps import claiming, repository, site
 
 REQUIRED = ('operator', 'replication', 'rewind', 'monitoring')
@@ -160,7 +160,7 @@ def unsealed(
         raise errors.StepError(
             "the passwords in force are not those of the set, so the set's must be opened: juju "
             'add-secret backup-identity identity#file=backup-identity.txt, juju grant-secret '
-            'backup-identity maas-backup-coordinator, and give identity=secret:<id>'
+            f'backup-identity {this.application()}, and give identity=secret:<id>'
         )
     text = world.secret(identity).get('identity', '')
     if not text:

@@ -9,7 +9,8 @@ from coordinator.steps import site, tasks
 
 ENDPOINTS = 'database-endpoints'
 DOWN_SINCE, UP_SINCE = 'maas-down-since', 'maas-up-since'
-_REMOVING = 'relation-being-removed'
+REMOVING = 'relation-being-removed'
+"""Fact: id of the relation that was removed, and may not be gone yet."""
 _QUIET = 'regions-quiet'
 """Fact: the operation's age since when all regions are active."""
 _QUIET_SECONDS = 8
@@ -108,27 +109,22 @@ def keep_detached(
     if found is None:
         return None
     # One that is put back is another relation, with an id of its own.
-    if op.fact(_REMOVING) != str(found.id):
+    if op.fact(REMOVING) != str(found.id):
         world.juju.remove_relation(*op.fact(ENDPOINTS).split())
     return _being_removed(op, found)
 
 
 def _being_removed(op: operation.Operation, found: ports.Relation) -> step.Wait:
     reason = f'the relation of {" and ".join(op.fact(ENDPOINTS).split())} is being removed'
-    return step.Wait(reason, facts={_REMOVING: str(found.id)})
+    return step.Wait(reason, facts={REMOVING: str(found.id)})
 
 
 def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Put the relation back, and wait until every region is active."""
     status = world.juju.status()
-    first, second = op.fact(ENDPOINTS).split()
-    found = _relation(status, op.settings)
-    if found is None:
-        world.juju.integrate(first, second)
-        return step.Wait(f'{first} and {second} are being related')
-    if op.fact(_REMOVING) == str(found.id):
-        # Until it is gone regions may be active with it, and Juju takes no other one.
-        return _being_removed(op, found)
+    relating = relate(op, world, status)
+    if relating is not None:
+        return relating
     settling = site.settling(op, site.application(status, op.settings.maas))
     if settling:
         return dataclasses.replace(settling, facts={**settling.facts, UP_SINCE: '', _QUIET: ''})
@@ -138,6 +134,21 @@ def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
         return step.Done()
     up_since = op.fact(UP_SINCE) or operation.stamp(world.now())
     return step.Wait('all regions are active', facts={UP_SINCE: up_since, **quiet})
+
+
+def relate(
+    op: operation.Operation, world: ports.World, status: ports.ModelStatus
+) -> step.Wait | None:
+    """Put the relation back if it is gone; None when it is there."""
+    first, second = op.fact(ENDPOINTS).split()
+    found = _relation(status, op.settings)
+    if found is None:
+        world.juju.integrate(first, second)
+        return step.Wait(f'{first} and {second} are being related')
+    if op.fact(REMOVING) == str(found.id):
+        # Until it is gone regions may be active with it, and Juju takes no other one.
+        return _being_removed(op, found)
+    return None
 
 
 def attach_again(op: operation.Operation, world: ports.World) -> step.Outcome:

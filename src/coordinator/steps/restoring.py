@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from coordinator import errors, operation, ports, step
 from coordinator.steps import (
+    aiming,
     maas_status,
     other_databases,
     passwords,
@@ -87,6 +88,9 @@ def _not_ready(
         StepError: something has changed since the check.
     """
     restored.refuse_others(op, world)
+    moved = aiming.moved(op, world)
+    if moved:
+        raise restored.stopping(op, world, moved)
     if len(app.units) != 1:
         why = f'{app.name} has {len(app.units)} units again: remove all but one (juju remove-unit)'
         raise restored.stopping(op, world, why)
@@ -221,6 +225,10 @@ def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
         if own and not own[-1].ended:
             running.append(own[-1])
             continue
+        # The charm would call the backup id invalid, and be right in its own way.
+        moved = aiming.moved(op, world)
+        if moved:
+            raise errors.StepError(moved)
         failed = [task for task in own if not tasks.is_forgiven(op, task)]
         if len(failed) >= _REGION_ATTEMPTS:
             tasks.judge(world.juju.task(own[-1].id))

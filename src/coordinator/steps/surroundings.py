@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime
 
-from coordinator import errors, operation, ports, settings
+from coordinator import errors, operation, ports, settings, this
 from coordinator.steps import site
 
-_CHARM = 'maas-backup-coordinator'
 _REPLICATION = ('replication', 'replication-offer')
 """Endpoints of postgresql that relate it to another cluster."""
 
@@ -28,13 +27,15 @@ def readable_path(path: str, integrator: str) -> str:
 
 def only_coordinator(status: ports.ModelStatus) -> str:
     """Make sure that no other application backs this model up: it would adopt our tasks."""
-    names = [app.name for app in status.applications.values() if app.charm == _CHARM and app.units]
+    names = [
+        app.name for app in status.applications.values() if app.charm == this.CHARM and app.units
+    ]
     if len(names) > 1:
         raise errors.StepError(
-            f'{" and ".join(sorted(names))} are both {_CHARM}, and would take the tasks of each '
-            'other for their own: juju remove-application one of them'
+            f'{" and ".join(sorted(names))} are both {this.CHARM}, and would take the tasks of '
+            'each other for their own: juju remove-application one of them'
         )
-    return f'no other {_CHARM} is in this model'
+    return f'no other {this.CHARM} is in this model'
 
 
 def controllers_clock(status: ports.ModelStatus, now: datetime.datetime) -> str:

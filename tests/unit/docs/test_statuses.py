@@ -11,10 +11,12 @@ import pytest
 from docs.generate import contents
 
 PAGE = (contents.ROOT / 'docs/reference/statuses.md').read_text()
-FORMS = re.findall(r'^\| `(?:active|maintenance|blocked)` \| `([^`]+)` \|', PAGE, re.MULTILINE)
+FORMS = re.findall(
+    r'^\| `(?:active|maintenance|blocked|waiting)` \| `([^`]+)` \|', PAGE, re.MULTILINE
+)
 SOURCES = {
-    'charm.py': ('settings', 'credentials', 'secret'),
-    'coordinator/status.py': ('describe', '_lost', '_progress'),
+    'charm.py': ('settings', '_check_access', 'credentials', 'secret'),
+    'coordinator/status.py': ('describe', '_lost', '_progress', '_under_way'),
     'coordinator/settings.py': ('from_config', '_minutes'),
     'coordinator/rules.py': ('_count',),
     'coordinator/sealing.py': ('check_recipients',),

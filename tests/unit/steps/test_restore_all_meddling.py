@@ -52,7 +52,8 @@ def test_a_path_that_somebody_changes_has_the_restore_undone():
     site.settle(fresh.model, ('active', 'blocked', 'waiting'))
     op = fresh.run()
     assert op.status == operation.FAILED
-    assert 'Invalid backup-id' in op.error
+    assert 'Invalid backup-id' not in op.error
+    assert 'juju config s3-integrator-postgresql bucket=' in op.error
     site.settle(fresh.model, ('active', 'blocked'))
     fresh.model.set_config('s3-integrator-postgresql', {'path': 'postgresql'})
     site.settle(fresh.model, ('active', 'blocked'))
@@ -69,6 +70,21 @@ def test_a_restore_that_somebody_was_quicker_to_start_is_adopted():
     fresh.run()
     restores.assert_restored(fresh, 3)
     assert len(fresh.tasks('restore', 'postgresql')) == 1
+
+
+def test_files_whose_integrator_somebody_aims_elsewhere_hold_the_restore_until_it_is_back():
+    fresh = restores.under_way('restore-maas')
+    fresh.model.set_config('s3-integrator-maas', {'path': 'elsewhere'})
+    site.settle(fresh.model, ('active', 'blocked', 'waiting'))
+    op = fresh.run()
+    assert (op.status, op.step) == (operation.HELD, 'restore-maas')
+    assert 'juju config s3-integrator-maas bucket=' in op.current.reason
+    assert 'path=maas' in op.current.reason
+    fresh.model.set_config('s3-integrator-maas', {'path': 'maas'})
+    site.settle(fresh.model, ('active', 'blocked', 'waiting'))
+    fresh.op = op.resumed(fresh.clock.now())
+    fresh.run()
+    restores.assert_restored(fresh, 3)
 
 
 def test_a_region_that_somebody_adds_holds_the_restore():
