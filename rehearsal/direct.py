@@ -64,10 +64,10 @@ class DirectModel:
             superuser = self._user.controller_access == 'superuser'
             return ports.Access(self._user.name, self._user.model_access, superuser)
 
-    def status(self) -> ports.ModelStatus:
+    def status(self, *applications: str) -> ports.ModelStatus:
         with self._looking('Client.FullStatus'):
             juju = self._juju
-            return ports.ModelStatus(
+            status = ports.ModelStatus(
                 name=juju.name,
                 juju_version=juju.version,
                 applications={n: self._application(a) for n, a in juju.applications.items()},
@@ -83,6 +83,7 @@ class DirectModel:
                     for o in juju.offers.values()
                 ],
             )
+            return status.only(applications) if applications else status
 
     def _application(self, app: model.Application) -> ports.Application:
         status = self._juju.application_status(app)

@@ -9,7 +9,7 @@ import typing
 
 import ops
 
-from coordinator import errors, operation, record
+from coordinator import errors, log, operation, record
 
 if typing.TYPE_CHECKING:
     import charm
@@ -99,11 +99,18 @@ class ActionBase(ops.Object):
 
     @contextlib.contextmanager
     def failing(self, event: ops.ActionEvent) -> typing.Generator[None]:
-        """Fail the action with the sentence of any error of ours."""
+        """Fail the action with a sentence, whatever goes wrong.
+
+        Juju keeps what the action has stored before it failed.
+        """
         try:
             yield
         except errors.CoordinatorError as error:
             event.fail(str(error))
+        except Exception as error:
+            name = event.handle.kind.removesuffix('_action').replace('_', '-')
+            fault = log.fault(name, error)
+            event.fail(f'{fault}. {self.follow()} shows whether an operation is under way')
 
     def must_lead(self, action: str) -> None:
         """Make sure that this unit may store an operation.

@@ -15,7 +15,7 @@ from coordinator.juju_api import model, remembered
 
 if typing.TYPE_CHECKING:
     import charm
-    from coordinator import s3
+    from coordinator import s3, s3_patience
 
 
 _CHARMS = {'s3-maas': integrators.MAAS_REGION, 's3-postgresql': integrators.POSTGRESQL}
@@ -35,6 +35,7 @@ class LiveWorld:
         self._juju: model.JujuApi | None = None
         self._in_flight = in_flight.InFlight(coordinator_charm.charm_dir / _IN_FLIGHT)
         self._stores: dict[tuple[str, str | None, str | None], s3.S3Store] = {}
+        self._patience: dict[str, s3_patience.Patience] = {}
 
     @property
     def juju(self) -> ports.JujuModel:
@@ -124,14 +125,17 @@ class LiveWorld:
 
     def _store(self, name: str, bucket: str | None = None, path: str | None = None) -> s3.S3Store:
         # Not above: boto3 is dear to import, and a dispatch that waits seldom needs S3.
-        from coordinator import s3
+        from coordinator import s3, s3_patience
 
         key = (name, bucket, path)
         if key not in self._stores:
             connection = self._connection(name)
             if bucket is not None and path is not None:
                 connection = dataclasses.replace(connection, bucket=bucket, path=path.strip('/'))
-            self._stores[key] = s3.S3Store(connection, self._fence, self._in_flight.answered)
+            patience = self._patience.setdefault(connection.endpoint, s3_patience.Patience())
+            self._stores[key] = s3.S3Store(
+                connection, self._fence, self._in_flight.answered, patience
+            )
         return self._stores[key]
 
     def _connection(self, name: str) -> s3.Connection:

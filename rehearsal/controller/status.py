@@ -41,10 +41,19 @@ def bindings(juju: model.Model, app: model.Application) -> dict[str, str]:
 @METHODS.add('FullStatus')
 def _full_status(call: rpc.Call) -> wire.Json:
     juju = call.model
-    shown = _matching(juju, rpc.texts(call.params, 'patterns'))
-    applications = {name: app for name, app in juju.applications.items() if name in shown}
-    machines = {unit.machine.id for app in applications.values() for unit in app.units.values()}
-    everything = len(applications) == len(juju.applications)
+    patterns = rpc.texts(call.params, 'patterns')
+    if patterns and juju.juju4:
+        raise rpc.ApiError('patterns are not implemented', 'not implemented')
+    everything = not patterns
+    units = set(juju.units) if everything else _matching(juju, patterns)
+    # With patterns, what has no units is not even looked at.
+    applications = {
+        name: app
+        for name, app in juju.applications.items()
+        if everything or app.units.keys() & units
+    }
+    used = [juju.units[name].machine for name in units]
+    machines = {machine.host or machine.id for machine in used}
     answer: wire.Json = {
         'model': _model(juju),
         'machines': {
@@ -52,7 +61,9 @@ def _full_status(call: rpc.Call) -> wire.Json:
             for machine in juju.machines.values()
             if not machine.host and (everything or machine.id in machines)
         },
-        'applications': {name: _application(juju, app) for name, app in applications.items()},
+        'applications': {
+            name: _application(juju, app, units) for name, app in applications.items()
+        },
         'remote-applications': {
             name: _consumed(juju, name, remote) for name, remote in juju.consumed.items()
         },
@@ -73,13 +84,14 @@ def _full_status(call: rpc.Call) -> wire.Json:
 
 
 def _matching(juju: model.Model, patterns: Collection[str]) -> set[str]:
-    """Names of the applications that match, themselves or by a unit or a machine of theirs."""
+    """Names of the units that match, and of those beside them on their machines."""
 
-    def matches(app: model.Application) -> bool:
-        names = {app.name, *app.units, *(unit.machine.id for unit in app.units.values())}
+    def matches(unit: model.Unit) -> bool:
+        names = (unit.application.name, unit.name, unit.machine.id)
         return any(fnmatch.fnmatchcase(name, p) for p in patterns for name in names)
 
-    return {app.name for app in juju.applications.values() if not patterns or matches(app)}
+    machines = {unit.machine.id for unit in juju.units.values() if matches(unit)}
+    return {name for name, unit in juju.units.items() if unit.machine.id in machines}
 
 
 def _detailed(status: model.Status, life: str = '', version: str = '') -> wire.Json:
@@ -159,7 +171,7 @@ def _machine(juju: model.Model, machine: model.Machine) -> wire.Json:
     }
 
 
-def _application(juju: model.Model, app: model.Application) -> wire.Json:
+def _application(juju: model.Model, app: model.Application, shown: Collection[str]) -> wire.Json:
     answer: wire.Json = {
         'charm': app.charm.url,
         'charm-version': '',
@@ -173,7 +185,9 @@ def _application(juju: model.Model, app: model.Application) -> wire.Json:
             {unit.principal.application.name for unit in app.units.values() if unit.principal}
         ),
         'units': {
-            unit.name: _unit(juju, unit) for unit in app.units.values() if unit.principal is None
+            name: _unit(juju, unit)
+            for name, unit in app.units.items()
+            if name in shown and unit.principal is None
         }
         or None,
         'status': _detailed(juju.application_status(app)),

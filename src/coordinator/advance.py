@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import datetime
 import logging
-import traceback
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from coordinator import doubt, errors, operation, ports, step
+from coordinator import doubt, errors, log, operation, ports, step
 
 logger = logging.getLogger(__name__)
 
@@ -122,19 +121,14 @@ def _enter(
 ) -> T:
     """Enter a step. A fault of our own must not leave an operation without an end.
 
-    It is treated as transient: it is tried again until the deadline, and then undone. Its text
-    may hold anything, so only its kind and its place reach the record and the log.
+    It is treated as transient: it is tried again until the deadline, and then undone.
     """
     try:
         return handler(op, world)
     except errors.CoordinatorError:
         raise
     except Exception as error:
-        frames = ''.join(traceback.format_tb(error.__traceback__))
-        logger.error('%s: %s\n%s', op.at, type(error).__name__, frames)
-        raise errors.TransientError(
-            f'internal error ({type(error).__name__}), the traceback is in juju debug-log'
-        ) from None
+        raise errors.TransientError(log.fault(op.at, error)) from None
 
 
 def _begin(op: operation.Operation, current: step.Step, world: ports.World) -> operation.Operation:

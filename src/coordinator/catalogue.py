@@ -10,7 +10,7 @@ import concurrent.futures
 import dataclasses
 import datetime
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from coordinator import errors, index, keys, manifest, marks, ports, retention, verification
 
@@ -158,46 +158,62 @@ def _summed(
 ) -> dict[str, Entry]:
     """Return an entry for each manifest, out of the index as far as that is right."""
     known = index.load(store) if manifests else {}
-    rows = {
+    found = {
         name: known[name]
         for name, item in manifests.items()
         if name in known and known[name].is_of(item)
     }
-    read = _read(store, [name for name in manifests if name not in rows])
-    for name, entry in read.items():
-        if entry.summary is not None:
-            rows[name] = index.Row(manifests[name].etag, manifests[name].size, entry.summary)
-    if heal and rows != known:
-        index.save(store, rows)
-    right = {name: Entry(name, retention.COMPLETE, row.summary) for name, row in rows.items()}
-    return read | right
+    judged = _read(store, {name: item for name, item in manifests.items() if name not in found})
+    found |= {name: row for name, row in judged.items() if not isinstance(row, Entry)}
+    if heal and found != known:
+        index.save(store, found)
+    return {
+        name: row if isinstance(row, Entry) else _entry(name, row)
+        for name, row in (judged | found).items()
+    }
 
 
-def _read(store: ports.ObjectStore, wanted: Sequence[str]) -> dict[str, Entry]:
-    """Return the entries of these sets out of their manifests; not of those that are gone."""
-    read_one = functools.partial(_entry, store)
+def _entry(backup_id: str, row: index.Row | index.Damage) -> Entry:
+    if isinstance(row, index.Row):
+        return Entry(backup_id, retention.COMPLETE, row.summary)
+    state = retention.NEWER if row.newer else retention.UNREADABLE
+    return Entry(backup_id, state, problem=row.problem)
+
+
+_Judged = index.Row | index.Damage | Entry
+"""An entry is of a manifest that S3 did not give, and so may give the next time."""
+
+
+def _read(
+    store: ports.ObjectStore, wanted: Mapping[str, ports.StoredObject]
+) -> dict[str, _Judged]:
+    """Return what these manifests say; nothing of those that are gone."""
+    read_one = functools.partial(_judged, store)
     if len(wanted) < 2:
         # Mostly it is the newest alone.
-        return _by_id(map(read_one, wanted))
-    with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
-        return _by_id(pool.map(read_one, wanted))
+        read = [read_one(*each) for each in wanted.items()]
+    else:
+        with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+            read = list(pool.map(read_one, wanted, wanted.values()))
+    return {name: row for name, row in zip(wanted, read, strict=True) if row is not None}
 
 
-def _by_id(read: Iterable[Entry | None]) -> dict[str, Entry]:
-    return {entry.backup_id: entry for entry in read if entry is not None}
-
-
-def _entry(store: ports.ObjectStore, backup_id: str) -> Entry | None:
+def _judged(
+    store: ports.ObjectStore, backup_id: str, listed: ports.StoredObject
+) -> _Judged | None:
     try:
-        found = opened(store, backup_id)
-        return Entry(backup_id, retention.COMPLETE, index.Summary.of(found))
+        content = store.get(manifest_key(backup_id))
     except errors.NotFound:
         # Deleted since it was listed.
         return None
-    except errors.ForeignRecordError as error:
-        return Entry(backup_id, retention.NEWER, problem=str(error))
     except errors.StepError as error:
         return Entry(backup_id, retention.UNREADABLE, problem=str(error))
+    try:
+        found = _parsed(content, backup_id)
+    except (errors.ForeignRecordError, errors.UnexpectedAnswer) as error:
+        newer = isinstance(error, errors.ForeignRecordError)
+        return index.Damage(listed.etag, listed.size, newer, str(error))
+    return index.Row(listed.etag, listed.size, index.Summary.of(found))
 
 
 def opened(store: ports.ObjectStore, backup_id: str) -> manifest.Manifest:
@@ -208,8 +224,12 @@ def opened(store: ports.ObjectStore, backup_id: str) -> manifest.Manifest:
         ForeignRecordError: its manifest is of a newer version.
         UnexpectedAnswer: its manifest is damaged, or that of another set.
     """
+    return _parsed(store.get(manifest_key(backup_id)), backup_id)
+
+
+def _parsed(content: bytes, backup_id: str) -> manifest.Manifest:
     key = manifest_key(backup_id)
-    found = manifest.parse(store.get(key), key)
+    found = manifest.parse(content, key)
     if found.backup_id != backup_id:
         raise errors.UnexpectedAnswer(
             f'{key} is the manifest of {found.backup_id}: it was exchanged, do not restore from it'

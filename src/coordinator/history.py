@@ -8,13 +8,11 @@ for, and, whole, the messages that the record had no room for.
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import dataclasses
-import functools
+import itertools
 import json
 import logging
-import re
 from collections.abc import Generator
 from typing import Any
 
@@ -26,11 +24,11 @@ logger = logging.getLogger(__name__)
 MOST = 50
 """Operations of one model that are kept."""
 _FOLDER, _SUFFIX = 'coordinator/operations/', '.json'
-_NAMED = re.compile(rf'({keys.ID.pattern})-(?P<model>[0-9a-f-]{{36}}){re.escape(_SUFFIX)}')
-"""Older revisions left the model out, so that one was written over by another model's."""
 _LONGEST = 64 << 10
 """Bytes of all messages of one operation, the newest: an action's results must hold them."""
-_READERS = 8
+_LOOKED_AT, _AT_ONCE = 20_000, 100
+"""Histories of all models that are listed, and of this one that are deleted, when an operation
+ends: the rest when the next one does."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,24 +189,14 @@ def _checked(operation_id: str) -> str:
 
 
 def _expire(store: ports.ObjectStore, model_uuid: str) -> None:
-    """Delete the oldest histories of this model; those of other models are theirs."""
-    names = [item.key for item in store.list(_FOLDER)]
-    if len(names) <= MOST:
-        return
-    with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
-        models = pool.map(functools.partial(_model, store), names)
-        own = [name for name, model in zip(names, models, strict=True) if model == model_uuid]
+    """Delete the oldest histories of this model, in a bounded number of requests.
+
+    Names tell whose they are, and nothing is read: those of other models are theirs, and those
+    that older revisions have left, whose names tell no model, stay.
+    """
+    # A thousand in each request. What comes after so many is newer than what goes.
+    looked_at = itertools.islice(store.list(_FOLDER), _LOOKED_AT)
+    own = [item.key for item in looked_at if item.key.endswith(f'-{model_uuid}{_SUFFIX}')]
     # Ids are times, so the first key is the oldest.
-    for name in own[:-MOST]:
+    for name in own[:-MOST][:_AT_ONCE]:
         store.delete(name)
-
-
-def _model(store: ports.ObjectStore, name: str) -> str:
-    """Return the uuid of the model that a history is of; '' when it does not tell."""
-    named = _NAMED.fullmatch(name.removeprefix(_FOLDER))
-    if named:
-        return named['model']
-    try:
-        return str(json.loads(store.get(name))['model']['uuid'])
-    except (errors.StepError, KeyError, TypeError, ValueError, RecursionError):
-        return ''

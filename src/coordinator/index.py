@@ -3,18 +3,24 @@
 One object beside the sets, and only a copy. Manifests are the truth: a row counts while the
 manifest that it came from is the one that S3 lists, by ETag and size. So it may be lost, stale,
 damaged or written by two at once, and nothing is ever restored from what it says.
+
+A manifest that cannot be read is remembered as well, beside the rows, where older revisions do not
+look. What this revision cannot read another one may: so that counts for the same code alone.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import logging
+import pathlib
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple, Self
 
 import pydantic
 
-from coordinator import errors, manifest, ports
+from coordinator import errors, keys, manifest, plain, ports
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +29,7 @@ VERSION = 1
 _LARGEST = 64 << 20
 """Bytes: ten thousand sets have about four million."""
 _VERSION, _CHECKSUM, _SETS = 'version', 'checksum', 'sets'
+_DAMAGED, _READER = 'damaged', 'reader'
 
 
 class Summary(NamedTuple):
@@ -88,20 +95,36 @@ class Row(NamedTuple):
         return (self.etag, self.size) == (listed.etag, listed.size)
 
 
-_Rows = pydantic.TypeAdapter(dict[str, Row], config=pydantic.ConfigDict(defer_build=True))
+class Damage(NamedTuple):
+    """Why a manifest cannot be read."""
+
+    etag: str
+    size: int
+    newer: bool
+    """Whether a newer revision wrote it."""
+    problem: Annotated[manifest.Text, pydantic.Field(max_length=errors.LONGEST)]
+
+    def is_of(self, listed: ports.StoredObject) -> bool:
+        """Whether it is about this very manifest."""
+        return (self.etag, self.size) == (listed.etag, listed.size)
 
 
-def load(store: ports.ObjectStore) -> Mapping[str, Row]:
-    """Return the rows by backup id; none if there is no index that can be used.
+_LAZY = pydantic.ConfigDict(defer_build=True)
+_Rows = pydantic.TypeAdapter(dict[str, Row], config=_LAZY)
+_Damages = pydantic.TypeAdapter(dict[str, Damage], config=_LAZY)
+
+
+def load(store: ports.ObjectStore) -> Mapping[str, Row | Damage]:
+    """Return what is known by backup id; nothing if there is no index that can be used.
 
     One of another version is none either: it is a copy, and the next leader to list writes it
     anew.
     """
     try:
         raw: Any = json.loads(store.get(KEY, _LARGEST))
-        if raw[_VERSION] != VERSION or raw[_CHECKSUM] != manifest.checksum(raw[_SETS]):
-            raise ValueError('its version or its checksum does not fit')
-        return _Rows.validate_python(raw[_SETS])
+        if raw[_VERSION] != VERSION:
+            raise ValueError('its version does not fit')
+        return {**_Damages.validate_python(_damaged(raw)), **_Rows.validate_python(_sets(raw))}
     except errors.NotFound:
         return {}
     except (errors.UnexpectedAnswer, ValueError, LookupError, TypeError, RecursionError) as error:
@@ -109,14 +132,39 @@ def load(store: ports.ObjectStore) -> Mapping[str, Row]:
         return {}
 
 
-def save(store: ports.ObjectStore, rows: Mapping[str, Row]) -> None:
-    """Store the rows; that S3 does not take them harms no one."""
-    content = {
-        _VERSION: VERSION,
-        _CHECKSUM: manifest.checksum(rows),
-        _SETS: rows,
-    }
+def _sets(part: Any) -> Any:
+    if part[_CHECKSUM] != manifest.checksum(part[_SETS]):
+        raise ValueError('its checksum does not fit')
+    return part[_SETS]
+
+
+def _damaged(raw: Any) -> Any:
+    """Return what is remembered of damaged manifests: nothing if another revision has judged."""
+    part = raw.get(_DAMAGED)
+    return _sets(part) if part is not None and part[_READER] == _reader() else {}
+
+
+@functools.cache
+def _reader() -> str:
+    """Return what tells revisions apart that may judge the same manifest otherwise."""
+    digest = hashlib.sha256(pydantic.VERSION.encode())
+    for module in (manifest, keys, plain):
+        digest.update(pathlib.Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()
+
+
+def save(store: ports.ObjectStore, known: Mapping[str, Row | Damage]) -> None:
+    """Store what is known; that S3 does not take it harms no one."""
+    sets = {name: found for name, found in known.items() if isinstance(found, Row)}
+    damaged = {name: found for name, found in known.items() if isinstance(found, Damage)}
+    content: dict[str, Any] = {_VERSION: VERSION, **_checked(sets)}
+    if damaged:
+        content[_DAMAGED] = {_READER: _reader(), **_checked(damaged)}
     try:
         store.put(KEY, json.dumps(content, separators=(',', ':')).encode())
     except errors.CoordinatorError as error:
         logger.warning('%s was not stored, so listing stays slow: %s', KEY, error)
+
+
+def _checked(sets: Mapping[str, object]) -> dict[str, Any]:
+    return {_CHECKSUM: manifest.checksum(sets), _SETS: sets}

@@ -1,12 +1,25 @@
-"""Names the operation in what adapters log, which know nothing of operations."""
+"""What the log says of operations: their names before what adapters say, and faults of our own."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import traceback
 from collections.abc import Generator
 
 from coordinator import operation
+
+logger = logging.getLogger(__name__)
+
+
+def fault(where: str, error: Exception) -> str:
+    """Log a fault of our own, and return what to say of it.
+
+    Its text may hold anything, so only its kind and its place are told.
+    """
+    kind = type(error).__name__
+    logger.error('%s: %s\n%s', where, kind, ''.join(traceback.format_tb(error.__traceback__)))
+    return f'internal error ({kind}), the traceback is in juju debug-log'
 
 
 @contextlib.contextmanager

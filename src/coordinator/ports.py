@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any, Protocol, Self, TypeVar
 
 _Call = TypeVar('_Call', bound=Callable[..., Any])
 _effects: set[Callable[..., Any]] = set()
@@ -116,6 +116,21 @@ class ModelStatus:
     is consumed here: it is none of `applications`, but has relations."""
     offers: Sequence[Offer] = ()
 
+    def only(self, applications: Collection[str]) -> Self:
+        """Return what of it is about these applications, and relates them to each other."""
+        shown = {name: app for name, app in self.applications.items() if name in applications}
+        used = {unit.machine for app in shown.values() for unit in app.units.values()}
+        return dataclasses.replace(
+            self,
+            applications=shown,
+            machines={name: machine for name, machine in self.machines.items() if name in used},
+            relations=[
+                relation
+                for relation in self.relations
+                if all(end.partition(':')[0] in applications for end in relation.endpoints)
+            ],
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:
@@ -193,8 +208,11 @@ class JujuModel(Protocol):
         """Return what the logged-in user may do."""
         ...
 
-    def status(self) -> ModelStatus:
-        """Return applications, units, machines and relations."""
+    def status(self, *applications: str) -> ModelStatus:
+        """Return applications, units, machines and relations: all, or `only` of those named.
+
+        All of a large model are hundreds of KiB: whoever waits names what it waits for.
+        """
         ...
 
     def leader(self, application: str) -> str:

@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import math
 import os
 import pathlib
 import signal
@@ -20,7 +21,7 @@ import subprocess
 import sys
 from typing import Any
 
-from coordinator import errors, manifest, ports, s3
+from coordinator import errors, manifest, ports, s3, s3_patience
 from coordinator.integrity import job as jobs
 
 LOCK, NOTE, WATCHED = 'lock', 'note.json', 'watched'
@@ -146,7 +147,9 @@ def job(request: dict[str, Any]) -> jobs.Job:
 
 
 def _store(connection: dict[str, Any]) -> s3.S3Store:
-    return s3.S3Store(s3.Connection(**connection), fence=_nothing_is_written)
+    # No hook waits for this process.
+    patience = s3_patience.Patience(enough=math.inf)
+    return s3.S3Store(s3.Connection(**connection), fence=_nothing_is_written, patience=patience)
 
 
 def _nothing_is_written() -> None:

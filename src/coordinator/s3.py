@@ -28,6 +28,7 @@ from coordinator import (
     s3_answers,
     s3_errors,
     s3_objects,
+    s3_patience,
     s3_reading,
 )
 
@@ -156,8 +157,17 @@ class S3Store:
         connection: Connection,
         fence: Callable[[], None] = lambda: None,
         answered: Callable[[], None] = lambda: None,
+        patience: s3_patience.Patience | None = None,
     ):
-        """Open a store; `fence` is called before each change, and raises to forbid it."""
+        """Open a store.
+
+        Args:
+            connection: how it is reached.
+            fence: called before each change, and raises to forbid it.
+            answered: called when a change was answered.
+            patience: with its server; stores of one server may share it.
+        """
+        self.patience = patience or s3_patience.Patience()
         self.connection = connection
         """How it is reached: with the keys, so it is for no message."""
         self._fence = fence
@@ -181,8 +191,8 @@ class S3Store:
                 # Any name would do that leads to the file, which has none in a folder.
                 verify=f'/dev/fd/{self._ca.fileno()}' if self._ca else None,
                 config=botocore.client.Config(
-                    connect_timeout=10,
-                    read_timeout=30,
+                    connect_timeout=self.patience.connect,
+                    read_timeout=self.patience.read,
                     retries={'mode': 'standard', 'total_max_attempts': 3},
                     # As both charms do, whatever s3-uri-style says.
                     s3={'addressing_style': 'path'},
@@ -192,7 +202,7 @@ class S3Store:
                 ),
             )
         sender = self._client._endpoint
-        sender.http_session = s3_answers.Session(sender.http_session)
+        sender.http_session = s3_answers.Session(sender.http_session, self.patience)
 
     @property
     def place(self) -> Mapping[str, str]:

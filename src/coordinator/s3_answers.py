@@ -12,7 +12,7 @@ from typing import Any
 import botocore.exceptions
 import urllib3.exceptions
 
-from coordinator import errors, s3_connections
+from coordinator import errors, s3_connections, s3_patience
 
 LARGEST = 16 << 20
 """Bytes of an answer that is no object: a page of a listing has a thousand keys."""
@@ -24,17 +24,19 @@ _CHUNK = 1 << 20
 class Session:
     """Stands before botocore's own session, which sends, and hands out bodies with bounds."""
 
-    def __init__(self, inner: Any):
+    def __init__(self, inner: Any, patience: s3_patience.Patience):
         self._inner = inner
         # The library keeps one table for connections with and without a proxy.
         inner._pool_classes_by_scheme.update(s3_connections.POOLS)
+        self._patience = patience
 
     def send(self, request: Any) -> Any:
         """Send a request; return the answer, read unless it is an object."""
         is_object = request.stream_output
         request.stream_output = True
-        answer = self._inner.send(request)
-        answer.raw = Body(answer.raw)
+        with self._patience.waiting():
+            answer = self._inner.send(request)
+        answer.raw = Body(answer.raw, self._patience)
         if not is_object:
             # Here, so that botocore repeats the request when the answer breaks off.
             _ = answer.content
@@ -48,8 +50,9 @@ class Session:
 class Body:
     """What botocore asks of the body of an answer."""
 
-    def __init__(self, raw: Any):
+    def __init__(self, raw: Any, patience: s3_patience.Patience):
         self._raw = raw
+        self._patience = patience
         self._end = time.monotonic() + SECONDS
 
     def read(self, amt: int | None = None) -> bytes:
@@ -85,8 +88,9 @@ class Body:
             self.close()
             late = f'longer than {SECONDS:.0f} s'
             raise botocore.exceptions.ReadTimeoutError(endpoint_url='S3', error=late)
-        try:
-            return self._raw.read1(amt)
-        except urllib3.exceptions.HTTPError as error:
-            self.close()
-            raise botocore.exceptions.HTTPClientError(error=error) from error
+        with self._patience.waiting():
+            try:
+                return self._raw.read1(amt)
+            except urllib3.exceptions.HTTPError as error:
+                self.close()
+                raise botocore.exceptions.HTTPClientError(error=error) from error

@@ -17,6 +17,7 @@ from rehearsal import embedded  # noqa: E402  (src comes first)
 from rehearsal.agent import charm_agent  # noqa: E402
 from rehearsal.standins import behaviour  # noqa: E402
 from tests.bench import (  # noqa: E402
+    beats,
     critical_path,
     database,
     dispatch_cost,
@@ -66,8 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         '--only-list', action='store_true', help='only compare listing with the way of maas-region'
     )
+    parser.add_argument(
+        '--only-costs',
+        action='store_true',
+        help='only weigh what beats ask of the controller, and a list of damaged sets of S3',
+    )
     given = parser.parse_args(arguments)
     try:
+        if given.only_costs:
+            _print_all(beats.measure())
+            _print_all(listing.measure_damaged())
+            return 0
         if given.only_list:
             _print_all(listing.measure())
             return 0
@@ -104,6 +114,8 @@ def _measure(root: pathlib.Path, juju: str, verbose: bool) -> None:
     _print_all(integrity.measure(_ARCHIVE_MIB))
     _print_all(database.measure(_ROWS))
     _print_all(listing.measure())
+    _print_all(beats.measure())
+    _print_all(listing.measure_damaged())
     print(f'load at the end {_load()}')
 
 

@@ -1,7 +1,7 @@
 """An S3 server whose bucket is full: backup sets, and a backup of maas-region for each.
 
-`python -m tests.bench.full_repository <sets>` serves it. The objects are put into moto directly:
-storing so many by requests would take minutes.
+`python -m tests.bench.full_repository <sets> <damaged>` serves it: the manifests of so many
+are damaged. The objects are put into moto directly: storing them by requests would take minutes.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _BETWEEN = datetime.timedelta(hours=6)
 
 
 class FullServer(s3_server.S3Server):
-    """A server that has so many backup sets from the start."""
+    """A server that has so many backup sets from the start, the first ones damaged."""
 
-    def __init__(self, sets: int):
+    def __init__(self, sets: int, damaged: int = 0):
         super().__init__()
-        self._sets = sets
+        self._sets, self._damaged = sets, damaged
 
     def _command(self) -> list[str]:
-        return [sys.executable, '-m', __name__, str(self._sets)]
+        return [sys.executable, '-m', __name__, str(self._sets), str(self._damaged)]
 
 
-def objects(sets: int) -> Iterator[tuple[str, bytes]]:
+def objects(sets: int, damaged: int = 0) -> Iterator[tuple[str, bytes]]:
     """Yield keys, relative to the path, and contents."""
     example = examples.backup_set()
     for number in range(sets):
@@ -44,7 +44,8 @@ def objects(sets: int) -> Iterator[tuple[str, bytes]]:
         found: manifest.Manifest = example.model_copy(
             update={'backup_id': backup_id, 'started': backup_id}
         )
-        yield catalogue.manifest_key(backup_id), found.to_json()
+        content = found.to_json()
+        yield catalogue.manifest_key(backup_id), content[:-1] if number < damaged else content
         yield catalogue.sealed_key(backup_id), b'sealed' * 100
         metadata = {'maas_snap_version': '3.6.1', 'success': True}
         yield f'backup/{backup_id}/backup_metadata.json', json.dumps(metadata).encode()
@@ -60,7 +61,7 @@ def main() -> None:
 
     held: Any = moto.backends.get_backend('s3')[moto.core.models.DEFAULT_ACCOUNT_ID]['aws']
     held.create_bucket(BUCKET, s3_server.REGION)
-    for key, content in objects(int(sys.argv[1])):
+    for key, content in objects(*map(int, sys.argv[1:])):
         held.put_object(BUCKET, f'{PATH}/{key}', content)
     s3_server.serve(0, guarded=True)
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from coordinator import catalogue, listing, report, s3
 from tests import examples
-from tests.bench import figures, full_repository
+from tests.bench import figures, full_repository, meter
 
 _COUNTS = (10, 100, 1_000, 10_000)
 _RUNS = 3
@@ -62,6 +62,26 @@ def measure(counts: Sequence[int] = _COUNTS) -> Iterator[str | figures.Figure]:
     yield f'listing backup sets; load {os.getloadavg()[0]:.2f}'
     yield report.table(_HEAD, rows)
     yield figures.Figure(f'list-backups of {counts[-1]} sets', 's', seconds, 'under 2 s')
+
+
+def measure_damaged(sets: int = _COUNTS[-1]) -> Iterator[str]:
+    """List a repository half of whose manifests are damaged, and yield what to print."""
+    rows: list[Sequence[str]] = []
+    with full_repository.FullServer(sets, sets // 2) as server:
+        for how in ('the first, without an index', 'each after it'):
+            with meter.Meter(server.endpoint) as counted:
+                fields = server.connection(full_repository.BUCKET, full_repository.PATH)
+                fields['endpoint'] = counted.endpoint
+                before = sum(server.requests.values())
+                store = s3.S3Store(s3.Connection.from_relation('bench', fields))
+                found = catalogue.with_failed(store, heal=True)
+                store.close()
+                requests = sum(server.requests.values()) - before
+            if sum(entry.summary is None for entry in found) != sets // 2:
+                raise AssertionError(f'half of {len(found)} sets should be damaged')
+            rows.append((how, str(requests), f'{counted.bytes / 2**20:.1f} MiB'))
+    yield f'list-backups of {sets} sets, half of them damaged; aim: under 30 requests'
+    yield report.table(('list', 'requests', 'received'), rows)
 
 
 def _timed(

@@ -120,6 +120,44 @@ def test_status_shows_what_is_consumed_and_offered(site: Site, juju: ports.JujuM
     assert status.offers == [ports.Offer('data', 'pg', ('database',), 2)]
 
 
+def test_status_of_some_applications_is_of_these_and_what_relates_them(
+    site: Site, juju: ports.JujuModel
+):
+    # Units of another application beside them, on one of their machines.
+    site.do(site.juju.deploy, 'other', served_model.CHARM, site.agent, 2)
+    site.do(setattr, site.juju.unit('other/0'), 'machine', site.juju.machines['1'])
+    site.do(site.juju.integrate, 'other:db', 'pg:database')
+    site.until(lambda: served_model.settled(site.juju))
+    whole = juju.status()
+
+    pg = juju.status('pg')
+    assert (pg.name, pg.juju_version) == (whole.name, whole.juju_version)
+    assert pg.applications == {'pg': whole.applications['pg']}
+    assert set(pg.machines) == {'0', '1', '2'}
+    assert {relation.endpoints for relation in pg.relations} == {('pg:peers',)}
+    both = {frozenset(relation.endpoints) for relation in juju.status('pg', 'app').relations}
+    assert both == {
+        frozenset({'app:db', 'pg:database'}),
+        frozenset({'pg:peers'}),
+        frozenset({'app:peers'}),
+    }
+
+
+def test_status_of_some_applications_shows_one_without_units(site: Site, juju: ports.JujuModel):
+    site.do(site.juju.deploy, 'bare', model.CharmSpec('my-charm'), site.agent, 0)
+
+    shown = juju.status('pg', 'bare').applications
+
+    assert set(shown) == {'pg', 'bare'}
+    assert shown['bare'].units == {}
+    assert set(shown['pg'].units) == {'pg/0', 'pg/1', 'pg/2'}
+
+
+def test_status_of_an_application_that_is_gone_does_without_it(juju: ports.JujuModel):
+    assert juju.status('gone').applications == {}
+    assert set(juju.status('gone', 'app').applications) == {'app'}
+
+
 def test_status_shows_an_application(juju: ports.JujuModel):
     app = juju.status().applications['pg']
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from coordinator import catalogue, errors, index, retention
@@ -232,6 +234,65 @@ def test_a_manifest_that_was_damaged_is_found_out(
     store.put(catalogue.manifest_key(many[0]), b'garbage')
     for _ in range(2):
         assert catalogue.entries(store, heal=True)[0].state == retention.UNREADABLE
+
+
+@pytest.fixture
+def half_damaged(store: memory_store.MemoryStore, many: list[str]) -> list[str]:
+    """Damage half of the manifests in three ways, list once, and return the ids of all."""
+    for number, backup_id in enumerate(many[::2]):
+        others = examples.backup_set(NEW).to_json()
+        content = (b'garbage', b'{"version": 99}', others)[number % 3]
+        store.put(catalogue.manifest_key(backup_id), content)
+    catalogue.entries(store, heal=True)
+    return many
+
+
+def test_a_second_listing_reads_no_damaged_manifest(
+    store: memory_store.MemoryStore, half_damaged: list[str]
+):
+    before = catalogue.entries(store)
+    assert requests(store) == LISTED
+    assert catalogue.entries(store) == before
+    states = [entry.state for entry in before]
+    assert states[0:6:2] == [retention.UNREADABLE, retention.NEWER, retention.UNREADABLE]
+    assert states[1::2] == [retention.COMPLETE] * 10
+    assert all(entry.problem for entry in before[::2])
+
+
+def test_a_damaged_manifest_that_is_mended_is_read_again(
+    store: memory_store.MemoryStore, half_damaged: list[str]
+):
+    catalogue.commit(store, examples.backup_set(half_damaged[0]))
+    assert requests(store) == LISTED + 2, 'one manifest is read, the index is written'
+    assert catalogue.entries(store)[0].state == retention.COMPLETE
+
+
+def test_what_another_revision_could_not_read_is_read_again(
+    store: memory_store.MemoryStore, half_damaged: list[str]
+):
+    content = json.loads(store.get(index.KEY))
+    content['damaged']['reader'] = 'another revision'
+    store.put(index.KEY, json.dumps(content).encode())
+    assert requests(store) == LISTED + 10 + 1, 'ten manifests are read, the index is written'
+    assert requests(store) == LISTED
+
+
+class Forbidding(memory_store.MemoryStore):
+    """A store that does not give manifests."""
+
+    def get(self, key: str, limit: int = 1 << 20) -> bytes:
+        if key.endswith('manifest.json'):
+            raise errors.StoreRefused('S3 refuses GetObject')
+        return super().get(key, limit)
+
+
+def test_a_manifest_that_s3_did_not_give_is_not_remembered_as_damaged(
+    store: memory_store.MemoryStore,
+):
+    catalogue.commit(store, examples.backup_set(NEW))
+    (entry,) = catalogue.entries(Forbidding(store.bucket, 'maas'), heal=True)
+    assert (entry.state, entry.problem) == (retention.UNREADABLE, 'S3 refuses GetObject')
+    assert catalogue.entries(store)[0].state == retention.COMPLETE
 
 
 def test_a_set_that_is_gone_is_gone_from_the_index(

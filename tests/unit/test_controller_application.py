@@ -50,19 +50,38 @@ def test_status_leaves_out_what_go_leaves_out_and_writes_empty_maps_as_null(serv
     served.thread.call(served.juju.deploy, 'bare', local, served.agent, 1)
     served.until(lambda: not served.juju.application('bare').units['bare/0'].queue)
     with served.connect() as client:
-        bare = status_of(client, 'bare')['applications']['bare']
+        bare = status_of(client)['applications']['bare']
 
     assert not {'charm-rev', 'charm-channel'} & bare.keys()
     assert bare['relations'] is None
     assert bare['units']['bare/0']['subordinates'] is None
 
 
-def test_status_of_a_pattern_shows_only_what_matches(served: Served):
+def test_status_of_a_pattern_shows_only_what_matches_and_in_4_nothing(served: Served):
     with served.connect() as client:
+        if served.juju.juju4:
+            with pytest.raises(Refused, match='patterns are not implemented') as refused:
+                status_of(client, 'pg')
+            assert refused.value.code == 'not implemented'
+            return
         assert set(status_of(client, 'p*')['applications']) == {'pg'}
         assert set(status_of(client, 'app/0')['applications']) == {'app'}
         assert status_of(client, 'x')['applications'] == {}
         assert status_of(client, 'x')['relations'] is None
+
+
+def test_status_of_a_pattern_shows_what_is_beside_it_and_nothing_without_units():
+    served = next(stopping := served_model.serve('3.6.26'))
+    juju = served.juju
+    served.thread.call(juju.deploy, 'bare', served_model.CHARM, served.agent, 0)
+    served.thread.call(setattr, juju.unit('app/0'), 'machine', juju.machines['1'])
+    with served.connect() as client:
+        shown = status_of(client, 'app', 'bare')['applications']
+        assert {name: list(app['units']) for name, app in shown.items()} == {
+            'app': ['app/0'],
+            'pg': ['pg/1'],
+        }
+    next(stopping, None)
 
 
 def test_status_of_a_lost_agent_hides_the_workload(served: Served):

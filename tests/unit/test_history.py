@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -156,6 +157,38 @@ def test_when_an_operation_ends_only_the_last_fifty_of_this_model_stay(world: wo
     history.write(numbered(52).ending(operation.COMPLETE, world.now()), world)
     own = [numbered(number).id for number in range(3, 53)]
     assert ids(world) == ['0-somebodys-note', *(op.id for op in strangers), *own]
+
+
+def of_older_revisions(number: int) -> str:
+    return f'coordinator/operations/{numbered(number).id}.json'
+
+
+def of_this_model(number: int) -> str:
+    return history.key(numbered(number).id, UUID)
+
+
+@pytest.mark.parametrize(
+    ('name', 'deleted'), [(of_older_revisions, 0), (of_this_model, 100)], ids=['old', 'own']
+)
+def test_a_thousand_histories_cost_a_bounded_number_of_requests(
+    world: worlds.StoredWorld, name: Callable[[int], str], deleted: int
+):
+    for number in range(1000):
+        world.maas_store.put(name(number), b'{}')
+    before = world.bucket.requests
+    history.write(numbered(1000), world)
+    written = world.bucket.requests - before
+    history.write(numbered(1000).ending(operation.COMPLETE, world.now()), world)
+    assert world.bucket.requests - before - 2 * written == 1 + deleted, 'one lists them'
+
+
+def test_more_histories_than_are_deleted_at_once_go_bit_by_bit(world: worlds.StoredWorld):
+    for number in range(200):
+        world.maas_store.put(history.key(numbered(number).id, UUID), b'{}')
+    for number, left in ((200, 101), (201, 50), (202, 50)):
+        history.write(numbered(number).ending(operation.COMPLETE, world.now()), world)
+        assert len(ids(world)) == left
+    assert ids(world)[-1] == numbered(202).id
 
 
 # --- Several models ------------------------------------------------------------------------------

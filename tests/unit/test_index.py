@@ -14,6 +14,7 @@ from tests import examples
 
 SUMMARY = index.Summary.of(examples.backup_set())
 ROWS = {examples.BACKUP_ID: index.Row('0123abcd', 2394, SUMMARY)}
+DAMAGED = {'2026-08-23T10:15:00Z': index.Damage('4567', 7, newer=False, problem='is damaged')}
 
 
 @pytest.fixture
@@ -24,6 +25,20 @@ def store() -> memory_store.MemoryStore:
 def test_rows_come_back_as_they_were_stored(store: memory_store.MemoryStore):
     index.save(store, ROWS)
     assert index.load(store) == ROWS
+
+
+def test_damaged_manifests_are_remembered_beside_the_rows(store: memory_store.MemoryStore):
+    index.save(store, {**ROWS, **DAMAGED})
+    assert index.load(store) == {**ROWS, **DAMAGED}
+
+
+def test_an_older_revision_reads_the_rows_as_before(store: memory_store.MemoryStore):
+    index.save(store, ROWS)
+    before = json.loads(store.get(index.KEY))
+    assert before.keys() == {'version', 'checksum', 'sets'}, 'what an older revision writes'
+    index.save(store, {**ROWS, **DAMAGED})
+    after = json.loads(store.get(index.KEY))
+    assert {key: after[key] for key in before} == before
 
 
 def test_a_summary_has_what_a_listing_shows():
@@ -84,6 +99,9 @@ CHANGES: dict[str, Change] = {
     'with more controllers than a set has': summary('controllers', ['abc123'] * 20_000),
     'with a size that no object has': summary('maas_bytes', 10**400),
     'with a size below nothing': summary('postgresql_bytes', -1),
+    'with damage of another kind': lambda content: content.update(damaged=7),
+    'with damage without its reader': lambda content: content['damaged'].pop('reader'),
+    'with changed damage': lambda content: content['damaged']['sets'].clear(),
     'with sets of another kind': checked(lambda content: content.update(sets=[1])),
 }
 
@@ -92,7 +110,7 @@ CHANGES: dict[str, Change] = {
 def test_an_index_that_does_not_fit_is_none(
     store: memory_store.MemoryStore, caplog: pytest.LogCaptureFixture, change: Change
 ):
-    index.save(store, ROWS)
+    index.save(store, {**ROWS, **DAMAGED})
     content = json.loads(store.get(index.KEY))
     change(content)
     store.put(index.KEY, json.dumps(content).encode())

@@ -68,6 +68,15 @@ def test_the_first_track_of_the_integrator_gives_plain_fields():
     assert connection(charm_states.state(s3=TRACK_1)) == CONNECTION
 
 
+def test_the_stores_of_one_server_share_their_patience_with_it():
+    with reached(charm_states.state(s3=TRACK_1)) as live:
+        one, other = live.maas_store, live.maas_store_at('backups', 'elsewhere')
+        assert isinstance(one, s3.S3Store)
+        assert isinstance(other, s3.S3Store)
+        assert one is not other
+        assert one.patience is other.patience
+
+
 def test_the_second_track_gives_keys_in_a_secret():
     state = charm_states.state(s3=TRACK_2, secrets=GRANTED)
     assert connection(state) == CONNECTION

@@ -35,9 +35,15 @@ def _effect(
 # --- Client and Application ------------------------------------------------------------------
 
 
-def full_status(connection: Connection) -> answers.FullStatus:
-    """Return everything that is in the model."""
-    response = connection.call('Client', 'FullStatus', {'patterns': [], 'include-storage': False})
+def full_status(connection: Connection, patterns: Sequence[str] = ()) -> answers.FullStatus:
+    """Return everything that is in the model; of what matches patterns at least, if there are any.
+
+    What is on the same machines comes with it: applications with some of their units only. Juju
+    4 takes no patterns ("patterns are not implemented").
+    """
+    old = connection.session.server_version.startswith('3.')
+    params = {'patterns': list(patterns) if old else [], 'include-storage': False}
+    response = connection.call('Client', 'FullStatus', params)
     return answers.read(answers.FullStatus, response, 'Client.FullStatus')
 
 

@@ -97,8 +97,14 @@ class JujuApi:
     def access(self) -> ports.Access:
         return self._look(lambda c: c.session.access)
 
-    def status(self) -> ports.ModelStatus:
-        return status.model_status(self._look(facades.full_status))
+    def status(self, *applications: str) -> ports.ModelStatus:
+        if not applications:
+            return status.model_status(self._look(facades.full_status))
+        shown = status.model_status(self._look(lambda c: facades.full_status(c, applications)))
+        if not shown.applications.keys() >= set(applications):
+            # Juju 3.6 matches no application that has no units.
+            shown = status.model_status(self._look(facades.full_status))
+        return shown.only(applications)
 
     def leader(self, application: str) -> str:
         return self._look(lambda c: facades.leader(c, application))

@@ -93,7 +93,7 @@ def _database(backup_id: str, config: settings.Settings, world: ports.World) -> 
                 raise errors.StepError(
                     f'pgBackRest lists {backup.label} with an error: it cannot be relied on'
                 )
-            app = site.application(world.juju.status(), config.postgresql)
+            app = site.look(world, config.postgresql)
             _same_version(backup.archive, app)
             return backup
     raise errors.StepError(

@@ -79,7 +79,7 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
     for integrator, values in before.items():
         if integrator == op.settings.s3_maas and _differs(op, world, integrator, values):
             return _point(op, world, integrator, values)
-    app = site.application(world.juju.status(), op.settings.postgresql)
+    app = site.look(world, op.settings.postgresql)
     found = restore_checks.backup_set(op)
     moves = (
         op.settings.s3_postgresql in before
@@ -171,7 +171,7 @@ def _point(
 
 def _settled(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Wait until PostgreSQL has taken the change, and stays settled for a while."""
-    app = site.application(world.juju.status(), op.settings.postgresql)
+    app = site.look(world, op.settings.postgresql)
     settling = site.settling(op, app, site.ANOTHER_CLUSTER)
     if settling:
         return dataclasses.replace(settling, facts={**settling.facts, _SETTLED: ''})

@@ -195,8 +195,7 @@ def apply(
     app = op.settings.postgresql
     current = in_force(world, app)
     if not differing(found.passwords.hashes, current):
-        status = world.juju.status()
-        settling = site.settling(op, site.application(status, app), site.ANOTHER_CLUSTER)
+        settling = site.settling(op, site.look(world, app), site.ANOTHER_CLUSTER)
         return settling or step.Done()
     before = _BEFORE_LABEL.format(op.id)
     if not _user_secret(world, before):

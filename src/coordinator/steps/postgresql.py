@@ -48,7 +48,7 @@ def mark_scale_down(op: operation.Operation, world: ports.World) -> step.Mark:
     if op.fact(UNITS):
         # A second attempt: what counts is how it was before the first.
         return step.Mark(watermark)
-    app = site.application(world.juju.status(), op.settings.postgresql)
+    app = site.look(world, op.settings.postgresql)
     units = {unit.name: unit.machine for unit in app.units.values() if unit.alive}
     storage = _storage(world, units)
     return step.Mark(watermark, {UNITS: json.dumps(units), STORAGE: json.dumps(storage)})
@@ -76,7 +76,7 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
     """
     if op.settings.strategy != 'scale-down':
         return step.Done()
-    app = site.application(world.juju.status(), op.settings.postgresql)
+    app = site.look(world, op.settings.postgresql)
     settling = site.settling(op, app, _allowed(op))
     if settling:
         return settling
@@ -202,7 +202,7 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     task = tasks.find(op, world, op.settings.postgresql, 'create-backup', _FULL)
     if task is not None and not task.ended:
         return _backing_up(op, world, task)
-    app = site.application(world.juju.status(), op.settings.postgresql)
+    app = site.look(world, op.settings.postgresql)
     backup = pgbackrest.first_full_after(
         world.postgresql_store, stanza(op, world), after=op.fact(NEWEST_LABEL)
     )
@@ -334,7 +334,7 @@ def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     The old units' storage is the last copy of a replica's data until the database backup is
     known to be good: without one it stays, and the operator is told.
     """
-    app = site.application(world.juju.status(), op.settings.postgresql)
+    app = site.look(world, op.settings.postgresql)
     incomplete = _incomplete(op, app)
     if incomplete:
         return incomplete
@@ -369,7 +369,7 @@ def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo of scaling down: request what is missing, then wait for it."""
     if not op.fact(UNITS):
         return step.Done()
-    app = site.application(world.juju.status(), op.settings.postgresql)
+    app = site.look(world, op.settings.postgresql)
     before: dict[str, str] = json.loads(op.fact(UNITS))
     if all(name in app.units and app.units[name].alive for name in before):
         # None has gone, so there is nothing to put back, in whatever state they are. One that
@@ -402,7 +402,7 @@ def left_over(op: operation.Operation, world: ports.World) -> list[str]:
     """Return what is missing of PostgreSQL now, and what its removed units have left."""
     if not op.fact(UNITS):
         return []
-    app = site.application(world.juju.status(), op.settings.postgresql)
+    app = site.look(world, op.settings.postgresql)
     missing = _missing(op, app)
     lines = [_missing_units(app, missing)] if missing > 0 else []
     left = _left_behind(op, world, app)

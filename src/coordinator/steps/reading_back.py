@@ -30,7 +30,7 @@ def mark(op: operation.Operation, world: ports.World) -> step.Mark:
 
 def ask(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Have every region list the files backups, and find the set's among those finished."""
-    app = site.application(world.juju.status(), op.settings.maas)
+    app = site.look(world, op.settings.maas)
     oldest = max(op.watermark, int(op.fact(_ASKED) or 0))
     asked = {
         task.unit: task

@@ -76,7 +76,7 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
     """Remember what is related, and since when MAAS is down."""
     if op.fact(ENDPOINTS):
         return step.Mark()
-    found = database(world.juju.status(), op.settings)
+    found = database(world.juju.status(op.settings.maas, op.settings.postgresql), op.settings)
     if found is None:
         raise errors.StepError(
             f'{op.settings.maas} and {op.settings.postgresql} are not related any more: juju '
@@ -88,7 +88,7 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
 
 def detach(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Take the relation away, and wait until no region works with the database any more."""
-    status = world.juju.status()
+    status = world.juju.status(op.settings.maas, op.settings.postgresql)
     again = keep_detached(op, world, status)
     if again is not None:
         return again
@@ -121,7 +121,7 @@ def _being_removed(op: operation.Operation, found: ports.Relation) -> step.Wait:
 
 def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Put the relation back, and wait until every region is active."""
-    status = world.juju.status()
+    status = world.juju.status(op.settings.maas, op.settings.postgresql)
     relating = relate(op, world, status)
     if relating is not None:
         return relating
@@ -159,7 +159,11 @@ def attach_again(op: operation.Operation, world: ports.World) -> step.Outcome:
 def left_over(op: operation.Operation, world: ports.World) -> list[str]:
     """Return what to do about the relation if it is missing."""
     endpoints = op.fact(ENDPOINTS)
-    if not endpoints or _relation(world.juju.status(), op.settings) is not None:
+    if (
+        not endpoints
+        or _relation(world.juju.status(op.settings.maas, op.settings.postgresql), op.settings)
+        is not None
+    ):
         return []
     return [f'MAAS is without its database: juju integrate {endpoints}']
 

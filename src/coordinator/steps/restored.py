@@ -52,7 +52,7 @@ def before(op: operation.Operation, world: ports.World) -> dict[str, str]:
         return {}
     found = restore_checks.backup_set(op)
     part, store = found.postgresql, set_checks.postgresql_store(found, world)
-    app = site.application(world.juju.status(), op.settings.postgresql)
+    app = site.look(world, op.settings.postgresql)
     silent = any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values())
     base = int(part.wal_stop[:8] or '1', 16)
     following = pgbackrest_timeline.next_timeline(store, part.stanza, part.archive, base)
@@ -252,7 +252,7 @@ def check_cluster(op: operation.Operation, world: ports.World, stanza: str) -> l
 def _of_another_cluster(
     op: operation.Operation, world: ports.World, there: set[str], wanted: str
 ) -> str:
-    app = site.application(world.juju.status(), op.settings.postgresql)
+    app = site.look(world, op.settings.postgresql)
     found = restore_checks.backup_set(op)
     former = set_checks.postgresql_store(found, world).place['path']
     return (

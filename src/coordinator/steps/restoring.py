@@ -26,6 +26,8 @@ CONTROLLERS = 'region-controllers'
 _FIRST = 'restore-maas-watermark'
 """Fact: the newest task before the first attempt."""
 _REGION_ATTEMPTS = 3
+_RESTORING = 'restoring: '
+"""How it is said that each region has begun, or is done."""
 
 
 def apply_passwords(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -60,7 +62,7 @@ def mark_postgresql(op: operation.Operation, world: ports.World) -> step.Mark:
 def restore_postgresql(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Have PostgreSQL begin its restore. That it has begun is all that the action tells."""
     parameters = {'backup-id': restore_checks.backup_set(op).postgresql.backup_id}
-    status = world.juju.status()
+    status = world.juju.status(op.settings.maas, op.settings.postgresql)
     app = site.application(status, op.settings.postgresql)
     task = tasks.find(op, world, app.name, restored.RESTORE, parameters, exactly=True)
     if task is None:
@@ -151,7 +153,7 @@ def nothing_restored(op: operation.Operation, world: ports.World) -> step.Outcom
 
 def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Wait until PostgreSQL has restored: active, or blocked for its repository alone."""
-    status = world.juju.status()
+    status = world.juju.status(op.settings.maas, op.settings.postgresql)
     again = relations.keep_detached(op, world, status)
     if again is not None:
         return again
@@ -202,8 +204,12 @@ def mark_maas(op: operation.Operation, world: ports.World) -> step.Mark:
 
 def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Have all regions restore at the same time; one that fails is tried again alone."""
+    waiting = tasks.runs_on(op, world, 'restore-backup')
+    if waiting is not None and waiting.reason.startswith(_RESTORING):
+        # All regions have begun.
+        return waiting
     given: dict[str, str] = json.loads(op.fact(CONTROLLERS))
-    status = world.juju.status()
+    status = world.juju.status(op.settings.maas, op.settings.postgresql)
     app = site.application(status, op.settings.maas)
     again = relations.keep_detached(op, world, status)
     if again is not None:
@@ -238,7 +244,7 @@ def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
         return step.Wait(f'{unit} begins to restore (task {task.id})', task.id)
     if running:
         names = ', '.join(f'{task.unit} (task {task.id})' for task in running)
-        return tasks.awaiting(op, world, running, f'restoring: {names}', _replacing(app.name))
+        return tasks.awaiting(op, world, running, f'{_RESTORING}{names}', _replacing(app.name))
     return step.Done()
 
 
@@ -279,7 +285,7 @@ def _is_for(task: ports.Task, unit: str, controller: str) -> bool:
 
 def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Ask every region how MAAS is, and compare the site with the set."""
-    status = world.juju.status()
+    status = world.juju.status(op.settings.maas, op.settings.postgresql)
     if relations.database(status, op.settings) is None:
         endpoints = op.fact(relations.ENDPOINTS)
         raise errors.StepError(f'MAAS lost its database again: juju integrate {endpoints}')

@@ -33,6 +33,11 @@ def application(status: ports.ModelStatus, name: str) -> ports.Application:
         ) from None
 
 
+def look(world: ports.World, name: str) -> ports.Application:
+    """Return an application as it is now, and ask for no other."""
+    return application(world.juju.status(name), name)
+
+
 def read_only(unit: ports.Unit) -> str:
     """Return what to do about a primary whose cluster has lost its quorum, or ''."""
     if unit.message != _READ_ONLY:

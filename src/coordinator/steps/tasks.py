@@ -13,7 +13,7 @@ LOST_SECONDS = 300
 _LOST = 'agents-lost'
 """Fact: tasks that are waited for, to the operation's age since when their agent is lost."""
 _LOOK_EVERY, _LOOK_FOR = 60, 20
-"""Seconds: for so long of each minute the agents are looked at. Two beats are closer together."""
+"""Seconds: for so long of each minute more is looked at than a task. Beats are closer together."""
 # How Juju words the end of a task whose agent died under it: the charm refused nothing.
 _CUT_SHORT = {'terminated', 'action terminated', 'command execution aborted', 'unit removed'}
 
@@ -104,6 +104,27 @@ def patience(op: operation.Operation, name: str, seconds: int) -> dict[str, str]
     return None if op.age - first > seconds else {name: str(first)}
 
 
+def look_is_due(op: operation.Operation) -> bool:
+    """Whether to look at more than a task: the status of a large model is costly."""
+    return op.age % _LOOK_EVERY < _LOOK_FOR
+
+
+def runs_on(op: operation.Operation, world: ports.World, action: str) -> step.Wait | None:
+    """Wait on for the noted task of an action, as long as it runs; None to look at everything.
+
+    What somebody may change meanwhile is looked for in a part of each minute.
+    """
+    known = op.current.task
+    if known is None or look_is_due(op):
+        return None
+    try:
+        task = world.juju.task(known)
+    except errors.NotFound:
+        return None
+    runs = task.action == action and task.status in ('pending', 'running')
+    return step.Wait(op.current.reason, known) if runs else None
+
+
 def awaiting(
     op: operation.Operation,
     world: ports.World,
@@ -124,12 +145,12 @@ def awaiting(
         AgentLost: the agent of one of them has been lost for minutes.
     """
     newest_id = max(task.id for task in running)
-    if op.age % _LOOK_EVERY >= _LOOK_FOR:
-        # The status of a large model is costly, and this may take hours.
+    if not look_is_due(op):
         return step.Wait(reason, newest_id)
+    applications = {task.unit.partition('/')[0] for task in running}
     units = {
         name: unit
-        for app in world.juju.status().applications.values()
+        for app in world.juju.status(*sorted(applications)).applications.values()
         for name, unit in app.units.items()
     }
     known: dict[str, int] = json.loads(op.fact(_LOST) or '{}')

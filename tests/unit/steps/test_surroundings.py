@@ -44,8 +44,8 @@ class Shown:
     def __init__(self, juju: ports.JujuModel, **changes: object):
         self._juju, self._changes = juju, changes
 
-    def status(self) -> ports.ModelStatus:
-        return dataclasses.replace(self._juju.status(), **self._changes)
+    def status(self, *applications: str) -> ports.ModelStatus:
+        return dataclasses.replace(self._juju.status(*applications), **self._changes)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._juju, name)
