@@ -22,6 +22,7 @@ from coordinator.steps import (
     relations,
     restore_checks,
     restoring,
+    scaling,
     tasks,
     verifying,
 )
@@ -40,11 +41,11 @@ _SCALE_DOWN = Step(
     '{scale_down}',
     postgresql.scale_down,
     mark=postgresql.mark_scale_down,
-    undo=postgresql.restore_scale,
+    undo=scaling.restore_scale,
     deadline=lambda settings: settings.scaling_deadline,
     undo_deadline=lambda settings: settings.scaling_deadline,
-    remains=postgresql.remains,
-    left_over=postgresql.left_over,
+    remains=scaling.remains,
+    left_over=scaling.left_over,
 )
 
 _VERIFY = Step(
@@ -101,7 +102,7 @@ BACKUP_ALL = Plan(
         Step(
             'request-postgresql-units',
             '{request}',
-            postgresql.request_scale,
+            scaling.request_scale,
         ),
         Step(
             'back-up-maas',
@@ -116,11 +117,11 @@ BACKUP_ALL = Plan(
         Step(
             'restore-postgresql-scale',
             'wait until {postgresql} has its {units} unit(s); remove storage left behind',
-            postgresql.await_scale,
+            scaling.await_scale,
             deadline=lambda settings: settings.scaling_deadline,
             tolerated=True,
-            remains=postgresql.remains,
-            left_over=postgresql.left_over,
+            remains=scaling.remains,
+            left_over=scaling.left_over,
         ),
         _VERIFY,
         _PUBLISH,
@@ -219,16 +220,16 @@ RESTORE_ALL = Plan(
         Step(
             'request-postgresql-units',
             'request the missing units of {postgresql}',
-            postgresql.request_scale,
+            scaling.request_scale,
         ),
         Step(
             'restore-postgresql-scale',
             'wait until {postgresql} has its {units} unit(s)',
-            postgresql.await_scale,
+            scaling.await_scale,
             deadline=lambda settings: settings.scaling_deadline,
             tolerated=True,
-            remains=postgresql.remains,
-            left_over=postgresql.left_over,
+            remains=scaling.remains,
+            left_over=scaling.left_over,
         ),
         Step('forget-passwords', 'remove what was put aside to go back', passwords.forget),
         Step(

@@ -1,0 +1,174 @@
+"""Steps that bring PostgreSQL back to as many units as before, and clean up after the old ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from coordinator import errors, operation, ports, step
+from coordinator.steps import machines, postgresql, site
+
+
+def request_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Request the units that are missing; nobody waits for them here."""
+    status = world.juju.status()
+    app = site.application(status, op.settings.postgresql)
+    missing = _missing(op, app)
+    if missing > 0:
+        before: dict[str, str] = json.loads(op.fact(postgresql.UNITS))
+        # Only a machine that others use stays: the rest die with their unit, listed or not.
+        used = machines.kept(status)
+        # Juju 3.6 adds units one by one and may stop half-way: no machine gets a second one.
+        taken = {unit.machine for unit in app.units.values()}
+        free = [m for m in dict.fromkeys(before.values()) if m in used - taken]
+        world.juju.add_units(app.name, missing, free[:missing])
+    return step.Done()
+
+
+def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Wait until every unit is back and streams, then remove what the old ones left behind.
+
+    The old units' storage is the last copy of a replica's data until the database backup is
+    known to be good: without one it stays, and the operator is told.
+    """
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    incomplete = _incomplete(op, app)
+    if incomplete:
+        return incomplete
+    left = _left_behind(op, world, app)
+    good = op.fact(postgresql.LABEL) or (op.kind == 'restore-all' and not op.undoing)
+    if left and good:
+        world.juju.remove_storage(left)
+        # What Juju has agreed to remove is no longer counted above: nothing is left to wait for.
+        left = []
+    notes: list[str] = []
+    surplus = -_missing(op, app)
+    if surplus > 0:
+        notes.append(
+            f'{app.name} has {surplus} unit(s) more than before: juju remove-unit, if nobody '
+            'wanted them'
+        )
+    notes.append(_storage_note(left))
+    return step.Done(left='; '.join(filter(None, notes)))
+
+
+def _storage_note(left: Sequence[str]) -> str:
+    """Tell of storage that nobody has; '' if there is none."""
+    if not left:
+        return ''
+    return (
+        'storage of the units that were removed is still there, as no copy of the database is '
+        f'known to be good: juju remove-storage {" ".join(left)}'
+    )
+
+
+def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Undo of scaling down: request what is missing, then wait for it."""
+    if not op.fact(postgresql.UNITS):
+        return step.Done()
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    before: dict[str, str] = json.loads(op.fact(postgresql.UNITS))
+    if all(name in app.units and app.units[name].alive for name in before):
+        # None has gone, so there is nothing to put back, in whatever state they are. One that
+        # somebody added meanwhile may have.
+        return step.Done(left=_storage_note(_left_behind(op, world, app)))
+    if _missing(op, app) > 0:
+        _heed_removals(op, app)
+        request_scale(op, world)
+        return step.Wait(f'units of {app.name} were requested')
+    return await_scale(op, world)
+
+
+def _heed_removals(op: operation.Operation, app: ports.Application) -> None:
+    """Request no more units than there were: somebody may remove them as fast as they come.
+
+    Raises:
+        StepError: so many were requested already.
+    """
+    before: dict[str, str] = json.loads(op.fact(postgresql.UNITS))
+    newest = op.fact(postgresql.NEWEST_UNIT) or postgresql.newest(before)
+    added = int(postgresql.newest(app.units)) - int(newest)
+    if added >= len(before):
+        raise errors.StepError(
+            f'{added} units were added to {app.name}, and units were removed again: something '
+            'keeps its number of units, such as Terraform. Pause it, add what is missing '
+            f'({_missing_units(app, _missing(op, app))}), then run resume-operation'
+        )
+
+
+def left_over(op: operation.Operation, world: ports.World) -> list[str]:
+    """Return what is missing of PostgreSQL now, and what its removed units have left."""
+    if not op.fact(postgresql.UNITS):
+        return []
+    app = site.application(world.juju.status(), op.settings.postgresql)
+    missing = _missing(op, app)
+    lines = [_missing_units(app, missing)] if missing > 0 else []
+    left = _left_behind(op, world, app)
+    if left:
+        good = op.fact(postgresql.LABEL)
+        when = '' if good else ', to be kept until a backup of the database is complete'
+        lines.append(
+            f'storage of removed units of {app.name} is left over{when}: juju remove-storage '
+            f'{" ".join(left)}'
+        )
+    return lines
+
+
+def remains(op: operation.Operation) -> list[str]:
+    """Return how PostgreSQL was, and what its units leave, when an operation ends as it is."""
+    before: dict[str, str] = json.loads(op.fact(postgresql.UNITS, '{}'))
+    if len(before) < 2 or op.settings.strategy != 'scale-down':
+        return []
+    app = op.settings.postgresql
+    lines = [f'{app} had {len(before)} unit(s): juju status {app}, juju add-unit {app}']
+    storage: dict[str, list[str]] = json.loads(op.fact(postgresql.STORAGE, '{}'))
+    primary = op.fact(postgresql.PRIMARY)
+    going = [i for unit, ids in storage.items() if unit != primary for i in ids]
+    if going:
+        lines.append(
+            f'storage that removed units leave behind may be there: {" ".join(sorted(going))}: '
+            'juju storage, juju remove-storage'
+        )
+    return lines
+
+
+def _missing(op: operation.Operation, app: ports.Application) -> int:
+    wanted = len(json.loads(op.fact(postgresql.UNITS, '{}')))
+    if op.parameters.get('postgresql-units') and not op.undoing:
+        wanted = int(op.parameters['postgresql-units'])
+    return wanted - sum(unit.alive for unit in app.units.values())
+
+
+def _incomplete(op: operation.Operation, app: ports.Application) -> step.Wait | None:
+    """Return what keeps the application from being as it was, if anything does."""
+    missing = _missing(op, app)
+    if missing > 0:
+        return step.Wait(_missing_units(app, missing))
+    settling = site.settling(op, app, postgresql.allowed(op) if op.undoing else '', waits=True)
+    if settling:
+        return settling
+    primaries = [unit for unit in app.units.values() if unit.message == 'Primary']
+    blocked = any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values())
+    # A single unit is the primary, even if create-backup has just wiped that from its status.
+    if len(app.units) > 1 and not blocked and len(primaries) != 1:
+        return step.Wait(
+            f'{app.name} shows {len(primaries)} healthy primaries: see juju status {app.name}'
+        )
+    return None
+
+
+def _missing_units(app: ports.Application, missing: int) -> str:
+    there = sum(unit.alive for unit in app.units.values())
+    number = f' -n {missing}' if missing > 1 else ''
+    return f'{app.name} has {there} of {there + missing} units: juju add-unit {app.name}{number}'
+
+
+def _left_behind(op: operation.Operation, world: ports.World, app: ports.Application) -> list[str]:
+    """Return storage of removed units that is still in the model and that nobody has."""
+    before: dict[str, list[str]] = json.loads(op.fact(postgresql.STORAGE, '{}'))
+    candidates = {item for unit, ids in before.items() if unit not in app.units for item in ids}
+    return sorted(
+        item.id
+        for item in world.juju.storage()
+        if item.id in candidates and not item.owner and not item.attached_to and item.alive
+    )
