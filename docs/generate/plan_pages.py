@@ -14,7 +14,7 @@ _WORDS = {
     'maas': 'maas-region',
     'postgresql': 'postgresql',
     'recipients': 'the',
-    'scale_down': 'take units away, one at a time, until only the primary is left',
+    'scale_down': 'remove units, one at a time, until only the primary is left',
     'backup_unit': 'the primary (with `replica`: a replica)',
     'request': 'request the units that were taken away again',
     'units': 'n',
@@ -30,7 +30,7 @@ _OPTIONS = {
 }
 
 LOOKS, UNCHANGED = 'it only looks', 'nothing was changed'
-TOLERATED = 'it is told, and the operation goes on'
+TOLERATED = 'it is reported, and the operation goes on'
 HOLDS = 'the operation is held'
 UNDONE = 'it is undone, and so are the steps before it'
 NOTHING = 'the steps before it are undone'

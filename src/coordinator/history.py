@@ -27,7 +27,7 @@ MOST = 50
 """Operations of one model that are kept."""
 _FOLDER, _SUFFIX = 'coordinator/operations/', '.json'
 _NAMED = re.compile(rf'({keys.ID.pattern})-(?P<model>[0-9a-f-]{{36}}){re.escape(_SUFFIX)}')
-"""Older revisions left the model out, so that one was written over by another model's."""
+"""Older revisions left the model out, so that models could overwrite each other's histories."""
 _LONGEST = 64 << 10
 """Bytes of all messages of one operation, the newest: an action's results must hold them."""
 _READERS = 8
@@ -104,10 +104,11 @@ def _messages(
 
 
 def read(operation_id: str, store: ports.ObjectStore, model_uuid: str) -> Told:
-    """Return what the history tells of an operation: this model's, or else the only one of its id.
+    """Return the history of an operation: this model's, or else the only one with its id.
 
     Raises:
-        PreconditionError: this is no id of an operation, or several other models have one of it.
+        PreconditionError: this is no id of an operation, or several other models have an operation
+            with it.
         NotFound: there is no history of it.
         ForeignRecordError: it cannot be read.
     """
@@ -143,8 +144,8 @@ def _key_there(operation_id: str, store: ports.ObjectStore, model_uuid: str) -> 
         return own
     if len(there) > 1:
         raise errors.PreconditionError(
-            f'{len(there)} operations of other models have the id {operation_id}, and none of '
-            f'this model has: see {", ".join(there)} in the bucket'
+            f'no operation of this model has the id {operation_id}, but {len(there)} of other '
+            f'models have: see {", ".join(there)} in the bucket'
         )
     return there[0]
 

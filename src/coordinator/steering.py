@@ -28,10 +28,10 @@ def aborted(
     force: bool = False,
     world: ports.World | None = None,
 ) -> operation.Operation:
-    """Return the open or held operation such that it undoes what it did.
+    """Return the open or held operation, set to undo what it did.
 
-    With `force` it ends at once, as it is: nothing is put back. What is left is what `world`
-    shows, or what the record says without one.
+    With `force` it ends at once and undoes nothing. What is left over is read from `world`, or
+    from the record if there is no world.
 
     Raises:
         PreconditionError: none is under way, or it cannot be undone.

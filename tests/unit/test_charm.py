@@ -197,7 +197,7 @@ def test_a_dispatch_that_hung_for_longer_than_a_lease_stores_nothing(
     out = wake(state)
     assert charm_states.databag(out) == charm_states.databag(state)
     assert world.bucket.objects == {}
-    assert 'nothing is stored: this unit may not lead any more' in caplog.text
+    assert 'this dispatch stored nothing: this unit may no longer be the leader' in caplog.text
 
 
 @pytest.mark.parametrize('leader', [True, False])

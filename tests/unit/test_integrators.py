@@ -98,7 +98,7 @@ def test_two_endpoints_are_of_one_server(one: str, other: str, same: bool):
         ('pg/backup/maas', 'pg', 'inside pg/backup'),
         ('pg/archive/maas', 'pg', 'another cluster'),
         ('backup/maas', '', 'inside backup'),
-        ('maas', 'maas/backup/pg', 'a files backup that failed'),
+        ('maas', 'maas/backup/pg', 'a failed files backup'),
         ('maas', 'maas/archive', 'inside maas/archive'),
         ('maas', 'maas/coordinator/pg', 'inside maas/coordinator'),
         ('', 'backup', 'inside backup'),

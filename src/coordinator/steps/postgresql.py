@@ -95,7 +95,7 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
     if leaving.name not in known:
         # Somebody added it since: what it leaves behind must be known before it goes.
         storage = json.dumps({**known, **_storage(world, [leaving.name])})
-        return step.Wait(f'{leaving.name} came in addition', facts={STORAGE: storage})
+        return step.Wait(f'{leaving.name} was added meanwhile', facts={STORAGE: storage})
     world.juju.remove_unit(leaving.name)
     facts = {PRIMARY: primary, NEWEST_UNIT: newest(app.units)}
     return step.Wait(f'{leaving.name} is being removed', facts=facts)
@@ -107,10 +107,10 @@ def newest(units: Iterable[str]) -> str:
 
 
 def _heed_additions(op: operation.Operation, app: ports.Application) -> None:
-    """Do not go on for ever against somebody who adds the units again that are removed.
+    """Do not remove units for ever while something adds them again.
 
     Raises:
-        StepError: as many units were added meanwhile as there were.
+        StepError: more units were added meanwhile than there were at the start.
     """
     before: dict[str, str] = json.loads(op.fact(UNITS))
     added = int(newest(app.units)) - int(newest(before))
@@ -121,8 +121,8 @@ def _heed_additions(op: operation.Operation, app: ports.Application) -> None:
             else 'keep all units with postgresql-backup-strategy=replica, or pause it'
         )
         raise errors.StepError(
-            f'{added} units were added to {app.name} while it was scaled down from {len(before)}: '
-            f'something keeps its number of units, such as Terraform: {way_out}'
+            f'{added} units were added to {app.name} while it was scaled down from {len(before)}. '
+            f'Something maintains its number of units, such as Terraform: {way_out}'
         )
 
 
@@ -142,7 +142,7 @@ def _primary(
         # was lost.
         task = world.juju.run_action(min(app.units, key=number), 'get-primary', {})
     if not task.ended:
-        why = f'{task.unit} is asked for the primary (task {task.id})'
+        why = f'{task.unit} is reporting the primary (task {task.id})'
         waiting = tasks.awaiting(op, world, [task], why, tasks.replacing(app.name))
         return dataclasses.replace(waiting, facts={**waiting.facts, _AMONG: among})
     if task.status != 'completed':
@@ -168,7 +168,7 @@ def _asking_again(op: operation.Operation, task: ports.Task, why: str, seconds: 
     facts = tasks.patience(op, _DOUBTED, seconds)
     # One fact for all answers: Patroni may be silent for hours, and the record is small.
     used_up = {_ASKED: str(task.id), _DOUBTED: ''}
-    return step.Wait(f'{why}: it is asked again', task.id, facts or used_up)
+    return step.Wait(f'{why}: asking again', task.id, facts or used_up)
 
 
 def number(unit: str) -> int:
@@ -196,8 +196,8 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Have one unit make a full backup, and find it in the repository.
 
     The action's result holds no id, and a task that failed because its agent died may have left
-    a finished backup: what the repository lists is what counts. A newer label is this cluster's
-    own, as the charm refuses a repository of another model or another cluster.
+    a finished backup: the repository decides. A newer label belongs to this cluster, as the
+    charm refuses a repository of another model or another cluster.
     """
     task = tasks.find(op, world, op.settings.postgresql, 'create-backup', _FULL)
     if task is not None and not task.ended:
@@ -230,10 +230,10 @@ def _role_after(
     task: ports.Task,
     done: step.Done,
 ) -> step.Outcome:
-    """Tell the operator if the unit that made the backup became the primary meanwhile.
+    """Report if the unit that made the backup has become the primary.
 
     The charm closes a replica to connections while it makes a backup. Some revisions open it again
-    only if it is a replica still: after a failover MAAS has lost its database.
+    only if it is still a replica: after a failover, MAAS has lost its database.
     """
     try:
         asked = tasks.find(op, world, app.name, 'get-primary', {}, after=task.id)
@@ -250,10 +250,9 @@ def _role_after(
         return done
     other = min((name for name in app.units if name != task.unit), key=number)
     left = (
-        f'{task.unit} made the backup and became the primary meanwhile: if it still refuses '
-        f'connections, MAAS has lost its database. juju show-unit {task.unit} then shows '
-        f'connectivity: "off"; let another unit be the primary: juju run {other} '
-        'promote-to-primary scope=unit'
+        f'{task.unit} made the backup and has become the primary. If juju show-unit {task.unit} '
+        'shows connectivity: "off", MAAS cannot reach its database. Make another unit the '
+        f'primary: juju run {other} promote-to-primary scope=unit'
     )
     return step.Done(done.facts, left=left)
 
@@ -262,8 +261,8 @@ def _backing_up(op: operation.Operation, world: ports.World, task: ports.Task) -
     """Wait for the database backup.
 
     Raises:
-        NeedsDecision: the only unit is lost. New units would find no member to copy the data
-            from, and begin a database that is empty: nobody but a person may want that.
+        NeedsDecision: the only unit is lost. New units would find no member to copy the data from
+            and start with an empty database, which only a person may decide.
         AgentLost: a unit is lost, and others have the data.
     """
     app, before = op.settings.postgresql, json.loads(op.fact(UNITS, '{}'))
@@ -294,9 +293,10 @@ def _backup_unit(
         return next(iter(app.units))
     if op.settings.strategy != 'replica':
         raise errors.StepError(
-            f'{app.name} has {len(app.units)} units again, somebody added some, such as '
-            'Terraform: only one may be there while the primary is backed up. Keep all units with '
-            'postgresql-backup-strategy=replica, or run backup-all again while nothing adds units'
+            f'{app.name} has {len(app.units)} units again: something adds units, such as '
+            'Terraform, but the primary must be the only unit while it is backed up. Keep all '
+            'units with postgresql-backup-strategy=replica, or run backup-all again while nothing '
+            'adds units'
         )
     primary = _primary(op, world, app)
     if isinstance(primary, step.Wait):

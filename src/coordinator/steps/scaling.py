@@ -10,15 +10,16 @@ from coordinator.steps import machines, postgresql, site
 
 
 def request_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Request the units that are missing; nobody waits for them here."""
+    """Request the missing units, without waiting for them."""
     status = world.juju.status()
     app = site.application(status, op.settings.postgresql)
     missing = _missing(op, app)
     if missing > 0:
         before: dict[str, str] = json.loads(op.fact(postgresql.UNITS))
-        # Only a machine that others use stays: the rest die with their unit, listed or not.
+        # Juju keeps a machine only if something else uses it; the others are removed with their
+        # unit.
         used = machines.kept(status)
-        # Juju 3.6 adds units one by one and may stop half-way: no machine gets a second one.
+        # Juju 3.6 adds units one by one and may stop half-way: never put two units on one machine.
         taken = {unit.machine for unit in app.units.values()}
         free = [m for m in dict.fromkeys(before.values()) if m in used - taken]
         world.juju.add_units(app.name, missing, free[:missing])
@@ -26,10 +27,10 @@ def request_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 
 def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Wait until every unit is back and streams, then remove what the old ones left behind.
+    """Wait until all units are there and replicate, then remove the storage of the old units.
 
-    The old units' storage is the last copy of a replica's data until the database backup is
-    known to be good: without one it stays, and the operator is told.
+    That storage is the last copy of a replica's data until a new backup of the database is known
+    to be good. Without one the storage is kept and reported.
     """
     app = site.application(world.juju.status(), op.settings.postgresql)
     incomplete = _incomplete(op, app)
@@ -39,26 +40,26 @@ def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     good = op.fact(postgresql.LABEL) or (op.kind == 'restore-all' and not op.undoing)
     if left and good:
         world.juju.remove_storage(left)
-        # What Juju has agreed to remove is no longer counted above: nothing is left to wait for.
+        # Juju has accepted the removal, so it is no longer reported as left over.
         left = []
     notes: list[str] = []
     surplus = -_missing(op, app)
     if surplus > 0:
         notes.append(
-            f'{app.name} has {surplus} unit(s) more than before: juju remove-unit, if nobody '
-            'wanted them'
+            f'{app.name} has {surplus} unit(s) more than before. If nobody wants them: juju '
+            'remove-unit'
         )
     notes.append(_storage_note(left))
     return step.Done(left='; '.join(filter(None, notes)))
 
 
 def _storage_note(left: Sequence[str]) -> str:
-    """Tell of storage that nobody has; '' if there is none."""
+    """Return a note about storage without a unit; '' if there is none."""
     if not left:
         return ''
     return (
-        'storage of the units that were removed is still there, as no copy of the database is '
-        f'known to be good: juju remove-storage {" ".join(left)}'
+        'storage of removed units was kept, because no new backup of the database is complete: '
+        f'juju remove-storage {" ".join(left)}'
     )
 
 
@@ -69,8 +70,8 @@ def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     app = site.application(world.juju.status(), op.settings.postgresql)
     before: dict[str, str] = json.loads(op.fact(postgresql.UNITS))
     if all(name in app.units and app.units[name].alive for name in before):
-        # None has gone, so there is nothing to put back, in whatever state they are. One that
-        # somebody added meanwhile may have.
+        # No original unit is gone, so there is nothing to undo, whatever their state. A unit that
+        # was added and removed meanwhile may have left storage.
         return step.Done(left=_storage_note(_left_behind(op, world, app)))
     if _missing(op, app) > 0:
         _heed_removals(op, app)
@@ -80,10 +81,10 @@ def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 
 def _heed_removals(op: operation.Operation, app: ports.Application) -> None:
-    """Request no more units than there were: somebody may remove them as fast as they come.
+    """Request no more units than there were, in case something keeps removing them.
 
     Raises:
-        StepError: so many were requested already.
+        StepError: that many were requested already.
     """
     before: dict[str, str] = json.loads(op.fact(postgresql.UNITS))
     newest = op.fact(postgresql.NEWEST_UNIT) or postgresql.newest(before)
@@ -91,13 +92,13 @@ def _heed_removals(op: operation.Operation, app: ports.Application) -> None:
     if added >= len(before):
         raise errors.StepError(
             f'{added} units were added to {app.name}, and units were removed again: something '
-            'keeps its number of units, such as Terraform. Pause it, add what is missing '
+            'maintains its number of units, such as Terraform. Pause it, add what is missing '
             f'({_missing_units(app, _missing(op, app))}), then run resume-operation'
         )
 
 
 def left_over(op: operation.Operation, world: ports.World) -> list[str]:
-    """Return what is missing of PostgreSQL now, and what its removed units have left."""
+    """Return which units are missing now, and the storage that removed units have left."""
     if not op.fact(postgresql.UNITS):
         return []
     app = site.application(world.juju.status(), op.settings.postgresql)
@@ -115,7 +116,7 @@ def left_over(op: operation.Operation, world: ports.World) -> list[str]:
 
 
 def remains(op: operation.Operation) -> list[str]:
-    """Return how PostgreSQL was, and what its units leave, when an operation ends as it is."""
+    """Return how many units there were and what they may leave behind, from the record."""
     before: dict[str, str] = json.loads(op.fact(postgresql.UNITS, '{}'))
     if len(before) < 2 or op.settings.strategy != 'scale-down':
         return []
@@ -126,8 +127,8 @@ def remains(op: operation.Operation) -> list[str]:
     going = [i for unit, ids in storage.items() if unit != primary for i in ids]
     if going:
         lines.append(
-            f'storage that removed units leave behind may be there: {" ".join(sorted(going))}: '
-            'juju storage, juju remove-storage'
+            f'storage of removed units may be left over: {" ".join(sorted(going))}: juju storage, '
+            'juju remove-storage'
         )
     return lines
 
@@ -140,7 +141,7 @@ def _missing(op: operation.Operation, app: ports.Application) -> int:
 
 
 def _incomplete(op: operation.Operation, app: ports.Application) -> step.Wait | None:
-    """Return what keeps the application from being as it was, if anything does."""
+    """Return what is still missing before the application is as it was; None if nothing is."""
     missing = _missing(op, app)
     if missing > 0:
         return step.Wait(_missing_units(app, missing))
@@ -149,7 +150,7 @@ def _incomplete(op: operation.Operation, app: ports.Application) -> step.Wait | 
         return settling
     primaries = [unit for unit in app.units.values() if unit.message == 'Primary']
     blocked = any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values())
-    # A single unit is the primary, even if create-backup has just wiped that from its status.
+    # A single unit is the primary, even if create-backup has just cleared that from its status.
     if len(app.units) > 1 and not blocked and len(primaries) != 1:
         return step.Wait(
             f'{app.name} shows {len(primaries)} healthy primaries: see juju status {app.name}'
@@ -164,7 +165,7 @@ def _missing_units(app: ports.Application, missing: int) -> str:
 
 
 def _left_behind(op: operation.Operation, world: ports.World, app: ports.Application) -> list[str]:
-    """Return storage of removed units that is still in the model and that nobody has."""
+    """Return storage of removed units that is still in the model without a unit."""
     before: dict[str, list[str]] = json.loads(op.fact(postgresql.STORAGE, '{}'))
     candidates = {item for unit, ids in before.items() if unit not in app.units for item in ids}
     return sorted(

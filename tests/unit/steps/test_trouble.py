@@ -105,7 +105,7 @@ def test_a_dying_unit_whose_hook_failed_is_named_with_what_helps(sim: simulation
     sim.model.set_status(unit, 'error', 'hook failed: "stop"')
     sim.model.remove_unit('postgresql/2')
     dispatch_for(sim, 240)
-    assert 'postgresql/2 is being removed. It has not ended' in sim.op.current.reason
+    assert 'postgresql/2 is being removed. Its removal has taken' in sim.op.current.reason
     assert 'hook failed: "stop"' in sim.op.current.reason
     assert 'juju resolved postgresql/2' in sim.op.current.reason
 
