@@ -16,7 +16,7 @@ _WORDS = {
     'recipients': 'the',
     'scale_down': 'remove units, one at a time, until only the primary is left',
     'backup_unit': 'the primary (with `replica`: a replica)',
-    'request': 'request the units that were taken away again',
+    'request': 'request the removed units again',
     'units': 'n',
     'regions': 'n',
     'others': ', with the data of all who use it',
@@ -98,7 +98,7 @@ def diagram(plan: step.Plan) -> str:
         lines += _step(plan, entry, top)
         top += _BOX
         if entry.name == plan.commit:
-            lines += _line(top, 'from here on the backup set exists, and stays')
+            lines += _line(top, 'from here on the backup set exists and is kept')
             top += _GAP * 2
     height = top + _GAP
     title = html.escape(f'The steps of {plan.kind}')

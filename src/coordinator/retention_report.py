@@ -24,9 +24,9 @@ def text(
     if len(verdicts) > _MOST:
         table += f'\n\n{len(verdicts) - _MOST} older backup set(s) are not shown'
     going = sum(verdict.goes for verdict in verdicts)
-    tally = f'{going} of {len(verdicts)} backup set(s) would go by {policy}'
+    tally = f'{going} of {len(verdicts)} backup set(s) would be deleted by {policy}'
     if not policy.rules:
-        tally = f'no backup set would go: {policy}'
+        tally = f'no backup set would be deleted: {policy}'
     return f'{table}\n\n{tally}\n\nnext: {_next(bool(going), policy, app)}'
 
 
