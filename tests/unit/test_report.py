@@ -36,8 +36,9 @@ def row(printed: str, first_cell: str) -> list[str]:
 
 def test_a_backup_whose_id_was_taken_tells_that_of_its_set():
     moved = op().remembering({operation.BACKUP_ID: '2026-08-22T10:15:01Z'})
-    assert 'its backup set has the id 2026-08-22T10:15:01Z: 2026-08-22T10:15:00Z was taken' in (
-        text(moved)
+    assert (
+        'its backup set has the id 2026-08-22T10:15:01Z, because 2026-08-22T10:15:00Z was already'
+        in text(moved)
     )
     assert json.loads(report.operation_json(moved))['backup-id'] == '2026-08-22T10:15:01Z'
     assert 'its backup set' not in text(op())

@@ -328,7 +328,7 @@ def test_an_end_by_force_names_the_units_that_are_missing_and_no_task_that_has_e
     op = steering.aborted(sim.op, sim.clock.now(), force=True, world=sim.world)
     told = '\n'.join(op.problems)
     assert 'postgresql has 2 of 3 units: juju add-unit postgresql' in told
-    assert 'still runs' not in told
+    assert 'still running' not in told
     assert told.count('juju remove-storage') == 1
 
 
