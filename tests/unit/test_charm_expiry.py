@@ -103,7 +103,7 @@ def test_without_confirm_it_prints_what_would_go_and_changes_nothing(
     results, out = charm_states.act('delete-backup', state, backup_id=OLD)
     for key in backup_sets.owned(sets.world.maas_store, OLD):
         assert f'{key} ' in results['would-delete']
-    assert 'its database backup stays' in results['would-delete']
+    assert 'its database backup is kept' in results['would-delete']
     assert results['next'] == (f'juju run {APP}/leader delete-backup backup-id={OLD} confirm=true')
     assert charm_states.databag(out) == {}
     assert unchanged(sets) == before
