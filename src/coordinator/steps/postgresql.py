@@ -240,12 +240,18 @@ def _role_after(
         if asked is None:
             asked = world.juju.run_action(min(app.units, key=number), 'get-primary', {})
         if not asked.ended:
-            why = f'{asked.unit} is asked for the primary (task {asked.id})'
+            why = f'{asked.unit} is reporting the primary (task {asked.id})'
             then = f'juju run {app.name}/leader get-primary asks again'
             return tasks.awaiting(op, world, [asked], why, then)
     except errors.StepError as error:
         # The backup is good, whatever this comes to.
-        return step.Done(done.facts, left=f'whether {task.unit} is still a replica: {error}')
+        return step.Done(
+            done.facts,
+            left=(
+                f'{task.unit} made the backup and may have become the primary ({error}): juju run '
+                f'{task.unit} get-primary shows it'
+            ),
+        )
     if asked.results.get('primary') != task.unit:
         return done
     other = min((name for name in app.units if name != task.unit), key=number)

@@ -44,7 +44,7 @@ def ask(op: operation.Operation, world: ports.World) -> step.Outcome:
             return step.Wait(f'{unit} is listing its backups (task {task.id})', task.id)
     for unit in units:
         if not asked[unit].ended:
-            waits = f'{unit} lists its backups (task {asked[unit].id})'
+            waits = f'{unit} is listing its backups (task {asked[unit].id})'
             return tasks.awaiting(op, world, [asked[unit]], waits, tasks.replacing(app.name))
     for unit in units:
         why = _unreadable(op, world, world.juju.task(asked[unit].id))
