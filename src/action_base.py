@@ -51,7 +51,7 @@ class ActionBase(ops.Object):
             )
         now = utc_now()
         known = [self.record.last_complete, *((last.id, last.backup_id) if last else ())]
-        # One from a clock that was years ahead must not make all that follow as wrong.
+        # An id from a clock that was years ahead must not push all later ids into the future.
         latest = max((name for name in known if not operation.is_ahead(name, now)), default='')
         if latest >= operation.stamp(now):
             # Ids only ever rise, whatever the clock does.

@@ -209,7 +209,7 @@ class Actions(action_base.ActionBase):
                 state = 'aborted' if op.terminal else 'aborting'
                 logger.warning('%s: %s by the operator', op.at, state)
                 if op.terminal:
-                    # No dispatch will work on it any more, so none would tell its end.
+                    # No dispatch will run for this operation again, so the mark is removed here.
                     marking.forget(op, reachable)
                     history.write(op, reachable)
             event.set_results({'operation-id': op.id, 'status': state, 'follow': self.follow()})

@@ -122,7 +122,7 @@ class CoordinatorCharm(ops.CharmBase):
     def _on_wake(self, event: ops.EventBase) -> None:
         """Take the open operation one checkpoint further."""
         beats = isinstance(event, AdvanceEvent)
-        # Asked before the record is read: what was read before could be of another leader's time.
+        # Ask before reading the record: an earlier reading could be from another leader's time.
         leads = self.unit.is_leader()
         op = self._operation()
         if isinstance(event, ops.RelationDepartedEvent) and self._leaves(op):
@@ -179,8 +179,11 @@ class CoordinatorCharm(ops.CharmBase):
             if moved.status == operation.HELD:
                 moved = situation.noted(moved, reachable)
             if moved is not op and not reachable.leads():
-                # What this dispatch did is found again by looking, as if it had died.
-                logger.warning('%s: nothing is stored: this unit may not lead any more', op.at)
+                # The next dispatch finds what this one did by looking, as after a crash.
+                logger.warning(
+                    '%s: this dispatch stored nothing: this unit may no longer be the leader',
+                    op.at,
+                )
                 return op
             # Texts may differ in nothing but their layout, or in what does not fit.
             stored = self._record.save(moved) if moved is not op else None

@@ -1,8 +1,8 @@
-"""Whether this unit leads, as Juju says now, and has led since its dispatch began.
+"""Whether this unit is the leader now, and has been since its dispatch began.
 
-Juju vouches for a leader for 30 seconds from the moment it is asked. As long as it is asked again
-within that time nobody else can have led in between, nor written the record that was read at the
-beginning. A dispatch that hung for longer cannot know: it must not act on what it has read.
+Juju guarantees leadership for 30 seconds from each question. While a dispatch asks again within
+that time, no other unit can have led in between or overwritten the record that was read at the
+beginning. A dispatch that hung for longer cannot be sure, and must not act on what it has read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _EVERY = 10.0
 
 
 def steady() -> float:
-    """Return seconds of a clock that nobody sets, and that runs on while a machine sleeps."""
+    """Return the seconds of a clock that nobody sets and that runs on while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -31,7 +31,7 @@ class Lease:
         ask: Callable[[], bool] = hookcmds.is_leader,
         clock: Callable[[], float] = steady,
     ):
-        """Take the lease up.
+        """Begin the lease.
 
         Args:
             began: a moment of the clock, just before the dispatch asked whether this unit leads.
@@ -46,7 +46,7 @@ class Lease:
         self._ended = threading.Event()
 
     def keep(self) -> None:
-        """Ask again every now and then until `end`: a step may read from S3 for minutes."""
+        """Ask again regularly until `end`: a step may read from S3 for minutes."""
         threading.Thread(target=self._keep, daemon=True).start()
 
     def _keep(self) -> None:
@@ -54,11 +54,11 @@ class Lease:
             self.renew()
 
     def end(self) -> None:
-        """Ask no more."""
+        """Stop asking."""
         self._ended.set()
 
     def renew(self) -> bool:
-        """Ask Juju afresh whether this unit leads, and return whether it did all the time."""
+        """Ask Juju again, and return whether this unit has led without a break."""
         with self._lock:
             asked = self._clock()
             self._lost = self._lost or asked - self._confirmed > SECONDS
@@ -67,14 +67,14 @@ class Lease:
             try:
                 self._lost = not self._ask()
             except (hookcmds.Error, OSError):
-                # Juju did not say. It may be asked again, as long as it vouches for this unit.
+                # Juju did not answer. Ask again while its last guarantee lasts.
                 return False
             if not self._lost:
                 self._confirmed = asked
             return not self._lost
 
     def holds(self) -> bool:
-        """Whether nobody else has led, nor will for long enough to end the dispatch."""
+        """Whether the guarantee lasts long enough to end the dispatch."""
         if not self._lost and self._clock() - self._confirmed < SECONDS / 2:
             return True
         return self.renew()

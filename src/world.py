@@ -19,7 +19,7 @@ if typing.TYPE_CHECKING:
 
 
 _CHARMS = {'s3-maas': integrators.MAAS_REGION, 's3-postgresql': integrators.POSTGRESQL}
-"""Which charm keeps its backups where a relation leads."""
+"""The charm that keeps its backups at the end of each S3 relation."""
 _IN_FLIGHT, _READING = '.in-flight', '.reading'
 _ADDRESS = '.controller-address'
 """What is kept on the unit's own disk, in the charm's folder."""
@@ -104,7 +104,7 @@ class LiveWorld:
         return self._lease.holds()
 
     def elapsed(self, operation_id: str, age: int) -> int:
-        """Return the age of an operation, by what the dispatches of this unit saw pass."""
+        """Return the age of an operation, as this unit's dispatches have measured it."""
         return elapsed.Elapsed(self._charm.charm_dir / elapsed.FILE).look(operation_id, age)
 
     def take_up(self) -> datetime.datetime | None:
@@ -162,7 +162,7 @@ class LiveWorld:
             raise errors.TransientError(
                 f'the keys that {integrator} gives cannot be read: see juju status {integrator}'
             ) from None
-        # As texts: `integrators` reads them as the charms do.
+        # Pass the values as text: `integrators` reads them as the charms do.
         return {**texts, 'tls-ca-chain': chain}
 
     def _fence(self) -> None:
@@ -173,6 +173,6 @@ class LiveWorld:
         """
         if not self._lease.renew():
             raise errors.TransientError(
-                f'{self._charm.unit.name} does not lead any more, or hung for too long to know'
+                f'{self._charm.unit.name} is no longer the leader, or hung for too long to be sure'
             )
         self._in_flight.sending()

@@ -14,9 +14,9 @@ _WORDS = {
     'maas': 'maas-region',
     'postgresql': 'postgresql',
     'recipients': 'the',
-    'scale_down': 'take units away, one at a time, until only the primary is left',
+    'scale_down': 'remove units, one at a time, until only the primary is left',
     'backup_unit': 'the primary (with `replica`: a replica)',
-    'request': 'request the units that were taken away again',
+    'request': 'request the removed units again',
     'units': 'n',
     'regions': 'n',
     'others': ', with the data of all who use it',
@@ -30,7 +30,7 @@ _OPTIONS = {
 }
 
 LOOKS, UNCHANGED = 'it only looks', 'nothing was changed'
-TOLERATED = 'it is told, and the operation goes on'
+TOLERATED = 'it is reported, and the operation goes on'
 HOLDS = 'the operation is held'
 UNDONE = 'it is undone, and so are the steps before it'
 NOTHING = 'the steps before it are undone'
@@ -98,7 +98,7 @@ def diagram(plan: step.Plan) -> str:
         lines += _step(plan, entry, top)
         top += _BOX
         if entry.name == plan.commit:
-            lines += _line(top, 'from here on the backup set exists, and stays')
+            lines += _line(top, 'from here on the backup set exists and is kept')
             top += _GAP * 2
     height = top + _GAP
     title = html.escape(f'The steps of {plan.kind}')

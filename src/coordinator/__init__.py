@@ -12,7 +12,7 @@ The map, from the top:
 - `catalogue` and `manifest`: backup sets in the repository; `pgbackrest` and `maas_backup` read
   what the two charms leave there; `sealing` turns passwords into an age file.
 - `pacemaker` brings the next dispatch while an operation waits.
-- `settings`, `status`, `report`: what the operator configures, and what he is told.
+- `settings`, `status`, `report`: what the operator configures, and what is reported.
 
 `charm.py` joins them to Juju.
 """

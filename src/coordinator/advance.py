@@ -24,14 +24,14 @@ T = TypeVar('T')
 
 TRYING_AGAIN = 'trying again: '
 _COARSE = 300
-"""Seconds after which an age is stored though nothing else has changed: what a new leader may
-not know of."""
+"""Seconds after which the age is stored even if nothing else has changed. A new leader may miss
+that much."""
 
 
 def advance(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
     """Return the operation one checkpoint further.
 
-    The very same one comes back when there is nothing to store: it is held, has ended, or waits.
+    Returns the very same object when there is nothing to store: it is held, has ended, or waits.
     """
     if not op.open:
         return op
@@ -78,7 +78,7 @@ def _do(
     # Whatever was just started is noted first: the undo must find it.
     op = _waiting(op, outcome, world)
     if _late(op, current.deadline(op.settings)):
-        # What is tolerated is left to do, for as long as that is so.
+        # A tolerated step becomes something left to do, in the words of its wait reason.
         why = outcome.reason if current.tolerated else _too_late(op, current, outcome.reason)
         return _failed(op, plan, current, why, world)
     return op
@@ -174,7 +174,7 @@ def _failed(
     *,
     untouched: bool = False,
 ) -> operation.Operation:
-    """Let a step fail; a pivot that has left all `untouched` is undone as what is before it."""
+    """Let a step fail. If it left everything `untouched`, even a failed pivot is undone."""
     past = plan.beyond_pivot(op.step) if untouched else plan.past_pivot(op.step)
     if past and not current.tolerated:
         return _holding(op, why)

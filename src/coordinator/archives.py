@@ -1,6 +1,6 @@
 """Objects that are there and cannot be read: their storage class keeps them in an archive.
 
-A listing looks well, and so does the size; GET answers `InvalidObjectState` until it was thawed.
+A listing shows them with their size, but GET answers `InvalidObjectState` until they are thawed.
 """
 
 from __future__ import annotations
@@ -12,23 +12,27 @@ from collections.abc import Iterable, Sequence
 from coordinator import ports
 
 NAME = re.compile(r'[A-Z_]{1,40}')
-"""What a storage class or a tier is named like."""
+"""The form of the name of a storage class or a tier."""
 CLASSES = {'GLACIER', 'DEEP_ARCHIVE'}
 """Storage classes of AWS whose objects must be thawed. GLACIER_IR needs no thawing."""
 TIERED = 'INTELLIGENT_TIERING'
-"""The storage class that moves objects by itself, into archives too; a listing says not where."""
+"""The storage class that moves objects by itself, also into archives. A listing does not show
+where."""
 MOST_ASKED = 200
-"""Objects of one part that are asked for one by one, evenly spread: those that are tiered were
-stored together, and move together."""
+"""Number of objects of one part that are checked with HEAD, evenly spread. Tiered objects of one
+part were stored together, so they move together."""
 
 
 def found(
     store: ports.ObjectStore, listed: Iterable[ports.StoredObject]
 ) -> list[ports.StoredObject]:
-    """Return those of the listed objects that must be thawed; of very many, those of a sample."""
+    """Return the listed objects that must be thawed.
+
+    If there are very many, only a sample is checked.
+    """
     doubtful = [item for item in listed if item.storage_class in {TIERED, *CLASSES}]
     step = -(-len(doubtful) // MOST_ASKED) or 1
-    # The newest is asked for as well: it may be the only one that has not moved yet.
+    # Check the newest as well: it may be the only one that has not moved yet.
     asked = [*doubtful[::step], *doubtful[-1:]] if step > 1 else doubtful
     return [item for each in asked if (item := store.head(each.key)).archive]
 
@@ -41,7 +45,7 @@ def advice(bucket: str, keys: Sequence[str], archive: str) -> str:
         keys: in full, at least one.
         archive: the storage class and tier, '' if it is not known.
     """
-    # Objects in a tier of INTELLIGENT_TIERING come back for good, and take no number of days.
+    # Objects in a tier of INTELLIGENT_TIERING are thawed for good; `Days` is not allowed for them.
     request = '{}' if archive.startswith(TIERED) else 'Days=14'
     thaw = shlex.join(['aws', 's3api', 'restore-object', '--bucket', bucket, '--key', keys[0]])
     what, them, each = '1 object', 'it', 'it'
@@ -51,6 +55,6 @@ def advice(bucket: str, keys: Sequence[str], archive: str) -> str:
     # Short, as a record keeps only the beginning of an error.
     return (
         f'{what} in bucket {bucket} cannot be read: S3 keeps {them} in an archive{named}. Thaw '
-        f'{each} (minutes to two days), then try again: '
-        f"{thaw} --restore-request '{request}'"
+        f'{each} before you run the operation again (takes minutes to two days): {thaw} '
+        f"--restore-request '{request}'"
     )

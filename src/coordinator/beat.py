@@ -1,12 +1,12 @@
 """One beat of the pacemaker: waits until it is due, and then becomes the command that dispatches.
 
-It runs by itself, as a program of a systemd service, and so knows nothing of the charm but the
-file in which each dispatch notes that it has looked (`elapsed`).
+It is a program of its own, run by a systemd service. All that it knows of the charm is the file in
+which each dispatch notes that it has looked (`elapsed`).
 
 Every hook of the unit advances the operation, as a beat does. So a beat is due when nothing has
-advanced it for a while: while hooks are pending they go first. That while grows with the age of
-the operation, and with what a beat costs: on a busy machine a dispatch may take seconds, and the
-unit must get to its hooks in between.
+advanced the operation during a pause, and pending hooks run first. The pause grows with the age of
+the operation and with the duration of the last beat: on a busy machine a dispatch may take
+seconds, and the unit must have time for its hooks.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from collections.abc import Sequence
 RESTART = 0.5
 """Seconds between the end of a beat and the start of the next one's program, by systemd."""
 LONGEST, LONGEST_BUSY = 15.0, 30.0
-"""Seconds of a pause: of a long operation, and of one whose beats are dear."""
+"""Longest pause in seconds: of a long operation, and of one whose beats take long."""
 _SHARE = 100
 """The pause is one hundredth of the operation's age."""
 _COSTS = 2
-"""The pause is as long as so many beats."""
+"""The pause is at least this many times as long as the last beat."""
 
 
 def pause(age: float, cost: float) -> float:
-    """Return how many seconds nothing must have advanced an operation before a beat is due.
+    """Return the seconds without progress after which a beat is due.
 
     Args:
         age: of the operation, in seconds.
@@ -60,7 +60,7 @@ def wait(looks: pathlib.Path, beats: pathlib.Path) -> None:
     """
     began = _now()
     ended, last = began - RESTART, _number(beats, 'seconds')
-    # After a reboot the clock begins anew: then nothing is known of the last one.
+    # After a reboot the clock starts again, so the last beat's time means nothing.
     cost = ended - last if 0 < last < ended else 0.0
     while True:
         looked = _number(looks, 'seconds')

@@ -35,13 +35,13 @@ class Entry:
     verified: verification.Outcome | None = None
     """What verify-backup has found last."""
     claim: marks.Mark | None = None
-    """Whose it is, if an operation said so that made it or makes it."""
+    """Whose set it is, if the operation that made it or is making it has left a claim."""
     uses: tuple[marks.Mark, ...] = ()
-    """Restores that said that they use it, however long ago."""
+    """Restores that have marked it as in use, however long ago."""
 
     @property
     def model_uuid(self) -> str:
-        """The model that it is of; '' if nothing says it."""
+        """The model that the set belongs to; '' if unknown."""
         if self.summary is not None:
             return self.summary.model_uuid
         return self.claim.model_uuid if self.claim is not None else ''
@@ -118,7 +118,7 @@ def with_failed(store: ports.ObjectStore, heal: bool = False) -> list[Entry]:
 
 
 def _marked(entry: Entry, found: Mapping[str, ports.StoredObject]) -> Entry:
-    """Return an entry with what the objects beside its manifest say of it."""
+    """Return an entry with the pin, the claim and the marks found beside its manifest."""
     claims = marks.claims(found)
     return dataclasses.replace(
         entry,

@@ -82,7 +82,7 @@ def objects(
 
 
 class InUseError(errors.StepError):
-    """A restore uses the set: its objects stay until that is over."""
+    """A restore uses the set: its objects are kept until the restore has ended."""
 
 
 def delete(
@@ -91,13 +91,13 @@ def delete(
     listed: Sequence[catalogue.Entry],
     now: datetime.datetime,
 ) -> None:
-    """Delete a set, or what is left of it; equal however often it is repeated.
+    """Delete a set, or what is left of it. Running it again does no harm.
 
     Raises:
-        InUseError: a restore has marked it since it was chosen. If its manifest is gone by then,
-            the restore either has all that it needs or has seen that the set is going.
+        InUseError: a restore has marked it since it was chosen. If its manifest is already
+            deleted then, the restore either has everything it needs or has noticed the deletion.
         StepError: an object lock forbids it; says until when. If that can be foreseen, nothing
-            is deleted and the set stays listed.
+            is deleted and the set remains listed.
     """
     found, looked = objects(store, target, listed), False
     for item in found:
@@ -122,8 +122,8 @@ def _refuse_if_used(store: ports.ObjectStore, target: Target, now: datetime.date
     uses = catalogue.in_use(store, target.backup_id, now)
     if uses:
         raise InUseError(
-            f'{uses[0]} uses backup set {target.backup_id}, so its objects stay: delete-backup '
-            f'backup-id={target.backup_id} deletes what is left of it when that is over'
+            f'{uses[0]} uses backup set {target.backup_id}, so its objects were kept. When the '
+            f'restore has ended, delete them with delete-backup backup-id={target.backup_id}'
         )
 
 

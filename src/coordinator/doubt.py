@@ -14,8 +14,8 @@ from coordinator import errors, operation, ports
 _SINCE = 'answer-lost'
 """Fact: the operation's age when the doubt began."""
 _SENT = 'answer-lost-sent'
-"""Fact: when the request was sent whose doubt was taken up last. Only whether it is the same
-counts: it is a time of another dispatch's clock."""
+"""Fact: when the last doubtful request was sent. It is only compared for equality, as it comes
+from another dispatch's clock."""
 _LONGEST = datetime.timedelta(seconds=30)
 """How long a controller may take over a request whose connection is gone."""
 

@@ -1,8 +1,8 @@
-"""Counts how long an operation lasts, by what each dispatch of this unit saw pass.
+"""Measures how long an operation lasts: adds up the time between this unit's dispatches.
 
-Leaders change, and their clocks need not agree: the difference of two machines' clocks says
-nothing. So the record has an age in seconds. A dispatch adds what has passed since the last one of
-this unit, which its own disk remembers: a record is not written merely because time passes.
+Leaders change, and their clocks may differ, so times of two machines are never compared. The
+record has an age in seconds instead. A dispatch adds the time since this unit's last dispatch,
+which the unit's disk remembers, so that the record is not written merely because time passes.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Callable
 FILE = '.last-look'
 """In the charm's folder."""
 LONGEST = 300.0
-"""Seconds that count between two dispatches: update-status comes as often by default. What nobody
-could see, such as a night without a controller, must not use up a deadline."""
+"""Longest time in seconds that is added between two dispatches: the default interval of
+update-status. A night without a controller must not use up a deadline."""
 _BOOT = pathlib.Path('/proc/sys/kernel/random/boot_id')
 
 
@@ -31,7 +31,7 @@ class Moment:
 
 
 def steady() -> Moment:
-    """Return the moment by a clock that nobody sets, and that runs on while a machine sleeps."""
+    """Return the time of a clock that nobody can set and that runs on while the machine sleeps."""
     return Moment(_BOOT.read_text().strip(), time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
@@ -61,7 +61,7 @@ class Elapsed:
         """
         now, last = self._clock(), self._last()
         counted = float(age)
-        # If the record is ahead, another unit has counted since this one looked.
+        # If the record's age is higher, another unit has led since this one looked.
         if last is not None and last.operation == operation_id and last.age >= age:
             counted = last.age
             if last.boot == now.boot:
@@ -79,5 +79,5 @@ class Elapsed:
                 str(raw['operation']), float(raw['age']), str(raw['boot']), float(raw['seconds'])
             )
         except (OSError, ValueError, LookupError, TypeError):
-            # There is none, or it was cut off by a crash: the record counts.
+            # There is no file, or a crash cut it off: use the record's age.
             return None

@@ -41,7 +41,7 @@ class StepError(CoordinatorError):
 
 
 class RefusedError(StepError):
-    """Nothing was touched: even what would be past the point of going back can be undone."""
+    """Nothing was touched, so the operation can be undone even from the pivot."""
 
 
 class BegunError(StepError):
@@ -57,11 +57,11 @@ class BlockedUnit(StepError):
 
 
 class AgentLost(StepError):
-    """A task is waited for whose unit has lost its agent: it may never answer."""
+    """The agent of a unit with a running task is lost: the task may never end."""
 
 
 class NeedsDecision(StepError):
-    """Neither going on nor going back is right by itself: the operation is held for a person."""
+    """Neither continuing nor undoing is safe: the operation is held for a person."""
 
 
 class ForeignRecordError(CoordinatorError):
@@ -131,4 +131,4 @@ class StoreRefused(StepError):
 
 
 class ObjectArchived(StoreRefused):
-    """The object is there, and cannot be read before it is thawed."""
+    """The object exists, but cannot be read until it is thawed."""

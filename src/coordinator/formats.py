@@ -27,9 +27,9 @@ def _from_1(document: Document) -> Document:
 
 
 def _from_2(document: Document) -> Document:
-    """Format 2 had no warnings, and neither counted its records nor how long it lasted.
+    """Format 2 had no warnings, no generation and no age.
 
-    Deadlines of what it began run anew: its times are of clocks that need not agree.
+    The deadline of a step under way starts again, as its times come from clocks that may differ.
     """
     steps = [{**entry, 'began': None} for entry in document['steps']]
     return {**document, 'steps': steps, 'warnings': [], 'age': 0, 'generation': 0}

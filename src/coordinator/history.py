@@ -102,10 +102,11 @@ def _messages(
 
 
 def read(operation_id: str, store: ports.ObjectStore, model_uuid: str) -> Told:
-    """Return what the history tells of an operation: this model's, or else the only one of its id.
+    """Return the history of an operation: this model's, or else the only one with its id.
 
     Raises:
-        PreconditionError: this is no id of an operation, or several other models have one of it.
+        PreconditionError: this is no id of an operation, or several other models have an operation
+            with it.
         NotFound: there is no history of it.
         ForeignRecordError: it cannot be read.
     """
@@ -141,8 +142,8 @@ def _key_there(operation_id: str, store: ports.ObjectStore, model_uuid: str) -> 
         return own
     if len(there) > 1:
         raise errors.PreconditionError(
-            f'{len(there)} operations of other models have the id {operation_id}, and none of '
-            f'this model has: see {", ".join(there)} in the bucket'
+            f'no operation of this model has the id {operation_id}, but {len(there)} of other '
+            f'models have: see {", ".join(there)} in the bucket'
         )
     return there[0]
 

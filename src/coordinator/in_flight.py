@@ -23,7 +23,7 @@ class InFlight:
         self._remembering = False
         self._unanswered = 0
         self._left: float | None = None
-        """When an earlier dispatch sent what it heard nothing of."""
+        """When an earlier dispatch sent a request that was never answered."""
 
     def take_up(self) -> datetime.datetime | None:
         """Remember from now on; return when something was sent that was never answered, if so."""
@@ -50,9 +50,10 @@ class InFlight:
             os.utime(self._path)
 
     def answered(self) -> None:
-        """Note that an answer came: what is killed from now on leaves no doubt about it.
+        """Note that the request was answered, so that a kill from now on leaves no doubt about it.
 
-        What an earlier dispatch has left stays in doubt until a record that says so is stored.
+        An unanswered request of an earlier dispatch stays in doubt until a record that notes it is
+        stored.
         """
         if not self._remembering:
             return

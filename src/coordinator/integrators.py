@@ -1,4 +1,4 @@
-"""What maas-region and postgresql make of the settings that an s3-integrator gives them.
+"""An s3-integrator's settings, as maas-region and postgresql interpret them.
 
 The coordinator reads the settings as the charms do, so that it looks where they write. Source:
 `v0/s3.py` of data_platform_libs, and `_retrieve_s3_parameters` in `src/backups.py` of maas-charms
@@ -21,17 +21,17 @@ _AWS_DOMAINS = ('amazonaws.com', 'amazonaws.com.cn', 'amazonaws.eu')
 
 _READ = ('bucket', 'access-key', 'secret-key', 'endpoint', 'region', 'path', 's3-uri-style')
 _STANZAS = ('backup', 'archive')
-"""Folders of a pgBackRest repository: whatever lies in them is a stanza to pgBackRest."""
+"""Folders of a pgBackRest repository: pgBackRest takes everything in them for a stanza."""
 _MAAS_FOLDERS = ('backup', 'archive', 'coordinator')
 
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-    """What a charm works with."""
+    """The settings that a charm works with."""
 
     bucket: str
     path: str
-    """Without slashes at its ends: what it writes has keys that begin with it."""
+    """Prefix of all keys that it writes, without slashes at either end."""
     endpoint: str
     """'' if none is given, which means `AWS`. Requests for AWS go to the region's own endpoint."""
     region: str
@@ -43,7 +43,7 @@ class Made:
 
 
 def made_of(charm: str, given: Mapping[str, Any]) -> Made:
-    """Return what a charm makes of the data of its relation with an s3-integrator.
+    """Return the settings that a charm derives from its relation with an s3-integrator.
 
     Args:
         charm: `MAAS_REGION` or `POSTGRESQL`.
@@ -56,7 +56,8 @@ def made_of(charm: str, given: Mapping[str, Any]) -> Made:
     styles = {'path': 'path', 'host': 'host'} if charm == POSTGRESQL else {}
     return Made(
         bucket=read['bucket'].strip('/'),
-        # In this order: a space between two slashes at the end is part of the path.
+        # Strip spaces before slashes, as the charms do: a space between two slashes at the end is
+        # part of the path.
         path=read['path'].strip('/'),
         endpoint=read['endpoint'].rstrip('/'),
         region=read['region'],
@@ -75,14 +76,14 @@ def _read(name: str, value: Any) -> str:
         found = text
     if not isinstance(found, str):
         raise errors.StoreRefused(
-            f'the value of {name} reads as a number or another JSON value, and the hooks of '
-            'maas-region and postgresql fail on it: give one that begins with a letter'
+            f'the value of {name} is a number or another JSON value, on which the hooks of '
+            'maas-region and postgresql fail: use a value that begins with a letter'
         )
     return found.strip()
 
 
 def same_server(one: str, other: str) -> bool:
-    """Whether two endpoints, each as it was given, are of one S3: all of AWS is one."""
+    """Whether two endpoints, each as it was given, are the same S3. All of AWS is one S3."""
     return _server(one) == _server(other)
 
 
@@ -101,7 +102,7 @@ def same_place(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 
 def collision(maas: Mapping[str, str], postgresql: Mapping[str, str]) -> str:
-    """Return why one charm's files are in the way of the other's, or ''.
+    """Return why one charm's files interfere with the other's; '' if they do not.
 
     Args:
         maas: the place of the files backups: `endpoint`, `bucket` and `path`.
@@ -114,12 +115,12 @@ def collision(maas: Mapping[str, str], postgresql: Mapping[str, str]) -> str:
     files, database = maas['path'], postgresql['path']
     if files == database:
         return (
-            f'maas-region and postgresql both use {_named(maas)}: postgresql takes the files '
-            'backups there for those of another cluster, and restores nothing'
+            f'maas-region and postgresql both use {_named(maas)}: postgresql mistakes the files '
+            'backups there for backups of another cluster and refuses to restore'
         )
     for inner, outer, folders, why in (
-        (files, database, _STANZAS, 'postgresql takes it for the backups of another cluster'),
-        (database, files, _MAAS_FOLDERS, 'maas-region takes it for a files backup that failed'),
+        (files, database, _STANZAS, 'postgresql mistakes it for backups of another cluster'),
+        (database, files, _MAAS_FOLDERS, 'maas-region mistakes it for a failed files backup'),
     ):
         for folder in folders:
             top = f'{outer}/{folder}'.strip('/')

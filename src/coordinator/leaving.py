@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 
 from coordinator import errors, operation, plans, ports, step
-from coordinator.steps import postgresql, relations, site
+from coordinator.steps import postgresql, relations, scaling, site
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ def _request(op: operation.Operation, world: ports.World) -> str:
             f'no unit of {name} answers: new ones would begin an empty database. If the machine '
             f'does not come back: juju add-unit {name}, then restore the last backup set'
         )
-    postgresql.request_scale(op, world)
+    scaling.request_scale(op, world)
     more = len(_alive(world, name)) - len(before)
     return f'{more} unit(s) of {name} were requested' if more > 0 else ''
 

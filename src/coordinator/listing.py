@@ -103,7 +103,7 @@ def without_running(entries: Iterable[catalogue.Entry], running: str) -> list[ca
 def with_ahead(
     entries: Iterable[catalogue.Entry], now: datetime.datetime
 ) -> list[catalogue.Entry]:
-    """Tell of the sets whose id is of a time to come."""
+    """Add a problem to each set whose id is in the future."""
     return [
         dataclasses.replace(entry, problem=entry.problem or _AHEAD)
         if operation.is_ahead(entry.backup_id, now)
@@ -115,7 +115,7 @@ def with_ahead(
 def with_marks(
     entries: Iterable[catalogue.Entry], now: datetime.datetime
 ) -> list[catalogue.Entry]:
-    """Tell of the sets that a restore uses, or has left its mark on."""
+    """Add a problem to each set that a restore uses, or has left its mark on."""
     return [
         dataclasses.replace(entry, problem='; '.join(filter(None, (entry.problem, *notes))))
         if (notes := [_use(use, now) for use in entry.uses])
@@ -126,13 +126,13 @@ def with_marks(
 
 def _use(use: marks.Mark, now: datetime.datetime) -> str:
     if use.counts(now):
-        return f'{use} uses it, so it cannot be deleted'
-    return f'{use} has marked it as in use more than a week ago: the mark counts no more'
+        return f'{use} uses it, so it cannot be deleted until that ends'
+    return f'{use} marked it as in use more than a week ago: the mark no longer protects it'
 
 
 _AHEAD = (
-    'it is dated in the future, as a clock was wrong: neither retention nor backup-id=latest '
-    'counts it, and delete-backup deletes it once there is a newer set'
+    'it is dated in the future, because a clock was wrong: retention and backup-id=latest ignore '
+    'it, and delete-backup can delete it once there is a newer set'
 )
 _EXPIRED = 'pgBackRest has expired its database part: it cannot be restored any more'
 

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from coordinator import errors, keys, ports
 
 LATEST = 'backup/latest'
-"""Key of what maas-region writes when it begins a backup, over what was there."""
+"""Key of the object that maas-region overwrites whenever it begins a backup."""
 METADATA, CONTROLLERS = 'backup_metadata.json', 'controllers.txt'
 ARCHIVES = ('image-storage.tar.gz', 'preseeds.tar.gz')
 OBJECTS = (METADATA, CONTROLLERS, *ARCHIVES)
 _NAMED_WITHIN = datetime.timedelta(minutes=2)
-"""From a request to the name of its backup."""
+"""Longest time from a request to the id of its backup."""
 _CONTROLLER = re.compile(r'[A-Za-z0-9]{1,64}')
 
 
@@ -37,7 +37,7 @@ class Backup:
     """System ids of the region controllers, sorted."""
     objects: tuple[ports.StoredObject, ...]
     unit: str = ''
-    """Who made it: a name that units of other models have as well."""
+    """The unit that made it; units of other models may have the same name."""
 
     @property
     def bytes(self) -> int:
@@ -47,7 +47,7 @@ class Backup:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """Who began the last backup below a path, and when."""
+    """The unit that began the last backup below a path, and the time."""
 
     time: str
     """By the unit's clock, in the form of a backup id."""
@@ -72,7 +72,7 @@ def _time(text: str) -> datetime.datetime:
 
 
 def last_request(store: ports.ObjectStore) -> Request | None:
-    """Return who began the last backup; None if nothing that can be read says it."""
+    """Return who began the last backup; None if there is no readable request."""
     try:
         stored = store.head(LATEST)
         text = store.get(LATEST).decode(errors='replace')
@@ -93,7 +93,7 @@ def last_request(store: ports.ObjectStore) -> Request | None:
 
 
 def latest_change(store: ports.ObjectStore) -> str:
-    """Return when S3 last saw anything of a backup change, by S3's own clock, or ''.
+    """Return when a backup's objects last changed, by S3's own clock; '' if there are none.
 
     The ids cannot say what is new: they are a unit's local time.
     """
@@ -101,7 +101,7 @@ def latest_change(store: ports.ObjectStore) -> str:
 
 
 def changed_since(store: ports.ObjectStore, mark: str) -> set[str]:
-    """Return the ids of backups that have changed since `latest_change` said that."""
+    """Return the ids of backups that have changed since `latest_change` returned `mark`."""
     return {item.key.split('/')[1] for item in _parts(store) if _changed(item) > mark}
 
 
@@ -124,7 +124,7 @@ def ids(store: ports.ObjectStore) -> Sequence[str]:
 
 
 def breaking(store: ports.ObjectStore) -> list[str]:
-    """Return the backups that make maas-region's own list fail, and with it every restore."""
+    """Return the backups that break maas-region's `list-backups`, and with it every restore."""
     sizes: dict[str, int] = {}
     for item in _parts(store):
         name, separator, part = item.key.removeprefix('backup/').partition('/')

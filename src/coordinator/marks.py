@@ -1,7 +1,7 @@
-"""What operations write into the folder of a backup set: whose it is, and who restores from it.
+"""Marks in the folder of a backup set: which operation made it, and which restores use it.
 
-A mark is told by its name and by S3's own time of it, so that the one listing of the repository
-tells all of them. Each operation has names of its own: none ever replaces the mark of another.
+Only a mark's name and the time that S3 gives it matter, so that one listing of the repository
+finds all marks. Names contain the operation, so that no operation overwrites another's mark.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from coordinator import keys, ports
 
 COUNTS_FOR = datetime.timedelta(days=7)
-"""After that a mark is one that a crash has left."""
+"""An older mark was left by a crash."""
 _MODEL = r'(?P<model>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})'
 _CLAIM = re.compile(rf'claim-{_MODEL}-[0-9a-f]{{8}}')
 _USE = re.compile(rf'in-use-{_MODEL}-(?P<operation>{keys.ID.pattern})')
@@ -31,7 +31,7 @@ class Mark:
     """Of the restore that uses the set."""
 
     def counts(self, now: datetime.datetime) -> bool:
-        """Whether it is no older than an operation may be."""
+        """Whether it is recent enough to belong to a running operation."""
         return now - self.since < COUNTS_FOR
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class Mark:
 
 
 def claim_name(model_uuid: str, token: str) -> str:
-    """Return the name of what makes a backup id one operation's own.
+    """Return the name of the claim that reserves a backup id for one operation.
 
     Args:
         model_uuid: the operation's model.
@@ -54,7 +54,7 @@ def is_claim(name: str) -> bool:
 
 
 def use_name(model_uuid: str, operation_id: str) -> str:
-    """Return the name of what keeps a set from being deleted while a restore uses it."""
+    """Return the name of the mark that protects a set from deletion while a restore uses it."""
     return f'in-use-{model_uuid}-{operation_id}'
 
 

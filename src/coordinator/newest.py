@@ -1,8 +1,8 @@
 """Remembers, on the unit's own disk, the newest record that this unit has read.
 
-A hook that hangs for minutes may commit long after another unit has led and written: Juju sends
-the whole databag and compares nothing. The record is then an older one again. Each record has a
-generation, so whoever has read a newer one notices, and puts it back.
+A hook that hangs for minutes may commit long after another unit has led and stored a newer record.
+Juju writes the whole databag and compares nothing, so the older record overwrites the newer one.
+Each record has a generation: a unit that has read a newer one notices, and stores it again.
 """
 
 from __future__ import annotations

@@ -46,18 +46,18 @@ def age_of(fact: str) -> int | None:
 
 
 CLOCKS_APART = datetime.timedelta(minutes=5)
-"""How far clocks may differ: ids of backups and ages of marks are times."""
+"""How far clocks may differ. It matters because backup ids are times, and marks have an age."""
 
 
 def is_ahead(operation_id: str, now: datetime.datetime) -> bool:
-    """Whether an id is of a time to come, as a clock that was wrong has made it."""
+    """Whether an id is in the future, because a clock was wrong."""
     return operation_id > stamp(now + CLOCKS_APART)
 
 
 DATABASE_EXPIRED = 'database-expired'
 """Fact: how many backup sets have no database part any more, '' if all have."""
 BACKUP_ID = 'backup-id'
-"""Fact: the id of the set, if another operation was quicker to take that of the operation."""
+"""Fact: the id of the set, if another operation had already taken the operation's own id."""
 ADOPTED = 'adopted-id'
 """Parameter: the id of the set that adopt-backup makes."""
 
@@ -70,9 +70,10 @@ class StepRecord:
     state: str = TO_DO
     attempts: int = 0
     since: str = ''
-    """When the attempt (or the undoing) that counts now began, for people."""
+    """When the current attempt or undo began, for people."""
     began: int | None = None
-    """The operation's age then, from which deadlines run; None until a dispatch has looked."""
+    """The operation's age at that time, from which deadlines run; None until the first dispatch.
+    """
     started: str = ''
     ended: str = ''
     reason: str = ''
@@ -122,11 +123,13 @@ class Operation:
     problems: tuple[str, ...] = ()
     """What else the operator should know: what is missing, what was left behind."""
     warnings: tuple[str, ...] = ()
-    """Risks that stop nothing, as the checks have found them; none of them is an error."""
+    """Warnings of the checks; they stop nothing and are no errors."""
     age: int = dataclasses.field(default=0, compare=False)
-    """Seconds that it has lasted, as far as its dispatches saw them pass; minutes old at most."""
+    """Seconds that the operation has lasted, as measured by its dispatches; at most minutes out of
+    date."""
     generation: int = dataclasses.field(default=0, compare=False)
-    """How many records were stored before this one: a late writer may put an older one back."""
+    """Number of records stored before this one; shows when a late writer has put an older one
+    back."""
     cut: int = 0
     """How many messages were cut or left out so far: the history has them whole."""
     said: tuple[Message, ...] = dataclasses.field(default=(), compare=False)
@@ -137,9 +140,10 @@ class Operation:
 
     @property
     def backup_id(self) -> str:
-        """Id of the backup set that it makes: its own, unless it adopts one of an earlier time.
+        """Id of the backup set that it makes.
 
-        Or unless another model began a backup in the same second: then one of the next seconds.
+        It is the operation's own id, unless it adopts an earlier backup, or another model has
+        already taken that id: then it is that of a later second.
         """
         return self.facts.get(BACKUP_ID) or self.parameters.get(ADOPTED, self.id)
 
@@ -176,7 +180,7 @@ class Operation:
 
     @property
     def unfinished(self) -> tuple[str, ...]:
-        """What is left to do of an operation that is complete all the same."""
+        """What is left to do although the operation is complete."""
         if self.status != COMPLETE:
             return ()
         return tuple(entry.reason for entry in self.steps if entry.state == BROKEN)
@@ -223,7 +227,7 @@ class Operation:
     # --- Transitions -------------------------------------------------------------------
 
     def aged(self, age: int) -> Operation:
-        """Return the operation at this age: what began between two dispatches began by now."""
+        """Return the operation at this age. A step that has no starting age yet starts now."""
         older = dataclasses.replace(self, age=age)
         entry = self.current
         return older._with_step(self.step, began=age) if _uncounted(entry) else older

@@ -50,7 +50,7 @@ class Pacemaker:
             '--property=StartLimitIntervalSec=0',
             f'--description=Advances the operation of {self._unit}',
             '--',
-            # Isolated: the modules beside the program are none of its own.
+            # Isolated mode: the program must not import the modules beside it.
             '/usr/bin/env',
             'python3',
             '-I',

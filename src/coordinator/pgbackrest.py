@@ -62,7 +62,7 @@ class Contents:
     manifest_sha256: str
     manifest_bytes: int
     weaknesses: tuple[str, ...] = ()
-    """Which files the backup needs that are there only once, and how to mend that."""
+    """Files the backup needs of which only one of two copies is sound, and how to repair that."""
 
 
 def stanza(model: str, application: str) -> str:
@@ -100,7 +100,7 @@ def weakness(store: ports.ObjectStore, stanza_name: str) -> str:
     except errors.NotFound:
         # Nothing was ever backed up there.
         return ''
-    mended = ', and writes both anew with the next backup: run backup-all'
+    mended = ', and the next backup writes both again: run backup-all'
     return pgbackrest_pairs.weakness(store, key, found, _LARGEST_INFO, mended=mended)
 
 
@@ -209,8 +209,8 @@ def verify(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> Conten
     wrong += pgbackrest_archive.wrong(store, archive, needed)
     if wrong:
         raise errors.StepError(
-            f'{len(wrong)} object(s) of PostgreSQL backup {backup.label} are missing, of the '
-            f'wrong size or there twice, first {wrong[0]}'
+            f'{len(wrong)} object(s) of PostgreSQL backup {backup.label} are missing, have the '
+            f'wrong size or exist twice; the first is {wrong[0]}'
         )
     weaknesses = (
         manifest_weakness(store, stanza_name, backup.label, found),

@@ -1,7 +1,7 @@
-"""pgBackRest's archive of WAL: whose it is, and whether segments are there that a backup needs.
+"""pgBackRest's archive of WAL: which cluster it belongs to, and whether a backup's segments exist.
 
 `archive-get` takes a segment from the folders that `archive.info` lists for the cluster's system
-identifier and version, and refuses one of which there are two objects with different SHA-1s.
+identifier and version, and refuses a segment that exists twice with different SHA-1s.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _OBJECT = re.compile(r'([0-9A-F]{24})-([0-9a-f]{40})(|\.gz|\.lz4|\.zst|\.bz2)')
 _LARGEST_INFO = 1 << 20
 _LARGEST_HISTORY = 1 << 16
 _LONGEST_WAL = 1 << 16
-"""WAL segments that a backup may need: 1 TiB of them."""
+"""Most WAL segments that a backup may need: 1 TiB."""
 SEGMENT_BYTES = 16 << 20
-"""Of PostgreSQL's segments, as the charm leaves it."""
+"""Size of PostgreSQL's segments; the charm keeps the default."""
 _SEGMENTS_IN_LOG = (1 << 32) // SEGMENT_BYTES
 _HISTORY = re.compile(r'\s*([0-9]{1,10})\s+([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})(\s.*)?')
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """What tells a database cluster from another."""
+    """What distinguishes one database cluster from another."""
 
     system_id: int
     version: str
@@ -71,8 +71,8 @@ def info(store: ports.ObjectStore, stanza: str) -> pgbackrest_pairs.Found:
     except (errors.NotFound, errors.UnexpectedAnswer) as error:
         raise errors.StepError(
             f'{key} and its copy are missing or damaged ({error}): pgBackRest neither archives '
-            'nor restores without them. Bring back an earlier version of either object, and '
-            'exempt both from lifecycle rules'
+            'nor restores without them. Restore an earlier version of either object, and exempt '
+            'both from lifecycle rules'
         ) from None
 
 
@@ -94,8 +94,8 @@ def of(store: ports.ObjectStore, stanza: str, cluster: Cluster) -> Archive:
     if not folders:
         others = ', '.join(sorted(map(str, clusters.values())))
         raise errors.StepError(
-            f'{found.key} is of {others or "no cluster"}, the backup is of {cluster}: pgBackRest '
-            'would find no WAL for it. Bring back an earlier version of this object'
+            f'{found.key} belongs to {others or "no cluster"}, the backup to {cluster}: '
+            'pgBackRest would find no WAL for it. Restore an earlier version of this object'
         )
     path = f'archive/{stanza}'
     return Archive(path, tuple(name for name in folders if FOLDER.fullmatch(name)), found)
@@ -116,8 +116,8 @@ def segments(
 ) -> Mapping[str, Sequence[Segment]]:
     """Return the objects of each segment that is wanted, in the order of the names."""
     found: dict[str, list[Segment]] = {name: [] for name in wanted}
-    # One listing for each folder, which holds the 256 segments of a log. What is named otherwise
-    # is the history of a backup that began there, or nothing that pgBackRest reads.
+    # One listing for each folder, which holds the 256 segments of a log. Other names are history
+    # files of backups that began there, or objects that pgBackRest ignores.
     for log in sorted({name[:16] for name in found}):
         for folder in archive.folders:
             for item in store.list(f'{archive.path}/{folder}/{log}/'):
@@ -144,7 +144,7 @@ def _problem(kept: Sequence[Segment]) -> str:
         return 'missing'
     different = {segment.sha1 for segment in kept}
     if len(different) > 1:
-        return f'{len(different)} objects with different content, pgBackRest takes none of them'
+        return f'{len(different)} objects with different content, pgBackRest uses none of them'
     return '' if any(segment.size for segment in kept) else 'an object of 0 bytes'
 
 
@@ -154,7 +154,7 @@ def wal_range(start: str, stop: str) -> Iterator[str]:
     A name is timeline, log and segment, eight hexadecimal digits each; a log has 256 segments.
 
     Raises:
-        UnexpectedAnswer: they are more than any backup needs.
+        UnexpectedAnswer: there are more than any backup needs.
     """
     if not start or not stop:
         return
@@ -169,7 +169,7 @@ def wal_range(start: str, stop: str) -> Iterator[str]:
 
 
 def number(segment: str) -> int:
-    """Return which segment of the whole WAL a name is of."""
+    """Return the number of a segment in the whole WAL."""
     return int(segment[8:16], 16) * _SEGMENTS_IN_LOG + int(segment[16:24], 16)
 
 

@@ -15,7 +15,7 @@ from coordinator import errors, pgbackrest_info, ports
 
 _COPY = '.copy'
 _NO_USE = (errors.NotFound, errors.UnexpectedAnswer)
-"""What pgBackRest passes over."""
+"""Errors for which pgBackRest uses the other file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _sound(store: ports.ObjectStore, key: str, limit: int) -> Found:
     try:
         sections = pgbackrest_info.sound(content, key)
     except errors.UnexpectedAnswer:
-        # One answer that is garbled is no damage.
+        # A single garbled answer is no damage: read it again.
         content = store.get(key, limit=limit)
         sections = pgbackrest_info.sound(content, key)
     return Found(key, sections, hashlib.sha256(content).hexdigest(), len(content))
@@ -76,26 +76,25 @@ def weakness(
     equal: bool = False,
     mended: str = '',
 ) -> str:
-    """Return what is wrong with the other one and how to mend it, '' if nothing is.
+    """Return what is wrong with one of the two and how to repair it; '' if both are sound.
 
     Args:
         store: has both.
         key: of the first.
         found: what `read` returned.
         limit: bytes that either may have.
-        equal: whether they must be. Those that pgBackRest writes again and again are not for a
-            moment.
-        mended: what else pgBackRest does with them, and what to type for that.
+        equal: whether they must be equal. Pairs that pgBackRest rewrites may differ for a moment.
+        mended: how pgBackRest repairs the pair, and the command for that; '' if it must be copied.
     """
-    # What a shell makes two arguments of: there is room for one key only.
+    # A shell expands this to two arguments. The message has room for one key only.
     why, pair = found.passed_over, f'{{{_COPY},}}'
     if not why:
         why, pair = _wrong_with_copy(store, key, found, limit, equal), f'{{,{_COPY}}}'
     if not why:
         return ''
     address = '/'.join(filter(None, ('s3:/', store.place['bucket'], store.place['path'], key)))
-    copied = f': copy that over it, aws s3 cp {address}{pair}'
-    return f'{why}. pgBackRest reads its twin{mended or copied}'
+    copied = f'. Repair it with: aws s3 cp {address}{pair}'
+    return f'{why}. pgBackRest uses its twin instead{mended or copied}'
 
 
 def _wrong_with_copy(
@@ -109,4 +108,4 @@ def _wrong_with_copy(
         other = _sound(store, copy, limit)
     except _NO_USE as error:
         return str(error)
-    return f'{copy} is no copy of {key}' if equal and other.sha256 != found.sha256 else ''
+    return f'{copy} differs from {key}' if equal and other.sha256 != found.sha256 else ''

@@ -21,7 +21,7 @@ _MOST = 1000
 _LARGEST_HISTORY = 1 << 16
 _LINE = re.compile(r'\s*\d+\s+([0-9A-F]{1,8}/[0-9A-F]{1,8})\s*(.*)', re.IGNORECASE)
 _PROMOTED = 'no recovery target specified'
-"""What PostgreSQL writes when it was promoted: it had nothing to stop at."""
+"""The reason in the history file of a promotion: recovery had no target."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Branch:
         """Whether it branched off where a backup ends.
 
         Args:
-            lsn_stop: at which that backup is consistent; '' if that is not known.
-            wal_stop: the last WAL segment that it needs; '' if that is not known.
+            lsn_stop: address at which that backup is consistent; '' if unknown.
+            wal_stop: the last WAL segment that it needs; '' if unknown.
         """
         if not lsn_stop or not wal_stop:
             return True
@@ -58,7 +58,7 @@ def _bytes(lsn: str) -> int:
 
 
 def next_timeline(store: ports.ObjectStore, stanza: str, archive: str, after: int) -> int:
-    """Return the timeline that a cluster begins which is restored from `after`.
+    """Return the timeline that a cluster restored from timeline `after` begins.
 
     PostgreSQL takes the first number above that has no history file.
     """
@@ -104,7 +104,7 @@ def system_id(store: ports.ObjectStore, stanza: str, archive: str) -> str:
 
     Raises:
         NotFound: there is no such stanza.
-        UnexpectedAnswer: `backup.info` does not tell.
+        UnexpectedAnswer: `backup.info` does not name it.
     """
     number = archive.partition('-')[2]
     history = _info(store, f'backup/{stanza}/backup.info').get('db:history', {})
@@ -112,18 +112,18 @@ def system_id(store: ports.ObjectStore, stanza: str, archive: str) -> str:
 
 
 def owners(store: ports.ObjectStore, stanza: str) -> set[str]:
-    """Return the identifiers of the cluster that a stanza belongs to now: of both of its lists.
+    """Return the identifiers of the cluster that a stanza belongs to now, one from each info file.
 
     Raises:
         NotFound: there is no such stanza.
-        UnexpectedAnswer: a list does not tell.
+        UnexpectedAnswer: an info file names none.
     """
     paths = (f'backup/{stanza}/backup.info', f'archive/{stanza}/archive.info')
     return {_identifier(_info(store, path).get('db'), stanza) for path in paths}
 
 
 def _info(store: ports.ObjectStore, path: str) -> Mapping[str, Mapping[str, Any]]:
-    """Return a list, or its equal twin when the first is being rewritten."""
+    """Return an info file, or its copy while the first is being rewritten."""
     try:
         return pgbackrest_info.sound(store.get(path, limit=_LARGEST), path)
     except (errors.NotFound, errors.UnexpectedAnswer):
@@ -136,5 +136,5 @@ def _identifier(entry: Any, stanza: str) -> str:
         return str(int(entry['db-system-id']))
     except (KeyError, TypeError, ValueError):
         raise errors.UnexpectedAnswer(
-            f'the lists of stanza {stanza} name no system identifier of a cluster'
+            f'archive.info and backup.info of stanza {stanza} name no system identifier'
         ) from None

@@ -22,6 +22,7 @@ from coordinator.steps import (
     relations,
     restore_checks,
     restoring,
+    scaling,
     tasks,
     verifying,
 )
@@ -40,16 +41,16 @@ _SCALE_DOWN = Step(
     '{scale_down}',
     postgresql.scale_down,
     mark=postgresql.mark_scale_down,
-    undo=postgresql.restore_scale,
+    undo=scaling.restore_scale,
     deadline=lambda settings: settings.scaling_deadline,
     undo_deadline=lambda settings: settings.scaling_deadline,
-    remains=postgresql.remains,
-    left_over=postgresql.left_over,
+    remains=scaling.remains,
+    left_over=scaling.left_over,
 )
 
 _VERIFY = Step(
     'verify',
-    'look at every object of both backups in S3',
+    'check every object of both backups in S3',
     backup_set.verify,
     deadline=minutes(60),
     only_looks=True,
@@ -81,7 +82,7 @@ BACKUP_ALL = Plan(
     (
         Step(
             'check',
-            'look whether a backup can succeed: units, access, buckets, recipients',
+            'check that a backup can succeed: units, access, buckets, recipients',
             checks.ready_for_backup,
             only_looks=True,
         ),
@@ -101,7 +102,7 @@ BACKUP_ALL = Plan(
         Step(
             'request-postgresql-units',
             '{request}',
-            postgresql.request_scale,
+            scaling.request_scale,
         ),
         Step(
             'back-up-maas',
@@ -116,11 +117,11 @@ BACKUP_ALL = Plan(
         Step(
             'restore-postgresql-scale',
             'wait until {postgresql} has its {units} unit(s); remove storage left behind',
-            postgresql.await_scale,
+            scaling.await_scale,
             deadline=lambda settings: settings.scaling_deadline,
             tolerated=True,
-            remains=postgresql.remains,
-            left_over=postgresql.left_over,
+            remains=scaling.remains,
+            left_over=scaling.left_over,
         ),
         _VERIFY,
         _PUBLISH,
@@ -134,7 +135,7 @@ RESTORE_ALL = Plan(
     (
         Step(
             'check',
-            'look whether the restore can succeed: the set, the site, access, passwords',
+            'check that the restore can succeed: the set, the site, access, passwords',
             restore_checks.ready_for_restore,
             only_looks=True,
         ),
@@ -148,7 +149,7 @@ RESTORE_ALL = Plan(
         ),
         Step(
             'aim-repositories',
-            'aim the s3-integrators at the bucket and path that hold the set, if they are not',
+            'aim the s3-integrators at the bucket and path of the set, unless they already are',
             aiming.aim,
             mark=aiming.mark_aim,
             undo=aiming.aim_back,
@@ -164,7 +165,7 @@ RESTORE_ALL = Plan(
         _SCALE_DOWN,
         Step(
             'apply-passwords',
-            'give {postgresql} the passwords of the set, if they are not in force',
+            'give {postgresql} the passwords of the set, unless it already has them',
             restoring.apply_passwords,
             mark=passwords.mark_apply,
             undo=restoring.take_passwords_back,
@@ -172,7 +173,7 @@ RESTORE_ALL = Plan(
         ),
         Step(
             'detach-maas',
-            'take the relation of {maas} and {postgresql} away: MAAS is down from here',
+            'remove the relation of {maas} and {postgresql}: MAAS is down from here',
             relations.detach,
             mark=restoring.mark_detach,
             undo=relations.attach_again,
@@ -207,33 +208,33 @@ RESTORE_ALL = Plan(
         # Before it is scaled: the block of a repository of another cluster would spread.
         Step(
             'renew-repository',
-            'give {postgresql} a path of its own, if it must not go on in that of the set',
+            'give {postgresql} a new path, unless it can keep that of the set',
             aiming.renew,
         ),
         Step(
             'attach-maas',
-            'put the relation back, and wait until every region is active: MAAS is up again',
+            'add the relation again, and wait until every region is active: MAAS is up again',
             relations.attach,
             deadline=minutes(120),
         ),
         Step(
             'request-postgresql-units',
             'request the missing units of {postgresql}',
-            postgresql.request_scale,
+            scaling.request_scale,
         ),
         Step(
             'restore-postgresql-scale',
             'wait until {postgresql} has its {units} unit(s)',
-            postgresql.await_scale,
+            scaling.await_scale,
             deadline=lambda settings: settings.scaling_deadline,
             tolerated=True,
-            remains=postgresql.remains,
-            left_over=postgresql.left_over,
+            remains=scaling.remains,
+            left_over=scaling.left_over,
         ),
-        Step('forget-passwords', 'remove what was put aside to go back', passwords.forget),
+        Step('forget-passwords', 'delete the copies of the former passwords', passwords.forget),
         Step(
             'verify',
-            'ask MAAS how it is, and compare the site with the set',
+            'check the services of MAAS, and compare the site with the set',
             restoring.verify,
             mark=maas_status.mark,
             # Regions initialise one after the other, and may have to migrate the database.
@@ -241,7 +242,7 @@ RESTORE_ALL = Plan(
         ),
         Step(
             'unmark-backup-set',
-            'take the mark off the backup set',
+            'remove the mark from the backup set',
             marking.unmark_at_last,
             deadline=minutes(60),
         ),
@@ -254,7 +255,7 @@ DELETE_BACKUP = Plan(
     (
         Step(
             'check',
-            'look whether the backup set may go',
+            'check that the backup set may be deleted',
             expiry.may_go,
             only_looks=True,
         ),
@@ -280,9 +281,7 @@ EXPIRE = Plan(
 ADOPT_BACKUP = Plan(
     'adopt-backup',
     (
-        Step(
-            'check', 'look whether both backups belong together', adopting.ready, only_looks=True
-        ),
+        Step('check', 'check that both backups belong together', adopting.ready, only_looks=True),
         _CAPTURE,
         _VERIFY,
         _PUBLISH,
@@ -293,10 +292,10 @@ ADOPT_BACKUP = Plan(
 VERIFY_BACKUP = Plan(
     'verify-backup',
     (
-        Step('check', 'look which backup sets are meant', verifying.choose, only_looks=True),
+        Step('check', 'choose the backup sets', verifying.choose, only_looks=True),
         Step(
             'verify',
-            'look at every object of each backup set, and read them if that was asked',
+            'check every object of each backup set, and read them all with deep=true',
             verifying.verify,
             undo=verifying.stop,
             remains=verifying.remains,

@@ -148,7 +148,8 @@ class Task:
     enqueued: datetime.datetime | None
     started: datetime.datetime | None
     completed: datetime.datetime | None
-    """Always missing with Juju 4.0, which says of no task when it ended: `status` says whether."""
+    """Always missing with Juju 4.0, which reports no end time; `status` shows whether it has
+    ended."""
 
     @property
     def ended(self) -> bool:
@@ -241,7 +242,7 @@ class JujuModel(Protocol):
         """Enqueue an action. Effect.
 
         `StepError` when the unit does not define it, `NotFound` when there is no such unit. A unit
-        that is allocating or dying takes it, too: the task waits.
+        that is allocating or dying accepts the task as well, which then waits.
         """
         ...
 
@@ -265,7 +266,7 @@ class JujuModel(Protocol):
     def remove_unit(self, unit: str) -> None:
         """Begin removing a unit; its detachable storage is kept. Effect.
 
-        A unit that is not there any more is no error.
+        A unit that no longer exists is no error.
         """
         ...
 
@@ -430,7 +431,7 @@ class Reading:
     error: str = ''
     """Why it ended before its end, if that is known."""
     refused: bool = False
-    """Whether S3 refused something for good: to go on would end in the same way."""
+    """Whether S3 refused something for good, so that a retry would fail in the same way."""
 
 
 class Reader(Protocol):
@@ -533,11 +534,11 @@ class World(Protocol):
         ...
 
     def elapsed(self, operation_id: str, age: int) -> int:
-        """Return the age of an operation in seconds; whoever calls this has looked at it.
+        """Return the age of an operation in seconds, and note this look at it.
 
         Args:
             operation_id: of the operation.
-            age: what its record says, which may be minutes old.
+            age: as in its record, which may be minutes old.
         """
         ...
 

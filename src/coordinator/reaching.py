@@ -1,8 +1,8 @@
-"""Reaches one of several addresses, however many of them are dead.
+"""Connects to the first of several addresses that answers, however many of them are dead.
 
-Each attempt begins a moment after the last one, or at once when that has failed, and the first
-that succeeds counts: RFC 8305 calls it "happy eyeballs". An address that drops what is sent to it
-so costs a moment, and not its whole timeout.
+Each attempt starts a moment after the previous one, or at once when that has failed. The first
+success wins ("happy eyeballs", RFC 8305). So an address that drops packets costs a moment instead
+of a whole timeout.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _T = TypeVar('_T')
 
 
 class Race(Generic[_T]):
-    """Attempts at the same, in threads: a look-up of a name cannot be made to wait otherwise."""
+    """Runs attempts in parallel threads, because a name lookup has no timeout."""
 
     def __init__(self, attempts: Sequence[Callable[[], _T]], discard: Callable[[_T], object]):
         """Prepare a race.
 
         Args:
-            attempts: each with a timeout of its own; the first ones are preferred.
-            discard: what becomes of a success that nobody wants any more.
+            attempts: each has its own timeout; earlier ones start first.
+            discard: disposes of a success that comes too late.
         """
         self._attempts = attempts
         self._discard = discard
@@ -75,7 +75,7 @@ class Race(Generic[_T]):
                 self._forget(result, error)
 
     def _begin(self) -> None:
-        # Nobody waits for those that come too late, even when the process ends.
+        # Nothing waits for late attempts, not even the end of the process.
         threading.Thread(target=self._attempt, args=[self._begun], daemon=True).start()
         self._begun += 1
 

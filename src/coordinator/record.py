@@ -40,7 +40,7 @@ class Record:
         self._newest = newest.Newest(memory)
         self._stored = False
         self.behind = False
-        """Whether the databag has an older record than this unit has read before."""
+        """Whether the databag has an older record than one that this unit has already read."""
 
     @property
     def ready(self) -> bool:
@@ -73,12 +73,12 @@ class Record:
         try:
             found = operation.Operation.from_json(newer)
         except errors.ForeignRecordError:
-            # What nobody can read has nothing to say.
+            # An unreadable remembered record is ignored.
             return op
         if not self.behind:
             logger.error(
-                '%s: a unit that led before has overwritten record %s with record %s: the newer '
-                'one counts',
+                '%s: a former leader overwrote record %s with the older record %s: the newer one '
+                'is put back',
                 found.at,
                 found.generation,
                 op.generation,
@@ -139,7 +139,7 @@ class Record:
         return json.loads(text)['backup-id'] if text else ''
 
     def set_last_complete(self, backup_id: str, now: datetime.datetime) -> None:
-        """Note a complete set, if it is the newest, or the one before is of a time to come."""
+        """Note a complete set that is newer than the noted one, or if that is in the future."""
         if not operation.is_ahead(self.last_complete, now):
             backup_id = max(backup_id, self.last_complete)
         self._put(_LAST_COMPLETE, json.dumps({'backup-id': backup_id}))

@@ -134,10 +134,14 @@ def _whole(
 
 
 def _moved(op: operation.Operation) -> list[str]:
-    """Return under which id a backup is published that another model was quicker than."""
+    """Return the id under which a backup is published, if another model had taken its own."""
     if not op.fact(operation.BACKUP_ID):
         return []
-    return ['', f'its backup set has the id {op.backup_id}: {op.id} was taken in this repository']
+    return [
+        '',
+        f'its backup set has the id {op.backup_id}, because {op.id} was already taken in this '
+        'repository',
+    ]
 
 
 def _restored(op: operation.Operation) -> list[str]:
@@ -237,8 +241,8 @@ def earlier_json(entries: Sequence[ended.Ended]) -> str:
 _RESTART = datetime.timedelta(minutes=5)
 """What a restore takes beside moving the data: MAAS starts again, region after region."""
 _LISTING_SECONDS = 3
-"""What a region takes for each files backup in the path: before it restores it lists them all,
-with three requests, one after the other, each by a client of its own."""
+"""Time for each files backup in the path: before a region restores, it lists them all, with three
+sequential requests for each, every one with a new client."""
 
 
 # --- dry run -----------------------------------------------------------------------------------
@@ -271,15 +275,16 @@ def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str
         'maas': config.maas,
         'postgresql': config.postgresql,
         'recipients': str(len(config.recipients)),
-        'scale_down': f'take away {going}, one at a time; {primary} stays'
+        'scale_down': f'remove {going}, one at a time; keep {primary}'
         if shrinks
-        else f'nothing: all {len(units)} unit(s) stay',
+        else f'nothing: all {len(units)} unit(s) are kept',
         'backup_unit': f'a replica ({" or ".join(others)})' if on_replica else primary,
         'request': f'request {len(others)} unit(s) of {config.postgresql} again'
         if shrinks
-        else 'nothing: no unit was taken away',
+        else 'nothing: no unit was removed',
         'units': str(len(units)),
-        'retention': str(config.retention) + ('' if config.retention.rules else ', so all stay'),
+        'retention': str(config.retention)
+        + ('' if config.retention.rules else (', so all are kept')),
         'regions': str(len(regions.units)) if regions else '0',
         'others': _others(other_databases.found(model, config)),
     }
@@ -297,7 +302,7 @@ def verdict(outcomes: Sequence[checks.Check]) -> str:
         return f'not ready: {", ".join(bad)}'
     warned = [check.name for check in outcomes if check.outcome == checks.WARNING]
     risks = f', with warnings ({", ".join(warned)})' if warned else ''
-    return f'ready{risks}: nothing was changed so far'
+    return f'ready{risks}. Nothing has been changed'
 
 
 def replaced_text(

@@ -39,10 +39,10 @@ NEWER = 'newer'
 """Its manifest has a version that this revision does not know."""
 
 _LEFT_ALONE = {
-    DAMAGED: 'verify-backup found it damaged: left alone, delete-backup removes it',
-    ARCHIVED: 'S3 keeps it in an archive: left alone, delete-backup removes it',
-    FAILED: 'not complete: left alone, delete-backup removes it',
-    UNREADABLE: 'its manifest cannot be read: left alone, delete-backup removes it',
+    DAMAGED: 'verify-backup found it damaged: left alone, delete-backup deletes it',
+    ARCHIVED: 'S3 keeps it in an archive: left alone, delete-backup deletes it',
+    FAILED: 'not complete: left alone, delete-backup deletes it',
+    UNREADABLE: 'its manifest cannot be read: left alone, delete-backup deletes it',
     NEWER: 'written by a newer revision: left alone, refresh the charm',
 }
 _OTHER_MODEL = 'of another model: left alone'
@@ -63,7 +63,7 @@ class BackupSet:
     pinned: bool = False
     """Whether keep-backup exempts it."""
     in_use: str = ''
-    """Which restore uses it, if one does: it counts as any other."""
+    """The restore that uses it, if any. The rules treat it like any other set."""
     elsewhere: str = ''
     """Bucket and path of its files, if they are in another repository: it counts all the same."""
 

@@ -24,9 +24,9 @@ def text(
     if len(verdicts) > _MOST:
         table += f'\n\n{len(verdicts) - _MOST} older backup set(s) are not shown'
     going = sum(verdict.goes for verdict in verdicts)
-    tally = f'{going} of {len(verdicts)} backup set(s) would go by {policy}'
+    tally = f'{going} of {len(verdicts)} backup set(s) would be deleted by {policy}'
     if not policy.rules:
-        tally = f'no backup set would go: {policy}'
+        tally = f'no backup set would be deleted: {policy}'
     return f'{table}\n\n{tally}\n\nnext: {_next(bool(going), policy, app)}'
 
 
@@ -67,5 +67,5 @@ def deletion_text(target: deletion.Target, found: Sequence[ports.StoredObject]) 
         ('object', 'size'), [(item.key, figures.size(item.size)) for item in found]
     )
     count, size = len(found), figures.size(sum(item.size for item in found))
-    stays = "its database backup stays in PostgreSQL's repository until pgBackRest expires it"
-    return f'{table}\n\n{count} object(s), {size}, of {target.backup_id} would go; {stays}'
+    kept = "its database backup is kept in PostgreSQL's repository until pgBackRest expires it"
+    return f'{table}\n\n{count} object(s), {size}, of {target.backup_id} would be deleted; {kept}'

@@ -1,6 +1,6 @@
-"""Connections to S3 that find the address which answers, among all that a name has.
+"""Connections to S3 that use the first address of a host name that answers.
 
-urllib3 by itself tries one after the other, each for the whole timeout.
+urllib3 alone tries one address after the other, each for the whole timeout.
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ _ELSEWHERE = {
 _PASSING = {'SlowDown', 'RequestTimeout', 'InternalError', 'ServiceUnavailable', 'Throttling'}
 _PASSING_KMS = {'KMS.ThrottlingException', 'KMS.InternalException', 'KMS.KeyUnavailableException'}
 _KMS = ('KMS', 'XKMS', 'XMinioKMS')
-"""How codes begin that tell of a key of the key management service."""
+"""Prefixes of error codes about a key of the key management service."""
 _FORBIDDEN = {'AccessDenied', '403', 'AllAccessDisabled'}
 _LASTING = {'NotImplemented', 'MethodNotAllowed', 'InvalidBucketState', '405', '501'}
-"""Refusals that no time mends, although their HTTP status may look as if."""
+"""Permanent refusals, although their HTTP status may suggest a retry."""
 _REGION = re.compile(r'[a-z0-9-]{1,40}')
 _UNUSABLE = (
     botocore.exceptions.ParamValidationError,
@@ -44,7 +44,7 @@ class Translator:
     endpoint: str
     region: str = ''
     prefix: str = ''
-    """Of all keys, to name objects in full."""
+    """The path that all keys begin with, to name objects in full."""
 
     @contextlib.contextmanager
     def opening(self) -> Generator[None]:
@@ -121,7 +121,7 @@ class Translator:
         )
 
     def _elsewhere(self, answer: Mapping[str, Any]) -> str:
-        """Return what to do about a bucket that is not where it was asked for."""
+        """Return what to do about a bucket in another region or endpoint."""
         headers = answer.get('ResponseMetadata', {}).get('HTTPHeaders', {})
         told = str(answer.get('Error', {}).get('Region') or headers.get('x-amz-bucket-region', ''))
         region = told if _REGION.fullmatch(told) else ''
@@ -132,14 +132,14 @@ class Translator:
             )
         where = f'region {region}' if region else 'another region'
         return (
-            f'The bucket is in {where}: name it with juju config {self.integrator} '
+            f'The bucket is in {where}: set it with juju config {self.integrator} '
             f'region={region or "..."}'
         )
 
     def _lasting(
         self, operation: str, code: str, answer: Mapping[str, Any], key: str
     ) -> errors.StoreRefused | None:
-        """Return the error of a refusal that concerns an object and that no time mends."""
+        """Return the error for a permanent refusal that concerns one object."""
         full = self.prefix + key
         what = f'S3 refuses {operation} of {full} in bucket {self.bucket}: {code}.'
         told: Mapping[str, Any] = answer.get('Error', {})
@@ -162,8 +162,8 @@ class Translator:
             )
         if code == 'InvalidRequest' and operation in ('GetObject', 'HeadObject'):
             return errors.StoreRefused(
-                f'{what} An object that was encrypted with a key of the client (SSE-C) cannot be '
-                'read by the charms: copy it over itself without that encryption'
+                f'{what} The charms cannot read an object that is encrypted with a '
+                'customer-provided key (SSE-C): copy it over itself without that encryption'
             )
         return None
 

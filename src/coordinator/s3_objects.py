@@ -73,7 +73,7 @@ def _storage_class(found: Mapping[str, Any]) -> str:
 
 
 def _archive(found: Mapping[str, Any]) -> str:
-    """Return the archive that an object must be thawed from, out of what HEAD says; '' if none."""
+    """Return the archive that an object must be thawed from, as HEAD reports it; '' if none."""
     named, tier = _storage_class(found), str(found.get('ArchiveStatus', ''))
     tier = tier if archives.NAME.fullmatch(tier) else ''
     if named not in archives.CLASSES and not tier:

@@ -48,7 +48,7 @@ def describe(
     trouble = _trouble(op, earlier)
     if op is not None and trouble is not None and trouble.status == operation.COMPLETE:
         return 'blocked', _line(
-            f'{trouble.error} (left to do by {trouble.kind} {trouble.id}, which is complete)'
+            f'{trouble.error} (left to do after {trouble.kind} {trouble.id}, which is complete)'
         )
     if op is not None and trouble is not None:
         which = '' if trouble.id == op.id else f' operation-id={trouble.id}'
@@ -59,8 +59,8 @@ def describe(
         )
     if operation.is_ahead(last_complete, now):
         return 'active', _line(
-            f'last complete backup set {last_complete} is dated in the future, as a clock was '
-            f'wrong: juju run {app}/leader backup-all, then delete-backup deletes it'
+            f'last complete backup set {last_complete} is dated in the future, because a clock '
+            f'was wrong: juju run {app}/leader backup-all, then delete this set with delete-backup'
         )
     if last_complete:
         age = span(now - operation.parse_stamp(last_complete))

@@ -28,10 +28,10 @@ def aborted(
     force: bool = False,
     world: ports.World | None = None,
 ) -> operation.Operation:
-    """Return the open or held operation such that it undoes what it did.
+    """Return the open or held operation, set to undo what it did.
 
-    With `force` it ends at once, as it is: nothing is put back. What is left is what `world`
-    shows, or what the record says without one.
+    With `force` it ends at once and undoes nothing. What is left over is read from `world`, or
+    from the record if there is no world.
 
     Raises:
         PreconditionError: none is under way, or it cannot be undone.
@@ -49,15 +49,15 @@ def aborted(
     task = op.current.task if plan.past_pivot(op.step) and not op.undoing else None
     if plan.beyond_pivot(op.step) or task is not None:
         begun = 'has begun' if plan.beyond_pivot(op.step) else f'task {task} may have begun'
-        # Nothing needs mending as long as nothing holds it.
+        # Only a held operation needs a person.
         onward = (
-            'mend what show-operation names and run resume-operation'
+            'fix what show-operation names, then run resume-operation'
             if op.status == operation.HELD
-            else 'let it go on, show-operation follows it'
+            else 'let it continue, show-operation follows it'
         )
         raise errors.PreconditionError(
-            f'{op.kind} {op.id} is at {op.step} and {begun} to replace data, so nothing can '
-            f'be put back: {onward}, or end it as it is with force=true'
+            f'{op.kind} {op.id} is at {op.step} and {begun} to replace data, so it cannot '
+            f'be undone: {onward}, or end it as it is with force=true'
         )
     return op.aborting(now)
 

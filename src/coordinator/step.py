@@ -23,7 +23,7 @@ class Done:
     """Risks that the operator should know of; they do not stop the operation."""
 
     def __post_init__(self) -> None:
-        # They quote what other charms say, and are logged as they are.
+        # They are logged as they are, so quotes from other charms must already be plain.
         plain_ones = tuple(plain.one_line(text, errors.LONGEST) for text in self.warnings)
         object.__setattr__(self, 'warnings', plain_ones)
 
@@ -91,7 +91,7 @@ class Step:
     """What may be left of it, or missing, when neither it nor its undo came to an end: out of the
     record alone, as the world may not answer then."""
     left_over: Callable[[operation.Operation, ports.World], Sequence[str]] | None = None
-    """What is left of it, or missing, as the world shows it now: told instead of `remains`."""
+    """What is left over or missing, as the world shows it now; reported instead of `remains`."""
     attempts: int = 3
     only_looks: bool = False
     """`do` leaves nothing behind, so it needs no intent: it may follow in the same dispatch."""
@@ -99,13 +99,15 @@ class Step:
     """Its failure is reported, but does not stop what follows."""
 
     def remaining(self, op: operation.Operation, world: ports.World | None) -> Sequence[str]:
-        """Return what is left of the step: what the world shows, or else what the record says."""
+        """Return what the step has left over, from the world, or else from the record."""
         if self.left_over is not None and world is not None:
             try:
                 return self.left_over(op, world)
             except Exception as error:
-                # Whatever it is: this must not keep an operation from its end.
-                logger.warning('%s: what is left was not found: %s', op.at, type(error).__name__)
+                # Whatever the error is, it must not keep an operation from ending.
+                logger.warning(
+                    '%s: cannot find out what is left over: %s', op.at, type(error).__name__
+                )
         return self.remains(op) if self.remains is not None else ()
 
 
@@ -121,10 +123,10 @@ class Plan:
     """Once this step is done, it and those before it stay done: only later ones are undone."""
 
     def reached(self, op: operation.Operation) -> bool:
-        """Whether an operation that has come to its end has done what the plan is for.
+        """Whether an operation at its end has achieved the purpose of the plan.
 
-        It has published, or restored and verified: what failed besides was tolerated, and is left
-        to do. A plan that does neither is for all of its steps.
+        It has published, or restored and verified. Anything else that failed was tolerated and is
+        left to do. A plan without such a step needs all of its steps.
         """
         goal = self.commit or self.pivot
         return bool(goal) and op.record(goal).state == operation.DONE
@@ -141,7 +143,7 @@ class Plan:
     def remains(self, op: operation.Operation, world: ports.World | None = None) -> list[str]:
         """Return what the operator must know of an operation that ends as it is."""
         lines = (line for step in reversed(self.steps) for line in step.remaining(op, world))
-        # Two steps may tell of the same thing.
+        # Two steps may report the same thing.
         return list(dict.fromkeys(lines))
 
     def beyond_pivot(self, name: str) -> bool:

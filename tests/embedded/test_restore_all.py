@@ -135,7 +135,7 @@ def test_without_confirm_it_prints_what_would_happen_and_changes_nothing(fresh: 
     assert 'images, preseeds and controller ids of 2 region(s) of maas-region' in replaces
     assert f'by those of {task.output["backup-id"]} from model maas' in replaces
     assert 'MAAS will be down for about 5 min' in replaces
-    assert task.output['verdict'] == 'ready: nothing was changed so far'
+    assert task.output['verdict'] == 'ready. Nothing has been changed'
     assert task.output['next'].endswith(
         f'/leader restore-all backup-id={task.output["backup-id"]} '
         f'identity={fresh.identity} confirm=true'
@@ -321,7 +321,7 @@ def test_a_restore_that_is_held_cannot_be_aborted_and_goes_on_with_another_ident
     assert 'no space left' in held['error']
     assert refused == held
     assert abort.status == other.status == 'failed'
-    assert 'may have begun to replace data, so nothing can be put back' in abort.message
+    assert 'may have begun to replace data, so it cannot be undone' in abort.message
     assert f'restore-all {held["id"]} is held, one operation at a time' in other.message
     assert (resumed.output['status'], resumed.output['step']) == ('resumed', held['step'])
     assert (op['id'], op['parameters']['identity']) == (held['id'], identity)

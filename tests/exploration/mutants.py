@@ -19,7 +19,7 @@ from coordinator import (
     ports,
     step,
 )
-from coordinator.steps import passwords, postgresql, relations, tasks
+from coordinator.steps import passwords, postgresql, relations, scaling, tasks
 from tests.exploration import faults, meddling
 
 Patch = Callable[[], contextlib.AbstractContextManager[None]]
@@ -184,12 +184,12 @@ def _leaves_system_users() -> contextlib.AbstractContextManager[None]:
 
 
 def _removes_any_storage() -> contextlib.AbstractContextManager[None]:
-    await_scale = postgresql.await_scale
+    await_scale = scaling.await_scale
 
     def trusting(op: operation.Operation, world: ports.World) -> step.Outcome:
         return await_scale(op.remembering({postgresql.LABEL: 'whatever'}), world)
 
-    return _replaced(postgresql, 'await_scale', trusting)
+    return _replaced(scaling, 'await_scale', trusting)
 
 
 def _keeps_the_lowest_unit() -> contextlib.AbstractContextManager[None]:

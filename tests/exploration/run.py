@@ -216,7 +216,7 @@ class Run:
     def through(self, call: moments.Call, make: Callable[[], Any]) -> Any:
         """Make a call of the coordinator to the outside, or let it go wrong."""
         if call.effect and self.deposed and not self._quiet:
-            raise errors.TransientError('this unit does not lead any more')
+            raise errors.TransientError('this unit is no longer the leader')
         if call.name in self.broken:
             raise self.broken[call.name]()
         world = self.world

@@ -104,7 +104,7 @@ def test_a_damaged_list_is_found_and_named_unless_its_copy_is_sound(
     with changed(single.store, key, another_time):
         told = findings(single, made)
         assert f'{key} was changed after it was written' in told
-        assert 'pgBackRest reads its twin' in told
+        assert 'pgBackRest uses its twin instead' in told
         with changed(single.store, f'{key}.copy', another_time):
             assert 'do not restore from' in findings(single, made)
 

@@ -78,4 +78,4 @@ def test_a_dry_run_says_so(
 def test_an_administrator_may_do_all(sim: simulation.Simulation, monkeypatch: pytest.MonkeyPatch):
     charm_states.reach(sim.world, monkeypatch)
     results, _ = charm_states.act('backup-all', charm_states.state(), dry_run=True)
-    assert results['verdict'] == 'ready: nothing was changed so far'
+    assert results['verdict'] == 'ready. Nothing has been changed'

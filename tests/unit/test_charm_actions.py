@@ -150,7 +150,7 @@ def test_a_dry_run_prints_plan_and_checks_and_changes_nothing(
     charm_states.reach(sim.world, monkeypatch)
     objects = {name: dict(bucket.objects) for name, bucket in sim.s3.buckets.items()}
     results, out = charm_states.act('backup-all', charm_states.state(leader=leader), dry_run=True)
-    assert results['verdict'] == 'ready: nothing was changed so far'
+    assert results['verdict'] == 'ready. Nothing has been changed'
     for name in plans.BACKUP_ALL.names:
         assert name in results['plan']
     assert ' | fail' not in results['checks']

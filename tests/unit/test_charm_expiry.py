@@ -46,7 +46,7 @@ def test_a_dry_run_of_expire_prints_the_verdicts_and_changes_nothing(
     lines = results['backups'].splitlines()
     outcomes = [line.split(' | ')[3].strip(' |') for line in lines[2:7]]
     assert outcomes == ['goes'] * 3 + ['stays'] * 2
-    assert '3 of 5 backup set(s) would go by keep-last=2' in lines
+    assert '3 of 5 backup set(s) would be deleted by keep-last=2' in lines
     assert charm_states.databag(out) == {}
     assert unchanged(sets) == before
 
@@ -67,7 +67,7 @@ def test_the_plan_equals_the_deed(sets: simulation.Simulation):
 def test_expire_without_a_rule_is_refused_with_how_to_set_one(sets: simulation.Simulation):
     assert charm_states.refusal('expire', charm_states.state()) == (
         f'no rule is set, so every backup set stays: juju config {APP} keep-last=...; expire '
-        'dry-run=true shows what would go'
+        'dry-run=true shows what would be deleted'
     )
 
 
@@ -103,7 +103,7 @@ def test_without_confirm_it_prints_what_would_go_and_changes_nothing(
     results, out = charm_states.act('delete-backup', state, backup_id=OLD)
     for key in backup_sets.owned(sets.world.maas_store, OLD):
         assert f'{key} ' in results['would-delete']
-    assert 'its database backup stays' in results['would-delete']
+    assert 'its database backup is kept' in results['would-delete']
     assert results['next'] == (f'juju run {APP}/leader delete-backup backup-id={OLD} confirm=true')
     assert charm_states.databag(out) == {}
     assert unchanged(sets) == before

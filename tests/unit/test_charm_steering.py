@@ -95,7 +95,7 @@ def test_what_has_begun_to_replace_data_is_not_aborted():
     op = beyond_the_pivot()
     assert charm_states.refusal('abort-operation', charm_states.state(op)) == (
         f'restore-all {op.id} is at restore-postgresql and task {op.current.task} may have begun '
-        'to replace data, so nothing can be put back: mend what show-operation names and run '
+        'to replace data, so it cannot be undone: fix what show-operation names, then run '
         'resume-operation, or end it as it is with force=true'
     )
 
@@ -103,7 +103,7 @@ def test_what_has_begun_to_replace_data_is_not_aborted():
 def test_where_nothing_holds_a_restore_there_is_nothing_to_mend():
     op = dataclasses.replace(beyond_the_pivot(), status=operation.OPEN)
     assert charm_states.refusal('abort-operation', charm_states.state(op)).endswith(
-        'so nothing can be put back: let it go on, show-operation follows it, or end it as it is '
+        'so it cannot be undone: let it continue, show-operation follows it, or end it as it is '
         'with force=true'
     )
 

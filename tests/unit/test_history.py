@@ -214,7 +214,7 @@ def test_a_fresh_model_reads_what_a_lost_one_has_left(world: worlds.StoredWorld)
     history.write(op, of_another_model(world, 0))
     assert history.read(op.id, world.maas_store, UUID).operation == op
     history.write(op, of_another_model(world, 1))
-    with pytest.raises(errors.PreconditionError, match='2 operations of other models'):
+    with pytest.raises(errors.PreconditionError, match='2 of other models'):
         history.read(op.id, world.maas_store, UUID)
 
 

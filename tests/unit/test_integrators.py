@@ -47,7 +47,7 @@ def test_a_charm_reads_a_setting_so(charm: str, field: str, text: str, read: str
 def test_a_value_on_which_a_charm_fails_is_refused_and_not_repeated(
     charm: str, field: str, text: str
 ):
-    with pytest.raises(errors.StoreRefused, match=f'the value of {field} reads as') as caught:
+    with pytest.raises(errors.StoreRefused, match=f'the value of {field} is a number') as caught:
         integrators.made_of(charm, {**GIVEN, field: text})
     assert text not in str(caught.value).split()
 
@@ -98,7 +98,7 @@ def test_two_endpoints_are_of_one_server(one: str, other: str, same: bool):
         ('pg/backup/maas', 'pg', 'inside pg/backup'),
         ('pg/archive/maas', 'pg', 'another cluster'),
         ('backup/maas', '', 'inside backup'),
-        ('maas', 'maas/backup/pg', 'a files backup that failed'),
+        ('maas', 'maas/backup/pg', 'a failed files backup'),
         ('maas', 'maas/archive', 'inside maas/archive'),
         ('maas', 'maas/coordinator/pg', 'inside maas/coordinator'),
         ('', 'backup', 'inside backup'),

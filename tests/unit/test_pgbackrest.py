@@ -398,9 +398,8 @@ def test_missing_objects_and_wrong_sizes_are_counted_and_the_first_is_named(
     with pytest.raises(errors.StepError) as caught:
         verify(repository)
     assert str(caught.value) == (
-        f'2 object(s) of PostgreSQL backup {LABEL} are missing, of the wrong size or there '
-        f'twice, first '
-        f'{FOLDER}/pg_data/b.gz (11 instead of 10 bytes)'
+        f'2 object(s) of PostgreSQL backup {LABEL} are missing, have the wrong size or exist '
+        f'twice; the first is {FOLDER}/pg_data/b.gz (11 instead of 10 bytes)'
     )
 
 
@@ -495,7 +494,7 @@ def test_an_archive_info_of_another_cluster_is_refused(
     repository.write_archive_info(**other)
     (backup,) = listed(repository)
 
-    with pytest.raises(errors.StepError, match=rf'archive\.info is of .*{SYSTEM_ID}'):
+    with pytest.raises(errors.StepError, match=rf'archive\.info belongs to .*{SYSTEM_ID}'):
         pgbackrest.verify(repository.store, STANZA, backup)
 
 
@@ -517,7 +516,7 @@ def test_one_damaged_twin_is_a_weakness_that_is_named(
     (weakness,) = pgbackrest.verify(repository.store, STANZA, backup).weaknesses
 
     assert f'{key}{damaged}' in weakness
-    assert 'pgBackRest reads its twin' in weakness
+    assert 'pgBackRest uses its twin instead' in weakness
     if 'run backup-all' not in weakness:
         pair = '{,.copy}' if damaged else '{.copy,}'
         assert weakness.endswith(f'aws s3 cp s3://backups/postgresql/{key}{pair}')
@@ -529,7 +528,7 @@ def test_a_copy_of_another_manifest_is_a_weakness(repository: Repository):
 
     (weakness,) = verify(repository).weaknesses
 
-    assert weakness.startswith(f'{MANIFEST}.copy is no copy of {MANIFEST}')
+    assert weakness.startswith(f'{MANIFEST}.copy differs from {MANIFEST}')
 
 
 class GarblingStore(memory_store.MemoryStore):

@@ -66,7 +66,7 @@ def test_what_a_late_writer_put_back_does_not_count(
         assert kept.behind
         kept.save(found)
         assert not kept.behind
-    assert 'has overwritten record 2 with record 1: the newer one counts' in caplog.text
+    assert 'a former leader overwrote record 2 with the older record 1' in caplog.text
     with dispatch(content, memory=tmp_path / 'another-unit') as kept:
         mended = kept.load()
         assert mended == newest

@@ -36,8 +36,9 @@ def row(printed: str, first_cell: str) -> list[str]:
 
 def test_a_backup_whose_id_was_taken_tells_that_of_its_set():
     moved = op().remembering({operation.BACKUP_ID: '2026-08-22T10:15:01Z'})
-    assert 'its backup set has the id 2026-08-22T10:15:01Z: 2026-08-22T10:15:00Z was taken' in (
-        text(moved)
+    assert (
+        'its backup set has the id 2026-08-22T10:15:01Z, because 2026-08-22T10:15:00Z was already'
+        in text(moved)
     )
     assert json.loads(report.operation_json(moved))['backup-id'] == '2026-08-22T10:15:01Z'
     assert 'its backup set' not in text(op())
@@ -123,7 +124,7 @@ def test_a_warning_shows_however_the_operation_ends():
 
 def test_what_is_ready_names_the_checks_that_warn():
     fine, risky = checks.Check('a', checks.OK, ''), checks.Check('b', checks.WARNING, 'careful')
-    assert report.verdict([fine, risky]) == 'ready, with warnings (b): nothing was changed so far'
+    assert report.verdict([fine, risky]) == 'ready, with warnings (b). Nothing has been changed'
     assert report.verdict([risky, checks.Check('c', checks.BAD, '')]) == 'not ready: c'
 
 
@@ -226,7 +227,7 @@ def plan(status: ports.ModelStatus, strategy: str = 'scale-down') -> str:
 
 def test_the_plan_names_the_units_that_go_and_the_one_that_stays():
     printed = plan(model('', 'Primary', ''))
-    assert 'take away postgresql/0, postgresql/2, one at a time; postgresql/1 stays' in printed
+    assert 'remove postgresql/0, postgresql/2, one at a time; keep postgresql/1' in printed
     assert 'have postgresql/1 make a full backup' in printed
     assert 'request 2 unit(s) of postgresql again' in printed
     assert 'wait until postgresql has its 3 unit(s)' in printed
@@ -235,24 +236,24 @@ def test_the_plan_names_the_units_that_go_and_the_one_that_stays():
 def test_the_plan_takes_not_all_units_away_where_none_says_that_it_is_the_primary():
     blocked = model(*['the S3 repository has backups from another cluster'] * 3)
     assert (
-        'take away 2 of postgresql/0, postgresql/1, postgresql/2, one at a time; the primary stays'
+        'remove 2 of postgresql/0, postgresql/1, postgresql/2, one at a time; keep the primary'
     ) in plan(blocked)
 
 
 def test_the_plan_says_that_all_sets_stay_where_no_rule_is_set():
-    assert 'that no rule keeps: no rule is set, so all stay' in plan(model('Primary'))
+    assert 'that no rule keeps: no rule is set, so all are kept' in plan(model('Primary'))
 
 
 def test_the_plan_takes_nothing_away_from_a_single_unit():
     printed = plan(model('Primary'))
-    assert 'nothing: all 1 unit(s) stay' in printed
-    assert 'nothing: no unit was taken away' in printed
+    assert 'nothing: all 1 unit(s) are kept' in printed
+    assert 'nothing: no unit was removed' in printed
     assert 'have postgresql/0 make a full backup' in printed
 
 
 def test_the_plan_for_replicas_names_those_that_may_back_up():
     printed = plan(model('', 'Primary', ''), 'replica')
-    assert 'nothing: all 3 unit(s) stay' in printed
+    assert 'nothing: all 3 unit(s) are kept' in printed
     assert 'have a replica (postgresql/0 or postgresql/2) make a full backup' in printed
 
 

@@ -36,7 +36,7 @@ def test_each_set_has_its_age_whether_it_stays_and_why():
         '2026-08-23T10:15:00Z | complete         |           | stays   | '
         'dated in the future: left alone until then',
         '',
-        '2 of 6 backup set(s) would go by keep-last=1 keep-yearly=2',
+        '2 of 6 backup set(s) would be deleted by keep-last=1 keep-yearly=2',
         '',
         'next: juju run backups/leader expire; keep-backup backup-id=... exempts a set from it',
     ]
@@ -44,7 +44,7 @@ def test_each_set_has_its_age_whether_it_stays_and_why():
 
 def test_without_any_rule_it_says_how_to_set_one():
     lines = printed(rules.Policy()).splitlines()
-    assert 'no backup set would go: no rule is set' in lines
+    assert 'no backup set would be deleted: no rule is set' in lines
     assert lines[-1] == (
         'next: juju config backups keep-last=... keep-daily=... keep-weekly=... keep-monthly=... '
         'keep-yearly=...'
@@ -53,7 +53,7 @@ def test_without_any_rule_it_says_how_to_set_one():
 
 def test_when_nothing_goes_it_names_the_rules_that_could_be_changed():
     lines = printed(rules.Policy(last=20)).splitlines()
-    assert '0 of 6 backup set(s) would go by keep-last=20' in lines
+    assert '0 of 6 backup set(s) would be deleted by keep-last=20' in lines
     assert lines[-1] == 'next: juju config backups keep-last=...'
 
 

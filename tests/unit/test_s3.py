@@ -162,7 +162,7 @@ def test_what_s3_refuses_says_what_to_do(
             'InvalidObjectState',
             '<StorageClass>DEEP_ARCHIVE</StorageClass>',
             '1 object in bucket backups cannot be read: S3 keeps it in an archive (DEEP_ARCHIVE). '
-            'Thaw it (minutes to two days), then try again: aws s3api '
+            'Thaw it before you run the operation again (takes minutes to two days): aws s3api '
             "restore-object --bucket backups --key key --restore-request 'Days=14'",
         ),
         (
@@ -171,8 +171,8 @@ def test_what_s3_refuses_says_what_to_do(
             '<StorageClass>INTELLIGENT_TIERING</StorageClass><AccessTier>ARCHIVE_ACCESS'
             '</AccessTier>',
             '1 object in bucket backups cannot be read: S3 keeps it in an archive '
-            '(INTELLIGENT_TIERING ARCHIVE_ACCESS). Thaw it (minutes to two days), then try again: '
-            'aws s3api restore-object --bucket backups --key key '
+            '(INTELLIGENT_TIERING ARCHIVE_ACCESS). Thaw it before you run the operation again '
+            '(takes minutes to two days): aws s3api restore-object --bucket backups --key key '
             "--restore-request '{}'",
         ),
         (
@@ -194,9 +194,9 @@ def test_what_s3_refuses_says_what_to_do(
             400,
             'InvalidRequest',
             '',
-            'S3 refuses GetObject of key in bucket backups: InvalidRequest. An object that was '
-            'encrypted with a key of the client (SSE-C) cannot be read by the charms: copy it '
-            'over itself without that encryption',
+            'S3 refuses GetObject of key in bucket backups: InvalidRequest. The charms cannot '
+            'read an object that is encrypted with a customer-provided key (SSE-C): copy it over '
+            'itself without that encryption',
         ),
         (
             501,
@@ -237,11 +237,11 @@ def test_a_key_management_that_is_busy_is_waited_for(server: ScriptedS3, code: s
 @pytest.mark.parametrize(
     ('given', 'header', 'sentence'),
     [
-        ('', 'eu-south-1', 'The bucket is in region eu-south-1: name it with juju config '
-         'integrator region=eu-south-1'),
-        ('us-east-1', 'eu-south-1', 'The bucket is in region eu-south-1: name it with juju config '
-         'integrator region=eu-south-1'),
-        ('', '', 'The bucket is in another region: name it with juju config integrator region='),
+        ('', 'eu-south-1', 'The bucket is in region eu-south-1: set it with juju config '
+            'integrator region=eu-south-1'),
+        ('us-east-1', 'eu-south-1', 'The bucket is in region eu-south-1: set it with juju config '
+            'integrator region=eu-south-1'),
+        ('', '', 'The bucket is in another region: set it with juju config integrator region='),
         ('eu-south-1', 'eu-south-1', 'The bucket is not in region eu-south-1 of'),
         ('eu-south-1', '', 'correct region or endpoint with juju config integrator region='),
         ('', 'AKIA0123 s3cret', 'integrator'),

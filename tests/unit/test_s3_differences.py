@@ -92,7 +92,7 @@ def test_requests_are_signed_for_the_region(region: str, signed: str):
 
 
 def test_a_region_that_is_not_the_servers_is_named():
-    said = 'is in another region: name it with juju config integrator region='
+    said = 'is in another region: set it with juju config integrator region='
     with (
         serving(awkward_s3.Ways(region='eu-north-1')) as (_, store),
         pytest.raises(errors.StoreRefused, match=said),

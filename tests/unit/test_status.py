@@ -67,8 +67,8 @@ def test_a_set_of_this_very_moment_is_of_no_age_below_zero():
 def test_a_set_that_a_wrong_clock_has_dated_is_told_with_what_to_do():
     assert describe(None, '2030-01-01T00:00:00Z') == (
         'active',
-        'last complete backup set 2030-01-01T00:00:00Z is dated in the future, as a clock was '
-        'wrong: juju run backups/leader backup-all, then delete-backup deletes it',
+        'last complete backup set 2030-01-01T00:00:00Z is dated in the future, because a clock '
+        'was wrong: juju run backups/leader backup-all, then delete this set with delete-backup',
     )
 
 

@@ -230,7 +230,7 @@ def test_no_effect_leaves_a_unit_that_does_not_lead(juju: programs.Programs):
         # That it leads is what ops has noted for half a minute more: Juju is asked afresh.
         juju.answer('is-leader', stdout='false\n')
         assert live._charm.unit.is_leader()
-        with pytest.raises(errors.TransientError, match='does not lead any more'):
+        with pytest.raises(errors.TransientError, match='is no longer the leader'):
             live._fence()
         assert not live.leads()
 
@@ -238,7 +238,7 @@ def test_no_effect_leaves_a_unit_that_does_not_lead(juju: programs.Programs):
 def test_while_juju_does_not_say_who_leads_no_effect_leaves_a_unit(juju: programs.Programs):
     juju.answer('is-leader', stderr='ERROR connection is shut down\n', code=1)
     with reached(charm_states.state()) as live:
-        with pytest.raises(errors.TransientError, match='does not lead any more'):
+        with pytest.raises(errors.TransientError, match='is no longer the leader'):
             live._fence()
         juju.answer('is-leader', stdout='true\n')
         live._fence()

@@ -26,11 +26,11 @@ _MOST_NAMED = 3
 def objects(store: ports.ObjectStore, part: manifest.PostgreSQL) -> list[check.Object]:
     """Return the objects of a full backup, and of the WAL without which it is not consistent.
 
-    That they are all there is `pgbackrest.verify`'s to say. Of the files' objects no checksum is
-    compared: the SHA-1 of what is in them says more.
+    `pgbackrest.verify` checks that they all exist. No checksums of the objects that hold files are
+    compared: the SHA-1 of their content proves more.
 
     Raises:
-        EncryptedRepository: nothing in it can be looked into.
+        EncryptedRepository: only pgBackRest can read the repository.
         StepError: the backup's manifest and its copy are missing or damaged, or `archive.info` is.
     """
     folder = f'backup/{part.stanza}/{part.label}'
@@ -48,10 +48,10 @@ def objects(store: ports.ObjectStore, part: manifest.PostgreSQL) -> list[check.O
         )
         for key, files in kept.items()
     ]
-    # It is sound, and what was parsed; what was recorded is what it should be.
+    # `found` is sound and was parsed; the recorded checksum says what it should be.
     known = (checksums.parse(f'sha256:{one}') for one in (listed.sha256, part.manifest.sha256))
     expected = [checksum for checksum in known if checksum is not None]
-    # One that pgBackRest can do without is `pgbackrest.verify`'s to name.
+    # `pgbackrest.verify` reports the damaged one of a pair.
     alone = pgbackrest.manifest_weakness(store, part.stanza, part.label, listed)
     source = f'{folder}/backup.manifest'
     found += [

@@ -58,7 +58,7 @@ class Segment:
         self._sha1.update(content)
         self._size += len(content)
         if self._size > pgbackrest_archive.SEGMENT_BYTES:
-            # However much more there is, it need not be looked at.
+            # It is already damaged: do not read the rest.
             raise check.Damaged(f'is larger than {pgbackrest_archive.SEGMENT_BYTES} bytes')
 
     def finish(self) -> str:
@@ -68,11 +68,11 @@ class Segment:
             raise check.Damaged(f'holds other files than were backed up: {name} has another SHA-1')
         damage = self._misfit()
         if damage:
-            raise check.Damaged(f'holds no segment {name}: {damage}')
+            raise check.Damaged(f'does not hold WAL segment {name}: {damage}')
         return check.files(1)
 
     def _misfit(self) -> str:
-        """Return what of the header does not fit the name, '' if all does."""
+        """Return what in the header does not match the name; '' if everything does."""
         if len(self._header) < _HEADER_BYTES:
             return f'it has {self._size} bytes'
         order = '<' if self._header[1] == _MAGIC else '>'
@@ -80,16 +80,16 @@ class Segment:
             order + _HEADER, self._header
         )
         if magic >> 8 != _MAGIC or not flags & _LONG:
-            return 'it does not begin as WAL does'
+            return 'it does not begin with a WAL page header'
         number = pgbackrest_archive.number(self._expected.segment.name)
         here = number * pgbackrest_archive.SEGMENT_BYTES
         wanted = self._expected.timelines
         facts = (
-            (timeline in wanted, f'it is of timeline {timeline} instead of {_listed(wanted)}'),
-            (address == here, f'it is of address {_lsn(address)} instead of {_lsn(here)}'),
+            (timeline in wanted, f'its timeline is {timeline} instead of {_listed(wanted)}'),
+            (address == here, f'its address is {_lsn(address)} instead of {_lsn(here)}'),
             (
                 system_id == self._expected.system_id,
-                f'it is of system identifier {system_id} instead of {self._expected.system_id}',
+                f'its system identifier is {system_id} instead of {self._expected.system_id}',
             ),
             (size == self._size, f'it has {self._size} bytes instead of {size}'),
         )

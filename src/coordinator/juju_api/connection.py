@@ -36,7 +36,7 @@ class Timeouts:
     """For all addresses together, logins included."""
     login: float = 10.0
     shortest_login: float = 3.0
-    """What a login gets at least, if that much is left: a busy controller is slow."""
+    """Least seconds for a login, if that much time is left: a busy controller is slow."""
     call: float = 30.0
 
 
@@ -117,7 +117,7 @@ class Connection:
         self.drop()
 
     def drop(self) -> None:
-        """Close at once, without a word."""
+        """Close the connection at once, without a closing handshake."""
         self.closed = True
         self._websocket.shutdown()
         self._socket.close()
@@ -206,8 +206,8 @@ def connect(
 ) -> Connection:
     """Log in at the first address that answers; `last` is where that is remembered.
 
-    Addresses are dialled at once, each a moment after the one before. One at a time is logged in
-    to. Only what concerns one address lets another be used; a refusal by a controller is final.
+    Addresses are dialled in parallel, each a moment after the one before, but only one login runs
+    at a time. A failure of one address leads to the next one; a refusal by a controller is final.
     """
     timeouts = timeouts or Timeouts()
     last = last or remembered.LastAddress()
@@ -250,7 +250,7 @@ def _opened(
 
 
 def _log_in(connection: Connection, end: float, others: int, timeouts: Timeouts) -> None:
-    """Log in, with a share of the time that is left: a controller that hangs leaves some over."""
+    """Log in, with a share of the time that is left: a controller may hang."""
     left = end - time.monotonic()
     share = max(left / (1 + others), timeouts.shortest_login)
     try:
@@ -264,7 +264,7 @@ def _unreached(
     addresses: Sequence[str], failures: Mapping[int, errors.CoordinatorError]
 ) -> errors.CoordinatorError:
     reasons = '; '.join(
-        f'{address}: {failures.get(number, "not tried, or no answer before the time was up")}'
+        f'{address}: {failures.get(number, "not tried, or no answer in time")}'
         for number, address in enumerate(addresses)
     )
     reasons = reasons or 'no address is known'

@@ -94,7 +94,7 @@ def dial(address: str, context: ssl.SSLContext, timeout: float) -> BoundedSocket
     try:
         plain = reaching.connect(host, port, timeout)
     except UnicodeError as error:
-        raise errors.ConnectionFailed('this is no name of a host') from error
+        raise errors.ConnectionFailed('this is not a valid host name') from error
     except OSError as error:
         raise errors.ConnectionFailed(_reason(error)) from error
     try:

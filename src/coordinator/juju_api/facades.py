@@ -130,7 +130,7 @@ def enqueue(
 ) -> answers.ActionResult:
     """Enqueue one action on one unit.
 
-    Juju 4.0 answers with the tag and the unit only: what was asked for is filled in.
+    Juju 4.0 answers with the tag and the unit only, so the rest is filled in from the request.
     """
     item = {
         'tag': '',

@@ -58,7 +58,7 @@ def translate(what: str, message: str, code: str, caller: Caller) -> errors.Coor
         return errors.ModelMoved(f'The model has moved to another controller ({said}).')
     if code == 'not implemented':
         return errors.UnexpectedAnswer(f'This controller does not know the call: {said}.')
-    # Both leave the code out now and then, 4.0 often: then the text decides.
+    # Both versions sometimes omit the code, 4.0 often: then the text decides.
     if code.endswith('not found') or (not code and _is_missing(message)):
         return errors.NotFound(said)
     if code == 'already exists' or (not code and 'already exists' in message):

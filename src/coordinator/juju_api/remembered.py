@@ -1,6 +1,6 @@
 """The controller address that answered last, on the unit's own disk.
 
-It is a hint and no more: it puts an address first that is known anyway.
+It is only a hint: it moves an address that is known anyway to the front.
 """
 
 from __future__ import annotations

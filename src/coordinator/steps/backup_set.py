@@ -74,7 +74,7 @@ def _object(found: ports.StoredObject) -> manifest.Object:
 def _postgresql(
     op: operation.Operation, world: ports.World
 ) -> tuple[manifest.PostgreSQL, Sequence[str]]:
-    """Return the database part, and which files it needs that are there only once."""
+    """Return the database part, and the files of which only one of two copies is sound."""
     store, label = world.postgresql_store, op.fact(postgresql.LABEL)
     stanza = postgresql.stanza(op, world)
     listed = {backup.label: backup for backup in pgbackrest.backups(store, stanza)}
@@ -123,7 +123,8 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
     """
     if _is_anothers(op, world):
         raise errors.StepError(
-            f'another operation has published a backup set {op.backup_id}: run backup-all again'
+            f'another operation has already published backup set {op.backup_id}: run backup-all '
+            'again'
         )
     model: dict[str, str] = json.loads(op.fact(checks.MODEL))
     contents = manifest.Manifest(
@@ -147,7 +148,7 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 
 def _started(op: operation.Operation) -> str:
-    # One that is adopted was made when its database was backed up, which is its id.
+    # An adopted set has the time of its database backup, which is its id.
     return op.backup_id if operation.ADOPTED in op.parameters else op.started
 
 
@@ -156,7 +157,7 @@ def _is_anothers(op: operation.Operation, world: ports.World) -> bool:
     try:
         found = catalogue.opened(repository.of(op, world), op.backup_id)
     except errors.StepError:
-        # There is none, or one that nobody can read, in a folder that this operation has claimed.
+        # There is no manifest, or an unreadable one in a folder that this operation has claimed.
         return False
     except errors.ForeignRecordError:
         return True
@@ -190,7 +191,7 @@ def _seconds(op: operation.Operation) -> dict[str, int]:
     for entry in op.steps:
         if entry.started and entry.ended:
             begin, end = (operation.parse_stamp(text) for text in (entry.started, entry.ended))
-            # Another unit may have ended it, by a clock that is behind: then nobody knows.
+            # A unit whose clock is behind may have ended it: then the duration is unknown.
             if end >= begin:
                 spent[entry.name] = int((end - begin).total_seconds())
     return spent

@@ -39,7 +39,7 @@ from coordinator.steps import machines as steps_machines
 MODEL = 'model'
 _CHARM = 'charm-'
 _BLOCKED = 'check-blocked'
-"""Fact: the operation's age since when a check fails that may pass by itself."""
+"""Fact: the operation's age when a check that may pass by itself began to fail."""
 PROBE = 'coordinator/probe'
 
 OK, WARNING, LATER, BAD = 'ok', 'warning', 'wait', 'fail'
@@ -54,12 +54,13 @@ class Check:
     """ok; warning, which stops nothing; wait, when time alone may mend it; or fail."""
     sentence: str
     passing: bool = False
-    """Whether a failure may be over in a minute: units are blocked while their cluster changes."""
+    """Whether a failure may pass within a minute: units are blocked while their cluster changes.
+    """
 
 
 @dataclasses.dataclass(frozen=True)
 class Warned:
-    """What a check returns that has found a risk, but nothing that must stop the operation."""
+    """The result of a check that has found a risk, but no reason to stop the operation."""
 
     sentence: str
 
@@ -135,7 +136,7 @@ def awaited(op: operation.Operation, outcomes: Sequence[Check]) -> step.Wait | N
     bad = [check for check in outcomes if check.outcome == BAD]
     passing = bool(bad) and all(check.passing for check in bad)
     patience = tasks.patience(op, _BLOCKED, site.BLOCKED_SECONDS) if passing else None
-    # What is wrong with S3 or the controller, several checks say in the same words.
+    # Several checks report a problem of S3 or the controller in the same words.
     if bad and patience is None:
         raise errors.StepError('; '.join(dict.fromkeys(check.sentence for check in bad)))
     reasons = dict.fromkeys(c.sentence for c in outcomes if c.outcome in (BAD, LATER))
@@ -146,7 +147,7 @@ def awaited(op: operation.Operation, outcomes: Sequence[Check]) -> step.Wait | N
 
 
 def warnings(outcomes: Iterable[Check]) -> tuple[str, ...]:
-    """Return what the checks warn of: a step that makes them hands it to the operation."""
+    """Return the warnings of the checks, which the step hands to the operation."""
     return tuple(
         f'{check.name}: {check.sentence}' for check in outcomes if check.outcome == WARNING
     )
@@ -238,7 +239,8 @@ def _replication(status: ports.ModelStatus, config: settings.Settings) -> str | 
     related = surroundings.replication(status, config)
     if related:
         return Warned(
-            f'{related} are related for replication: a restore is refused while they are'
+            f'{related} are related for replication: restore-all is refused until that relation '
+            'is removed'
         )
     return f'{config.postgresql} replicates to no other cluster'
 
@@ -260,14 +262,14 @@ def units_settled(status: ports.ModelStatus, name: str, allowed: str = '') -> st
         return f'{len(app.units)} unit(s) of {name} are active and idle'
     text = f'{", ".join(reasons)}: every unit of {name} must be active and idle'
     if any(site.needs_a_person(unit, allowed) for unit, reason in unsettled if reason):
-        raise errors.BlockedUnit(f'{text}; mend it, juju status {name} shows all units')
+        raise errors.BlockedUnit(f'{text}; fix it: juju status {name} shows all units')
     raise errors.TransientError(text)
 
 
 def _controllers(
     status: ports.ModelStatus, config: settings.Settings, world: ports.World
 ) -> str | Warned:
-    """Warn of a region that is gone and still in MAAS, as far as the last files backup tells."""
+    """Warn of a region that is gone but still in MAAS, by the last files backup."""
     if why := controllers.surplus(site.application(status, config.maas), world):
         return Warned(why)
     return 'no files backup names more region controllers than there are units'
@@ -357,10 +359,10 @@ def machines(
 
 
 def _departures(status: ports.ModelStatus, name: str) -> str | Warned:
-    """Warn where PostgreSQL's units may not hear that one of them was removed.
+    """Warn if PostgreSQL's units may not be notified that one of them was removed.
 
-    The charm removes a unit from the Raft cluster when the others see it depart. Juju 4 drops
-    that event when the unit's row is gone before it is handled.
+    The charm removes a unit from the Raft cluster when the others handle its departure. Juju 4
+    drops that event if the unit's row is deleted before the event is handled.
     """
     units = len(site.application(status, name).units)
     if units == 1 or int(status.juju_version.partition('.')[0]) < 4:
@@ -399,7 +401,7 @@ def _paths(config: settings.Settings, world: ports.World) -> str:
             f'{why}: give {config.s3_maas} or {config.s3_postgresql} a path that holds nothing '
             f'(juju config {config.s3_maas} path=...)'
         )
-    return f'{where(world.maas_store)} and {where(world.postgresql_store)} are apart'
+    return f'{where(world.maas_store)} and {where(world.postgresql_store)} do not overlap'
 
 
 def _repository(config: settings.Settings, world: ports.World) -> str:

@@ -1,10 +1,11 @@
-"""Makes a backup id one operation's own, in a repository that other models use as well.
+"""Reserves a backup id for one operation, in a repository that other models use as well.
 
-Ids are seconds, and schedules of two models begin in the same one. S3 need not know conditional
-writes: each operation first writes a claim under a name that no other has, and looks after that
-what else lies there. Of two that do so at once, the one that looks last sees the other. Whoever
-sees anything of another's takes its claim back and goes on to a later id: both may do so, and
-their ranks then part them. So no two ever write into one folder.
+Ids are seconds, and the schedules of two models may start in the same second. S3 need not support
+conditional writes: each operation first writes a claim with a name that no other operation uses,
+and then lists the folder. Of two operations that do so at the same time, the one that lists last
+sees the other's claim. An operation that sees another's object deletes its claim and moves to a
+later id. If both do so, the order of their claims gives them different ids. So no two operations
+ever write into one folder.
 """
 
 from __future__ import annotations
@@ -24,30 +25,30 @@ _CLAIMED = 'backup-id-claimed'
 
 
 def mark(op: operation.Operation, world: ports.World) -> step.Mark:
-    """Draw the name of the claim; another attempt keeps to it."""
+    """Draw the name of the claim; later attempts keep it."""
     if op.fact(_CLAIM):
         return step.Mark()
     return step.Mark(facts={_CLAIM: marks.claim_name(world.model_uuid, token())})
 
 
 def token() -> str:
-    """Draw what no other operation of a model has in its claim."""
+    """Draw the token that distinguishes this operation's claim from all others of the model."""
     return secrets.token_hex(4)
 
 
 def name(op: operation.Operation) -> str:
-    """Return the name that is this operation's alone; '' if an older revision has begun it."""
+    """Return the name of this operation's claim; '' if an older revision began the operation."""
     return op.fact(_CLAIM)
 
 
 def claim(op: operation.Operation, world: ports.World) -> step.Wait | None:
-    """Return what there is to wait for until the id is this operation's own; None if it is.
+    """Return what to wait for before the id is reserved for this operation; None if it is.
 
     Raises:
-        StepError: the id of a set that is adopted is another operation's: it has no other.
+        StepError: another operation has the id of the set to adopt, which cannot have a later one.
     """
     own = name(op)
-    # An operation that an older revision has begun claims nothing.
+    # An operation that an older revision began has no claim.
     if not own or op.fact(_CLAIMED):
         return None
     store = repository.of(op, world)
@@ -60,20 +61,22 @@ def claim(op: operation.Operation, world: ports.World) -> step.Wait | None:
             return step.Wait(why)
     others = there - {own}
     if not others:
-        return step.Wait(f'{op.backup_id} is its backup id', facts={_CLAIMED: op.backup_id})
+        return step.Wait(
+            f'backup id {op.backup_id} is taken by this operation', facts={_CLAIMED: op.backup_id}
+        )
     if operation.ADOPTED in op.parameters:
         raise errors.StepError(
-            f'{why}: list-backups all-models=true shows what of it there is, delete-backup '
-            f'backup-id={op.backup_id} removes what has failed'
+            f'{why}: list-backups all-models=true shows what is there, delete-backup '
+            f'backup-id={op.backup_id} deletes a failed set'
         )
     if own in there:
         store.delete(_key(op))
     later = _later(op.backup_id, own, others if own in there else set())
-    return step.Wait(f'{why}: {later} is tried', facts={operation.BACKUP_ID: later})
+    return step.Wait(f'{why}: trying {later}', facts={operation.BACKUP_ID: later})
 
 
 def _later(backup_id: str, own: str, others: AbstractSet[str]) -> str:
-    """Return the next id; of several that leave one at once, each has another next one."""
+    """Return the next id, a different one for each operation that leaves the same id."""
     rank = sum(other < own for other in others if marks.is_claim(other))
     later = operation.parse_stamp(backup_id) + datetime.timedelta(seconds=1 + rank)
     return operation.stamp(later)
@@ -84,7 +87,7 @@ def _key(op: operation.Operation) -> str:
 
 
 def _told(op: operation.Operation, world: ports.World) -> bytes:
-    """Return what the claim says to people: its name is what counts."""
+    """Return the content of the claim, for people. The code uses only its name."""
     told = {'operation': op.id, 'kind': op.kind, 'model': world.model_name}
     return json.dumps({**told, 'model-uuid': world.model_uuid}).encode()
 
@@ -100,11 +103,11 @@ def owns(op: operation.Operation, store: ports.ObjectStore) -> bool:
 
 
 def give_up(op: operation.Operation, world: ports.World) -> None:
-    """Undo: take the claim back."""
+    """Undo: delete the claim."""
     if op.fact(_CLAIM):
         repository.of(op, world).delete(_key(op))
 
 
 def remains(op: operation.Operation) -> list[str]:
-    """Return the keys of what is in S3 of the claim."""
+    """Return the key of the claim, if it is in S3."""
     return [_key(op)] if op.fact(_CLAIM) else []

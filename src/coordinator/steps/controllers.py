@@ -1,6 +1,6 @@
-"""Region controllers that MAAS knows, against units that Juju has: a restore needs as many.
+"""Compares the region controllers in MAAS with the units in Juju: a restore needs the same number.
 
-A region that is gone stays in MAAS until somebody deletes it there: each files backup names it.
+A removed region remains in MAAS until somebody deletes it there, and each files backup names it.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def mismatch(application: str, controllers: Sequence[str], units: int) -> str:
     more = len(controllers) - units
     gone = f'{more} of them {"is" if more == 1 else "are"} gone'
     return (
-        f'{told}: a backup could not be restored. {gone}: delete in '
-        f'MAAS, under Controllers, each one that is not printed by juju exec --application '
-        f'{application} -- cat {_IDS}; then run backup-all'
+        f'{told}: a backup could not be restored. {gone}: in MAAS, under Controllers, delete each '
+        f'one that is not printed by juju exec --application {application} -- cat {_IDS}; then '
+        'run backup-all'
     )
 
 
 def surplus(application: ports.Application, world: ports.World) -> str:
     """Return `mismatch` if the newest files backup names more controllers than there are units.
 
-    Nothing in a files backup names its model: one that shares no controller with any set of this
-    model is taken for another model's.
+    A files backup does not name its model. One that shares no controller with any set of this
+    model is treated as another model's.
     """
     backup = _newest(world.maas_store)
     if backup is None or len(backup.controllers) <= len(application.units):

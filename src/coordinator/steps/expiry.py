@@ -45,7 +45,7 @@ def expire(op: operation.Operation, world: ports.World) -> step.Outcome:
             try:
                 deletion.delete(store, target, listed, world.now())
             except deletion.InUseError as error:
-                # A restore has just begun: the other sets go with the next backup.
+                # A restore has just begun: the next backup deletes the other sets.
                 return step.Done({IN_HAND: '', **_lost(listed, world)}, left=str(error))
         going = [backup_id for backup_id in going if backup_id != target.backup_id]
     if not going:
@@ -199,7 +199,7 @@ def _elsewhere(entry: catalogue.Entry, store: ports.ObjectStore) -> str:
 
 
 def _in_use(entry: catalogue.Entry, world: ports.World) -> str:
-    """Return which restore uses a set, '' if none does that counts."""
+    """Return which restore uses a set; '' if none does."""
     return next((str(use) for use in entry.uses if use.counts(world.now())), '')
 
 
@@ -235,11 +235,14 @@ def chosen(
     elif entry.pinned:
         why = f'backup set {backup_id} is pinned: keep-backup backup-id={backup_id} keep=false'
     elif _in_use(entry, world):
-        why = f'backup set {backup_id} is in use by {_in_use(entry, world)}: wait for its end'
+        why = (
+            f'backup set {backup_id} is in use by {_in_use(entry, world)}: wait until that has '
+            'ended'
+        )
     elif _is_made_elsewhere(entry, world):
         why = (
-            f'what there is of backup set {backup_id} was begun less than a week ago by model '
-            f'{entry.model_uuid}, which may still make it: wait for its end, or delete it there'
+            f'model {entry.model_uuid} began backup set {backup_id} less than a week ago and may '
+            'still be making it: wait until it has finished, or delete it from that model'
         )
     elif entry.state == retention.NEWER:
         why = entry.problem

@@ -10,7 +10,7 @@ from coordinator.steps import repository, tasks, turns
 BACKUP_ID = 'maas-backup-id'
 CHANGED = 'maas-backups-changed'
 _REQUESTED = 'maas-backup-requested'
-"""Fact: what said at the mark who had begun the last backup below this path."""
+"""Fact: the last request for a backup below this path, as it was at the mark."""
 _ID = re.compile(r'\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z')
 
 
@@ -46,7 +46,8 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
         return waiting
     if not task.ended:
         why = f'{task.unit} is backing up its files (task {task.id})'
-        # Going back needs no decision: PostgreSQL's units were requested, and are waited for.
+        # An undo needs no decision: PostgreSQL's units were requested, and the undo waits for
+        # them.
         return tasks.awaiting(op, world, [task], why, tasks.replacing(op.settings.maas))
     backup_id = _named_by(world, task) or _proven(op, world, task.unit)
     if backup_id:
@@ -68,17 +69,17 @@ def _named_by(world: ports.World, task: ports.Task) -> str:
 
 
 def _proven(op: operation.Operation, world: ports.World, unit: str = '') -> str:
-    """Return a backup that is ours although no task names it; '' if none provably is.
+    """Return a backup that is provably ours although no task names it; '' if there is none.
 
-    Other models may back up below the same path, and nothing in a backup names its model. But who
-    begins one says so first, over what the last one said. So if that is of our unit, if since the
-    mark nothing but one backup has changed, which began right after it, and if nobody else uses
-    the repository, that one is ours. S3's times are compared with each other alone, and so are
-    those of the unit.
+    Other models may back up below the same path, and a backup does not name its model. But each
+    backup begins by overwriting the last request. So a backup is ours if that request is of our
+    unit, if only this backup has changed since the mark and began right after the request, and if
+    no other model uses the repository. Times of S3 are compared only with each other, and so are
+    times of the unit.
     """
     store = world.maas_store
     request = maas_backup.last_request(store)
-    # An operation that an older revision has begun does not know what was there before.
+    # An operation that an older revision began has not noted what was there before.
     if request is None or _request(request) == op.fact(_REQUESTED, _request(request)):
         return ''
     said = (request.model, request.application) == (world.model_name, op.settings.maas)
@@ -95,7 +96,7 @@ def _proven(op: operation.Operation, world: ports.World, unit: str = '') -> str:
 
 
 def _is_alone(op: operation.Operation, world: ports.World) -> bool:
-    """Whether nothing in the repository is of another model, or of one that is not known."""
+    """Whether everything in the repository belongs to this model."""
     entries = catalogue.with_failed(repository.of(op, world))
     return all(entry.model_uuid == world.model_uuid for entry in entries)
 

@@ -1,7 +1,7 @@
-"""What MAAS itself says of how it is.
+"""The status of MAAS, as MAAS reports it.
 
-A region is `active` as soon as it has a database, before its turn to initialise and even if that
-failed. Its action `get-maas-status` tells the services; revisions before 337 lack it.
+A region is `active` as soon as it has a database: before it initialises, and even if that failed.
+Its action `get-maas-status` reports the services; revisions before 337 lack it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ ASK = 'get-maas-status'
 _REJECTED = 'maas-status-rejected'
 """Fact: the newest task whose answer was not good enough."""
 _DOUBTED = 'maas-status-doubted'
-"""Fact: since when the last answer is doubted."""
+"""Fact: since when the answers are not good enough."""
 _PAUSE_SECONDS = 30
 
 
 def check(config: settings.Settings, world: ports.World) -> str | checks.Warned:
-    """Make sure that the regions can be asked how MAAS is; warn if they cannot."""
+    """Check that the regions can report the status of MAAS; warn if they cannot."""
     without = _cannot_tell(world, config.maas)
     if without:
         return checks.Warned(without)
-    return f'the regions of {config.maas} tell how MAAS is'
+    return f'the regions of {config.maas} can report the status of MAAS'
 
 
 def _cannot_tell(world: ports.World, application: str) -> str:
     if ASK in world.juju.actions(application):
         return ''
     return (
-        f'{application} has no action {ASK}, which comes with revision 337: MAAS is not asked '
-        f'whether it works after a restore. juju refresh {application} brings it'
+        f'{application} has no action {ASK}, which revision 337 added: a restore cannot check the '
+        f'services of MAAS. To add the action: juju refresh {application}'
     )
 
 
@@ -52,7 +52,7 @@ def ask(op: operation.Operation, world: ports.World, app: ports.Application) -> 
         if unit not in asked:
             asked[unit] = world.juju.run_action(unit, ASK, {})
         if not asked[unit].ended:
-            why = f'{unit} is asked how MAAS is (task {asked[unit].id})'
+            why = f'{unit} is reporting the status of MAAS (task {asked[unit].id})'
             return tasks.awaiting(op, world, [asked[unit]], why, _asking_another(app.name))
     for unit in app.units:
         task = world.juju.task(asked[unit].id)
@@ -60,8 +60,8 @@ def ask(op: operation.Operation, world: ports.World, app: ports.Application) -> 
         if why:
             facts = tasks.patience(op, _DOUBTED, _PAUSE_SECONDS)
             again = {_REJECTED: str(max(task.id for task in asked.values())), _DOUBTED: ''}
-            hint = f'juju debug-log --include {unit} tells more'
-            # No task in the reason, as each question has another one.
+            hint = f'juju debug-log --include {unit} shows more'
+            # The reason names no task, as each question has a new one.
             return step.Wait(f'{unit}: {why}. {hint}', None, facts or again)
     return step.Done()
 

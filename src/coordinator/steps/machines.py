@@ -11,10 +11,10 @@ from coordinator import ports
 
 
 def kept(status: ports.ModelStatus, leaving: Collection[str] = ()) -> set[str]:
-    """Return the ids of the machines that stay when these units have left.
+    """Return the ids of the machines that Juju keeps when these units are removed.
 
-    Another principal unit keeps a machine, and so do containers on it. A machine of the controller
-    stays in any case. Subordinate units keep none: they leave with their principal.
+    A machine is kept for another principal unit or a container on it, and always if it is the
+    controller's. Subordinate units do not keep a machine: they are removed with their principal.
     """
     hosts = {machine.rpartition('/')[0].rpartition('/')[0] for machine in status.machines}
     controllers = {machine.id for machine in status.machines.values() if machine.controller}

@@ -54,10 +54,10 @@ def in_force(world: ports.World, application: str) -> dict[str, str]:
 
 
 def capture(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Seal the passwords into the repository, below the set's prefix, once that is ours.
+    """Seal the passwords into the repository, below the set's prefix, once that is reserved.
 
-    Run again, it seals again over what an earlier dispatch may have left: sealing is never equal
-    twice, and the facts must fit the object that stays.
+    A repeated run overwrites what an earlier dispatch may have left: sealing gives a different
+    result each time, and the facts must match the object that is kept.
     """
     waiting = claiming.claim(op, world)
     if waiting is not None:
@@ -76,10 +76,10 @@ def capture(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 
 def discard(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Undo: a set that is not published keeps nobody's passwords, nor an id for itself."""
+    """Undo: delete the sealed passwords and the claim of a set that was not published."""
     if _are_sealed(op, repository.of(op, world)):
         repository.of(op, world).delete(catalogue.sealed_key(op.backup_id))
-        return step.Wait(f'the sealed passwords of {op.backup_id} are removed')
+        return step.Wait(f'the sealed passwords of {op.backup_id} are being deleted')
     claiming.give_up(op, world)
     return step.Done()
 
@@ -92,7 +92,7 @@ def _are_sealed(op: operation.Operation, store: ports.ObjectStore) -> bool:
         found = store.head(catalogue.sealed_key(op.backup_id))
     except errors.NotFound:
         return False
-    # The claim says whose they are. An operation that an older revision has begun has none.
+    # The claim shows whose they are. An operation that an older revision began has no claim.
     stored = op.fact(SEALED)
     return not stored or manifest.Object.model_validate_json(stored).etag == found.etag
 
@@ -122,10 +122,10 @@ def check_unchanged(op: operation.Operation, world: ports.World) -> None:
 
 
 def differing(hashes: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return the names among the hashed ones whose password is another one now, or not there.
+    """Return the names among the hashed ones whose password differs now, or is missing.
 
-    Only they count: PostgreSQL never drops a user's password again, so that more may be in force
-    than a set has.
+    Other users do not matter: PostgreSQL never removes a user's password, so that more may be in
+    force than a set has.
     """
     return sorted(
         name
@@ -234,7 +234,7 @@ def take_back(op: operation.Operation, world: ports.World, backup_id: str) -> st
     if not aside:
         return step.Done()
     former = world.juju.reveal_secret(aside)
-    # What the set has given beyond that stays in PostgreSQL's secret, and does no harm.
+    # Additional users of the set remain in PostgreSQL's secret, which does no harm.
     if not former.items() <= in_force(world, app).items():
         return _give(world, app, _BEFORE_LABEL.format(op.id), former)
     before = op.fact(OPTION_BEFORE)

@@ -1,13 +1,13 @@
-"""Steps on PostgreSQL: down to one unit, back up, back to as many as before."""
+"""Steps on PostgreSQL: remove units down to one, and back up the database."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from coordinator import errors, operation, pgbackrest, ports, step
-from coordinator.steps import machines, site, tasks
+from coordinator.steps import site, tasks
 
 UNITS, STORAGE = 'postgresql-units', 'postgresql-storage'
 """Facts of how it was before: unit to machine, and unit to its storage, as JSON."""
@@ -20,7 +20,7 @@ _DOUBTED = 'get-primary-doubted'
 """Fact: since when the last answer is doubted."""
 _AMONG = 'get-primary-among'
 """Fact: the units that were there when get-primary was asked last."""
-_NEWEST = 'postgresql-newest-unit'
+NEWEST_UNIT = 'postgresql-newest-unit'
 """Fact: the highest number of a unit when the last one was removed."""
 _FAILOVER_SECONDS = 30
 _AGREEMENT_SECONDS = 400
@@ -63,7 +63,7 @@ def _storage(world: ports.World, units: Iterable[str]) -> dict[str, list[str]]:
     return storage
 
 
-def _allowed(op: operation.Operation) -> str:
+def allowed(op: operation.Operation) -> str:
     """Return what may block PostgreSQL without being in the way of the operation."""
     return site.ANOTHER_CLUSTER if op.kind == 'restore-all' else ''
 
@@ -77,7 +77,7 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
     if op.settings.strategy != 'scale-down':
         return step.Done()
     app = site.look(world, op.settings.postgresql)
-    settling = site.settling(op, app, _allowed(op))
+    settling = site.settling(op, app, allowed(op))
     if settling:
         return settling
     if len(app.units) == 1:
@@ -95,25 +95,25 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
     if leaving.name not in known:
         # Somebody added it since: what it leaves behind must be known before it goes.
         storage = json.dumps({**known, **_storage(world, [leaving.name])})
-        return step.Wait(f'{leaving.name} came in addition', facts={STORAGE: storage})
+        return step.Wait(f'{leaving.name} was added meanwhile', facts={STORAGE: storage})
     world.juju.remove_unit(leaving.name)
-    facts = {PRIMARY: primary, _NEWEST: _newest(app.units)}
+    facts = {PRIMARY: primary, NEWEST_UNIT: newest(app.units)}
     return step.Wait(f'{leaving.name} is being removed', facts=facts)
 
 
-def _newest(units: Iterable[str]) -> str:
+def newest(units: Iterable[str]) -> str:
     """Return the highest number among units. Juju gives each number once."""
     return str(max(map(number, units), default=-1))
 
 
 def _heed_additions(op: operation.Operation, app: ports.Application) -> None:
-    """Do not go on for ever against somebody who adds the units again that are removed.
+    """Do not remove units for ever while something adds them again.
 
     Raises:
-        StepError: as many units were added meanwhile as there were.
+        StepError: more units were added meanwhile than there were at the start.
     """
     before: dict[str, str] = json.loads(op.fact(UNITS))
-    added = int(_newest(app.units)) - int(_newest(before))
+    added = int(newest(app.units)) - int(newest(before))
     if added > len(before):
         way_out = (
             'pause it until the restore has ended'
@@ -121,8 +121,8 @@ def _heed_additions(op: operation.Operation, app: ports.Application) -> None:
             else 'keep all units with postgresql-backup-strategy=replica, or pause it'
         )
         raise errors.StepError(
-            f'{added} units were added to {app.name} while it was scaled down from {len(before)}: '
-            f'something keeps its number of units, such as Terraform: {way_out}'
+            f'{added} units were added to {app.name} while it was scaled down from {len(before)}. '
+            f'Something maintains its number of units, such as Terraform: {way_out}'
         )
 
 
@@ -142,7 +142,7 @@ def _primary(
         # was lost.
         task = world.juju.run_action(min(app.units, key=number), 'get-primary', {})
     if not task.ended:
-        why = f'{task.unit} is asked for the primary (task {task.id})'
+        why = f'{task.unit} is reporting the primary (task {task.id})'
         waiting = tasks.awaiting(op, world, [task], why, tasks.replacing(app.name))
         return dataclasses.replace(waiting, facts={**waiting.facts, _AMONG: among})
     if task.status != 'completed':
@@ -168,7 +168,7 @@ def _asking_again(op: operation.Operation, task: ports.Task, why: str, seconds: 
     facts = tasks.patience(op, _DOUBTED, seconds)
     # One fact for all answers: Patroni may be silent for hours, and the record is small.
     used_up = {_ASKED: str(task.id), _DOUBTED: ''}
-    return step.Wait(f'{why}: it is asked again', task.id, facts or used_up)
+    return step.Wait(f'{why}: asking again', task.id, facts or used_up)
 
 
 def number(unit: str) -> int:
@@ -196,8 +196,8 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Have one unit make a full backup, and find it in the repository.
 
     The action's result holds no id, and a task that failed because its agent died may have left
-    a finished backup: what the repository lists is what counts. A newer label is this cluster's
-    own, as the charm refuses a repository of another model or another cluster.
+    a finished backup: the repository decides. A newer label belongs to this cluster, as the
+    charm refuses a repository of another model or another cluster.
     """
     task = tasks.find(op, world, op.settings.postgresql, 'create-backup', _FULL)
     if task is not None and not task.ended:
@@ -230,30 +230,35 @@ def _role_after(
     task: ports.Task,
     done: step.Done,
 ) -> step.Outcome:
-    """Tell the operator if the unit that made the backup became the primary meanwhile.
+    """Report if the unit that made the backup has become the primary.
 
     The charm closes a replica to connections while it makes a backup. Some revisions open it again
-    only if it is a replica still: after a failover MAAS has lost its database.
+    only if it is still a replica: after a failover, MAAS has lost its database.
     """
     try:
         asked = tasks.find(op, world, app.name, 'get-primary', {}, after=task.id)
         if asked is None:
             asked = world.juju.run_action(min(app.units, key=number), 'get-primary', {})
         if not asked.ended:
-            why = f'{asked.unit} is asked for the primary (task {asked.id})'
+            why = f'{asked.unit} is reporting the primary (task {asked.id})'
             then = f'juju run {app.name}/leader get-primary asks again'
             return tasks.awaiting(op, world, [asked], why, then)
     except errors.StepError as error:
         # The backup is good, whatever this comes to.
-        return step.Done(done.facts, left=f'whether {task.unit} is still a replica: {error}')
+        return step.Done(
+            done.facts,
+            left=(
+                f'{task.unit} made the backup and may have become the primary ({error}): juju run '
+                f'{task.unit} get-primary shows it'
+            ),
+        )
     if asked.results.get('primary') != task.unit:
         return done
     other = min((name for name in app.units if name != task.unit), key=number)
     left = (
-        f'{task.unit} made the backup and became the primary meanwhile: if it still refuses '
-        f'connections, MAAS has lost its database. juju show-unit {task.unit} then shows '
-        f'connectivity: "off"; let another unit be the primary: juju run {other} '
-        'promote-to-primary scope=unit'
+        f'{task.unit} made the backup and has become the primary. If juju show-unit {task.unit} '
+        'shows connectivity: "off", MAAS cannot reach its database. Make another unit the '
+        f'primary: juju run {other} promote-to-primary scope=unit'
     )
     return step.Done(done.facts, left=left)
 
@@ -262,8 +267,8 @@ def _backing_up(op: operation.Operation, world: ports.World, task: ports.Task) -
     """Wait for the database backup.
 
     Raises:
-        NeedsDecision: the only unit is lost. New units would find no member to copy the data
-            from, and begin a database that is empty: nobody but a person may want that.
+        NeedsDecision: the only unit is lost. New units would find no member to copy the data from
+            and start with an empty database, which only a person may decide.
         AgentLost: a unit is lost, and others have the data.
     """
     app, before = op.settings.postgresql, json.loads(op.fact(UNITS, '{}'))
@@ -287,16 +292,17 @@ def _backup_unit(
     op: operation.Operation, world: ports.World, app: ports.Application
 ) -> str | step.Wait:
     """Return the unit to back up on: the only one, or else a replica."""
-    settling = site.settling(op, app, _allowed(op))
+    settling = site.settling(op, app, allowed(op))
     if settling:
         return settling
     if len(app.units) == 1:
         return next(iter(app.units))
     if op.settings.strategy != 'replica':
         raise errors.StepError(
-            f'{app.name} has {len(app.units)} units again, somebody added some, such as '
-            'Terraform: only one may be there while the primary is backed up. Keep all units with '
-            'postgresql-backup-strategy=replica, or run backup-all again while nothing adds units'
+            f'{app.name} has {len(app.units)} units again: something adds units, such as '
+            'Terraform, but the primary must be the only unit while it is backed up. Keep all '
+            'units with postgresql-backup-strategy=replica, or run backup-all again while nothing '
+            'adds units'
         )
     primary = _primary(op, world, app)
     if isinstance(primary, step.Wait):
@@ -307,168 +313,3 @@ def _backup_unit(
 def cancel_back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: no backup goes on after the operation has given it up."""
     return tasks.cancel(op, world, op.settings.postgresql, 'create-backup', _FULL)
-
-
-# --- Back to as many as before ---------------------------------------------------------------
-
-
-def request_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Request the units that are missing; nobody waits for them here."""
-    status = world.juju.status()
-    app = site.application(status, op.settings.postgresql)
-    missing = _missing(op, app)
-    if missing > 0:
-        before: dict[str, str] = json.loads(op.fact(UNITS))
-        # Only a machine that others use stays: the rest die with their unit, listed or not.
-        used = machines.kept(status)
-        # Juju 3.6 adds units one by one and may stop half-way: no machine gets a second one.
-        taken = {unit.machine for unit in app.units.values()}
-        free = [m for m in dict.fromkeys(before.values()) if m in used - taken]
-        world.juju.add_units(app.name, missing, free[:missing])
-    return step.Done()
-
-
-def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Wait until every unit is back and streams, then remove what the old ones left behind.
-
-    The old units' storage is the last copy of a replica's data until the database backup is
-    known to be good: without one it stays, and the operator is told.
-    """
-    app = site.look(world, op.settings.postgresql)
-    incomplete = _incomplete(op, app)
-    if incomplete:
-        return incomplete
-    left = _left_behind(op, world, app)
-    good = op.fact(LABEL) or (op.kind == 'restore-all' and not op.undoing)
-    if left and good:
-        world.juju.remove_storage(left)
-        # What Juju has agreed to remove is no longer counted above: nothing is left to wait for.
-        left = []
-    notes: list[str] = []
-    surplus = -_missing(op, app)
-    if surplus > 0:
-        notes.append(
-            f'{app.name} has {surplus} unit(s) more than before: juju remove-unit, if nobody '
-            'wanted them'
-        )
-    notes.append(_storage_note(left))
-    return step.Done(left='; '.join(filter(None, notes)))
-
-
-def _storage_note(left: Sequence[str]) -> str:
-    """Tell of storage that nobody has; '' if there is none."""
-    if not left:
-        return ''
-    return (
-        'storage of the units that were removed is still there, as no copy of the database is '
-        f'known to be good: juju remove-storage {" ".join(left)}'
-    )
-
-
-def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Undo of scaling down: request what is missing, then wait for it."""
-    if not op.fact(UNITS):
-        return step.Done()
-    app = site.look(world, op.settings.postgresql)
-    before: dict[str, str] = json.loads(op.fact(UNITS))
-    if all(name in app.units and app.units[name].alive for name in before):
-        # None has gone, so there is nothing to put back, in whatever state they are. One that
-        # somebody added meanwhile may have.
-        return step.Done(left=_storage_note(_left_behind(op, world, app)))
-    if _missing(op, app) > 0:
-        _heed_removals(op, app)
-        request_scale(op, world)
-        return step.Wait(f'units of {app.name} were requested')
-    return await_scale(op, world)
-
-
-def _heed_removals(op: operation.Operation, app: ports.Application) -> None:
-    """Request no more units than there were: somebody may remove them as fast as they come.
-
-    Raises:
-        StepError: so many were requested already.
-    """
-    wanted = len(json.loads(op.fact(UNITS)))
-    added = int(_newest(app.units)) - int(op.fact(_NEWEST) or _newest(json.loads(op.fact(UNITS))))
-    if added >= wanted:
-        raise errors.StepError(
-            f'{added} units were added to {app.name}, and units were removed again: something '
-            'keeps its number of units, such as Terraform. Pause it, add what is missing '
-            f'({_missing_units(app, _missing(op, app))}), then run resume-operation'
-        )
-
-
-def left_over(op: operation.Operation, world: ports.World) -> list[str]:
-    """Return what is missing of PostgreSQL now, and what its removed units have left."""
-    if not op.fact(UNITS):
-        return []
-    app = site.look(world, op.settings.postgresql)
-    missing = _missing(op, app)
-    lines = [_missing_units(app, missing)] if missing > 0 else []
-    left = _left_behind(op, world, app)
-    if left:
-        when = '' if op.fact(LABEL) else ', to be kept until a backup of the database is complete'
-        lines.append(
-            f'storage of removed units of {app.name} is left over{when}: juju remove-storage '
-            f'{" ".join(left)}'
-        )
-    return lines
-
-
-def remains(op: operation.Operation) -> list[str]:
-    """Return how PostgreSQL was, and what its units leave, when an operation ends as it is."""
-    before: dict[str, str] = json.loads(op.fact(UNITS, '{}'))
-    if len(before) < 2 or op.settings.strategy != 'scale-down':
-        return []
-    app = op.settings.postgresql
-    lines = [f'{app} had {len(before)} unit(s): juju status {app}, juju add-unit {app}']
-    storage: dict[str, list[str]] = json.loads(op.fact(STORAGE, '{}'))
-    going = [i for unit, ids in storage.items() if unit != op.fact(PRIMARY) for i in ids]
-    if going:
-        lines.append(
-            f'storage that removed units leave behind may be there: {" ".join(sorted(going))}: '
-            'juju storage, juju remove-storage'
-        )
-    return lines
-
-
-def _missing(op: operation.Operation, app: ports.Application) -> int:
-    wanted = len(json.loads(op.fact(UNITS, '{}')))
-    if op.parameters.get('postgresql-units') and not op.undoing:
-        wanted = int(op.parameters['postgresql-units'])
-    return wanted - sum(unit.alive for unit in app.units.values())
-
-
-def _incomplete(op: operation.Operation, app: ports.Application) -> step.Wait | None:
-    """Return what keeps the application from being as it was, if anything does."""
-    missing = _missing(op, app)
-    if missing > 0:
-        return step.Wait(_missing_units(app, missing))
-    settling = site.settling(op, app, _allowed(op) if op.undoing else '', waits=True)
-    if settling:
-        return settling
-    primaries = [unit for unit in app.units.values() if unit.message == 'Primary']
-    blocked = any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values())
-    # A single unit is the primary, even if create-backup has just wiped that from its status.
-    if len(app.units) > 1 and not blocked and len(primaries) != 1:
-        return step.Wait(
-            f'{app.name} shows {len(primaries)} healthy primaries: see juju status {app.name}'
-        )
-    return None
-
-
-def _missing_units(app: ports.Application, missing: int) -> str:
-    there = sum(unit.alive for unit in app.units.values())
-    number = f' -n {missing}' if missing > 1 else ''
-    return f'{app.name} has {there} of {there + missing} units: juju add-unit {app.name}{number}'
-
-
-def _left_behind(op: operation.Operation, world: ports.World, app: ports.Application) -> list[str]:
-    """Return storage of removed units that is still in the model and that nobody has."""
-    before: dict[str, list[str]] = json.loads(op.fact(STORAGE, '{}'))
-    candidates = {item for unit, ids in before.items() if unit not in app.units for item in ids}
-    return sorted(
-        item.id
-        for item in world.juju.storage()
-        if item.id in candidates and not item.owner and not item.attached_to and item.alive
-    )

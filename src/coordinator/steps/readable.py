@@ -1,4 +1,4 @@
-"""Which objects of a backup set are there and cannot be read, as S3 keeps them in an archive."""
+"""Finds objects of a backup set that cannot be read because S3 keeps them in an archive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from coordinator.steps import set_checks
 def archived(wanted: manifest.Manifest, repository: ports.ObjectStore, world: ports.World) -> str:
     """Return which objects must be thawed before the set can be restored, and how; '' if none.
 
-    An object that is missing is passed over: other checks name it.
+    A missing object is ignored here: other checks report it.
 
     Args:
         wanted: the set's manifest.

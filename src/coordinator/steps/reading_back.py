@@ -1,8 +1,8 @@
-"""Asks maas-region whether it can read the set's files backup: it is the one to restore it.
+"""Checks that maas-region itself can read the set's files backup, before it must restore it.
 
-That the objects are in S3 does not say so. Revisions before 333 cut digits off ids below some
-paths, one damaged folder breaks the whole list and every restore with it, and a region may reach
-S3 by another way than this unit does.
+Objects in S3 do not prove that. Revisions before 333 cut digits off ids below some paths, one
+damaged folder breaks the whole list and every restore, and a region may reach S3 by another route
+than this unit.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from coordinator.steps import aiming, checks, postgresql, restore_checks, site, 
 
 _ACTION = 'list-backups'
 _ASKED = 'list-backups-asked'
-"""Fact: the newest task whose answer was doubted."""
+"""Fact: the newest task whose answer was not good enough."""
 _DOUBTED = 'list-backups-doubted'
-"""Fact: since when the answers are doubted."""
+"""Fact: since when the answers are not good enough."""
 _ARRIVES_WITHIN = 120
 """Seconds: how long an integrator's change takes to arrive at maas-region."""
 _PAUSES = 'list-backups-pauses'
@@ -41,10 +41,10 @@ def ask(op: operation.Operation, world: ports.World) -> step.Outcome:
     for unit in units:
         if unit not in asked:
             task = world.juju.run_action(unit, _ACTION, {})
-            return step.Wait(f'{unit} is asked for its backups (task {task.id})', task.id)
+            return step.Wait(f'{unit} is listing its backups (task {task.id})', task.id)
     for unit in units:
         if not asked[unit].ended:
-            waits = f'{unit} lists its backups (task {asked[unit].id})'
+            waits = f'{unit} is listing its backups (task {asked[unit].id})'
             return tasks.awaiting(op, world, [asked[unit]], waits, tasks.replacing(app.name))
     for unit in units:
         why = _unreadable(op, world, world.juju.task(asked[unit].id))
@@ -88,9 +88,9 @@ def _breaking(world: ports.World) -> str:
     if not broken:
         return ''
     return (
-        f'{maas_backup.folder(broken[0])} in {checks.where(world.maas_store)} has no bytes, or '
-        f'metadata that is no JSON, which breaks the list and every restore: remove it from the '
-        f'bucket, and then begin the restore again ({len(broken)} such folder(s))'
+        f'{maas_backup.folder(broken[0])} in {checks.where(world.maas_store)} is empty or has '
+        'metadata that is not JSON, so that maas-region can neither list nor restore any backup: '
+        f'delete it from the bucket, then run the restore again ({len(broken)} such folder(s))'
     )
 
 
@@ -105,10 +105,10 @@ def listed(table: str) -> dict[str, str]:
 
 
 def _again(op: operation.Operation, world: ports.World, why: str, newest: int) -> step.Wait:
-    """Have the regions asked again where the integrator has just been aimed at the set.
+    """Ask the regions again if the integrator has just been aimed at the set.
 
     Raises:
-        StepError: they have what it says by now.
+        StepError: the new settings must have reached them by now.
     """
     if op.settings.s3_maas not in aiming.aimed(op):
         raise errors.StepError(why)

@@ -97,7 +97,9 @@ def detach(op: operation.Operation, world: ports.World) -> step.Outcome:
         if unit.workload != 'waiting' or unit.agent != 'idle':
             # One that stays blocked would refuse to restore.
             why = site.unsettled(unit) if site.needs_a_person(unit) else ''
-            return site.lasting(op, app, unit, why or f'{unit.name} is to let go of the database')
+            return site.lasting(
+                op, app, unit, why or f'{unit.name} has not released the database yet'
+            )
     return step.Done(site.settled(op, app))
 
 

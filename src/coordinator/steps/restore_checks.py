@@ -335,7 +335,7 @@ def _paths(wanted: manifest.Manifest, world: ports.World) -> str:
             f'{why}. Copy backup/{name} and archive/{name} from {checks.where(database)} to a '
             'path that holds nothing, aim the integrator of s3-postgresql there, and restore again'
         )
-    return f'{checks.where(files)} and {checks.where(database)} are apart'
+    return f'{checks.where(files)} and {checks.where(database)} do not overlap'
 
 
 def _path(wanted: manifest.Manifest, parameters: Mapping[str, str], world: ports.World) -> str:

@@ -1,11 +1,11 @@
-"""Whether PostgreSQL was restored from the set: what S3 proves, whatever a status or a task says.
+"""Whether S3 proves that PostgreSQL was restored from the set, whatever a status or a task says.
 
-The charm shows `restoring backup` before several steps that can fail, and does not take it back.
-Two things prove a restore without a login:
+The charm shows `restoring backup` before several steps that can fail, and keeps showing it when
+they do. Two things prove a restore without a login:
 
 - A cluster that archives begins a new timeline in its archive, at the end of the backup.
-- One that does not archive, as the repository was another cluster's, is given a path of its own
-  after the restore. The lists that it makes there name the cluster that the set is of.
+- A cluster that does not archive, as the repository was another cluster's, gets a new path after
+the restore. The info files that it writes there name the cluster of the set.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BEFORE = 'restore-former-system-id'
 UNPROVEN_SINCE = 'restore-unproven-since'
 """Fact: the operation's age since when the cluster says that it is restored."""
 _PATIENCE_SECONDS = 900
-"""For how long a cluster that says it is restored may take to archive its history."""
+"""Seconds that a cluster may take to archive its history after it shows that it is restored."""
 _RESTORING = 'restoring backup'
 _NO_LEADER = 'not elected the leader'
 _REFUSALS = (
@@ -47,7 +47,7 @@ _REFUSALS = (
 
 
 def before(op: operation.Operation, world: ports.World) -> dict[str, str]:
-    """Return the facts that tell afterwards whether there was a restore; none the second time."""
+    """Return the facts that show later whether there was a restore; none on a second attempt."""
     if _CLUSTER in op.facts:
         return {}
     found = restore_checks.backup_set(op)
@@ -74,7 +74,7 @@ def former_cluster(op: operation.Operation, world: ports.World) -> dict[str, str
 
 
 def archives_nothing(op: operation.Operation) -> bool:
-    """Whether the cluster did not archive when the restore began: it needs a path of its own."""
+    """Whether the cluster did not archive when the restore began, so that it needs a new path."""
     # An older revision that began this restore has left no fact.
     return op.fact(_TIMELINE, 'unknown') == ''
 
@@ -83,7 +83,7 @@ def archives_nothing(op: operation.Operation) -> bool:
 
 
 def was_no_leader(task: ports.Task) -> bool:
-    """Whether a task was refused because its unit did not lead yet."""
+    """Whether a task was refused because its unit was not the leader yet."""
     return task.status == 'failed' and _NO_LEADER in task.message
 
 
@@ -116,7 +116,7 @@ def refuse_others(op: operation.Operation, world: ports.World) -> None:
     """
     forgiven = int(op.fact(operation.FORGIVEN) or 0)
     begun = [task.id for task in _own(op, world) if not refused(task)]
-    # What was before our own task is gone with it; until there is one, the operator decides.
+    # Our own task replaces what earlier tasks restored; until it exists, the operator decides.
     since = max(begun, default=max(_first(op), forgiven))
     for task in _all(op, world):
         if task.id > since and not refused(task) and not _is_own(op, task):
@@ -124,8 +124,8 @@ def refuse_others(op: operation.Operation, world: ports.World) -> None:
             what = task.parameters.get('backup-id') or 'a point in time'
             raise errors.StepError(
                 f'task {task.id} on {task.unit}, which this operation did not start, restores '
-                f'{what} ({task.status}). MAAS is detached. Wait for its end. To restore the set '
-                f'all the same: juju run {task.unit} restore backup-id={wanted}, then '
+                f'{what} ({task.status}). MAAS is detached. Wait until it has ended. To restore '
+                f'the set all the same: juju run {task.unit} restore backup-id={wanted}, then '
                 'resume-operation',
                 task.id,
             )
@@ -157,7 +157,7 @@ def _is_own(op: operation.Operation, task: ports.Task) -> bool:
 
 
 def restoring(app: ports.Application) -> str:
-    """Return which unit says that it restores, which it may say by mistake; '' if none does."""
+    """Return which unit shows that it is restoring, possibly wrongly; '' if none does."""
     names = [unit.name for unit in app.units.values() if unit.message == _RESTORING]
     return ', '.join(names)
 
@@ -187,19 +187,19 @@ def proven(op: operation.Operation, world: ports.World) -> bool:
 
 
 def unproven(op: operation.Operation, why: str) -> str:
-    """Return a sentence that names what was said and what S3 shows."""
+    """Return a sentence that names what PostgreSQL shows and what S3 shows."""
     part = restore_checks.backup_set(op).postgresql
     return (
         f'{why}, but the archive in S3 shows no timeline that was restored from database backup '
-        f'{part.backup_id}. MAAS is detached. Look at the database before anything else: juju '
-        f'debug-log --include {op.settings.postgresql}'
+        f'{part.backup_id}. MAAS is detached. Check the database first: juju debug-log --include '
+        f'{op.settings.postgresql}'
     )
 
 
 def await_proof(
     op: operation.Operation, world: ports.World, app: ports.Application
 ) -> step.Outcome:
-    """Wait until S3 shows that a database which says so was restored.
+    """Wait until S3 shows that the database was restored.
 
     One that does not archive proves it later, in a path of its own.
 

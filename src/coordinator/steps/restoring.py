@@ -67,7 +67,7 @@ def restore_postgresql(op: operation.Operation, world: ports.World) -> step.Outc
     task = tasks.find(op, world, app.name, restored.RESTORE, parameters, exactly=True)
     if task is None:
         if restored.proven(op, world):
-            # A task that failed, and was looked past since, has restored the database.
+            # A task that had failed has restored the database after all.
             return step.Done()
         waits_for = relations.keep_detached(op, world, status) or _not_ready(op, world, app)
         if waits_for is not None:
@@ -98,20 +98,21 @@ def _not_ready(
         raise restored.stopping(op, world, why)
     unit = next(iter(app.units.values()))
     if not unit.leader:
-        return step.Wait(f'{unit.name} is to become the leader')
+        return step.Wait(f'{unit.name} has not become the leader yet')
     if restored.restoring(app):
         wanted = restore_checks.backup_set(op).postgresql.backup_id
         return step.Wait(
-            f'{restored.shown(app)}, and no task of this operation runs: it is waited for. If '
-            f'nothing is restored there: juju run {unit.name} restore backup-id={wanted}'
+            f'{restored.shown(app)}, but no task of this operation is running: waiting until that '
+            f'ends. If no restore is running there: juju run {unit.name} restore '
+            f'backup-id={wanted}'
         )
     changed = passwords.differing(
         restore_checks.backup_set(op).passwords.hashes, passwords.in_force(world, app.name)
     )
     if changed:
         why = (
-            f'the passwords of {", ".join(changed)} were changed after {app.name} had taken those '
-            f'of the set: see juju config {app.name} {passwords.OPTION}'
+            f'the passwords of {", ".join(changed)} were changed after {app.name} had taken over '
+            f'those of the set: check juju config {app.name} {passwords.OPTION}'
         )
         raise restored.stopping(op, world, why)
     return None
@@ -120,9 +121,11 @@ def _not_ready(
 def _judge(
     op: operation.Operation, world: ports.World, app: ports.Application, task: ports.Task
 ) -> NoReturn:
-    """Raise what a task that failed means for the operation."""
+    """Raise the error that a failed task means for the operation."""
     if restored.was_no_leader(task):
-        raise errors.RetryStepError(f'{task.unit} did not lead yet (task {task.id})', task.id)
+        raise errors.RetryStepError(
+            f'{task.unit} was not the leader yet (task {task.id})', task.id
+        )
     told = f'task {task.id} {task.status}: {task.message.rstrip(".") or "no reason given"}'
     if tasks.was_cut_short(task):
         raise errors.RetryStepError(f'restore on {task.unit} was cut short ({told})', task.id)
@@ -131,8 +134,8 @@ def _judge(
         raise restored.stopping(op, world, why, task.id)
     raise errors.StepError(
         restored.unproven(op, f'{restored.shown(app)} and {told}')
-        + '. When it shows something else than restoring, run resume-operation: it looks at the '
-        'archive again, and restores the database if that shows nothing',
+        + '. When it no longer shows a restore, run resume-operation: it checks the archive '
+        'again, and restores the database if the archive shows no restore',
         task.id,
     )
 
@@ -142,7 +145,7 @@ def nothing_restored(op: operation.Operation, world: ports.World) -> step.Outcom
 
     One that was cut short in an earlier attempt has begun as well.
     """
-    # What could not even be marked was not begun; other restores are none of this operation's.
+    # Without a mark nothing was begun; other restores do not belong to this operation.
     task = restored.may_have_begun(op, world) if op.fact(restored.FIRST) else None
     if task is not None:
         raise errors.BegunError(

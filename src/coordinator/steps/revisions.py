@@ -1,4 +1,4 @@
-"""Pairs of charm revisions between which a restore succeeds and leaves trouble behind."""
+"""Pairs of charm revisions between which a restore succeeds but leaves a problem behind."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _PAIRS = (
         'postgresql',
         1089,
         1158,
-        'the tablespace temp stays at its old place, where no replica can join and no backup '
-        'succeeds (pgBackRest error 070)',
+        'the tablespace temp stays at its old location, with which no replica can join and no '
+        'backup succeeds (pgBackRest error 070)',
         'restore into a model with an older one, juju deploy postgresql --channel=16/stable '
         '--revision=1089, and refresh that afterwards; or move the tablespace, as the page on '
         'restoring shows',
@@ -38,7 +38,7 @@ _PAIRS = (
 def check(
     wanted: manifest.Manifest, config: settings.Settings, status: ports.ModelStatus
 ) -> str | checks.Warned:
-    """Warn if the charms are known not to restore well what their older revisions made."""
+    """Warn if these revisions are known to have problems with sets of the older revisions."""
     known = '. '.join(_known(wanted, config, status))
     return checks.Warned(known) if known else 'no trouble is known with these revisions'
 

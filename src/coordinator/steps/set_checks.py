@@ -27,12 +27,12 @@ from coordinator.steps import checks
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """What a look at a set has shown, in sentences."""
+    """The findings about a set, in sentences."""
 
     wrong: Sequence[str]
-    """Why it cannot be restored; empty if all is as it was."""
+    """Why it cannot be restored; empty if it can."""
     weak: Sequence[str]
-    """Which files it needs that are there only once."""
+    """Files of which only one of two copies is sound."""
 
 
 def findings(
@@ -48,11 +48,12 @@ def findings(
         wanted: the set's manifest.
         repository: where that lies.
         world: for the stores that hold both parts.
-        contents_follow: whether every object is read next: then an ETag alone damns none.
+        contents_follow: whether every object is read next, so that a different ETag alone is not
+            reported.
 
     Raises:
         TransientError: S3 does not answer.
-        StoreRefused: S3 refuses to be looked at: nothing is known of the set.
+        StoreRefused: S3 refuses access, so nothing is known about the set.
     """
     weak: list[str] = []
     looks: tuple[Callable[[], object], ...] = (
@@ -126,8 +127,9 @@ def _on_that_server(
     )
     if elsewhere and not _holds(store, *items):
         raise errors.StoreRefused(
-            f'{items[0].key} lies in {place.bucket}/{place.path} at {place.endpoint}, and '
-            f'only {store.place["endpoint"] or "AWS"} can be reached: aim the s3-integrator there'
+            f'{items[0].key} lies in {place.bucket}/{place.path} at {place.endpoint}, but only '
+            f'{store.place["endpoint"] or "AWS"} can be reached: set the endpoint of the '
+            's3-integrator'
         )
     return store
 
@@ -191,7 +193,7 @@ def maas_objects(
                 f'was written again (verify-backup backup-id={wanted.backup_id} deep=true tells '
                 'whether its content is sound)'
             )
-    return f'the files backup is in {checks.where(store)}, whole'
+    return f'the files backup in {checks.where(store)} is complete'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,5 +232,6 @@ def postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> Databas
             'was changed, do not restore from it'
         )
     return Database(
-        f'the database backup {part.label} is in {checks.where(store)}, whole', contents.weaknesses
+        f'the database backup {part.label} in {checks.where(store)} is complete',
+        contents.weaknesses,
     )

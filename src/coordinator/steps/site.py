@@ -10,7 +10,7 @@ ANOTHER_CLUSTER = 'the S3 repository has backups from another cluster'
 BLOCKED_SECONDS = 60
 """How long a unit must have been blocked to need a person."""
 TROUBLE_SECONDS = 180
-"""After how long a lost agent, or a unit that does not go, is named with what helps."""
+"""Seconds after which a lost agent, or a removal that does not end, is reported with a command."""
 _DYING, _LOST, _BLOCKED = 'is dying', 'is lost', 'is blocked'
 _TROUBLES = (_DYING, _LOST, _BLOCKED, '')
 _READ_ONLY = 'Primary (read-only)'
@@ -51,7 +51,7 @@ def read_only(unit: ports.Unit) -> str:
 def unsettled(unit: ports.Unit, allowed: str = '') -> str:
     """Return why a unit is not active and idle, or ''.
 
-    With `allowed`, being blocked by just this message is as good as being active.
+    With `allowed`, a unit blocked with this message counts as active.
     """
     if not unit.alive:
         return f'{unit.name} is being removed'
@@ -83,7 +83,7 @@ def settling(
     """Return what an application still waits for; None when all its units are settled.
 
     Args:
-        op: the operation, whose facts say how long a trouble lasts.
+        op: the operation, whose facts record how long a problem has lasted.
         app: the application.
         allowed: being blocked by just this message is as good as being active.
         waits: wait even for a unit that needs a person.
@@ -93,7 +93,7 @@ def settling(
     """
     unsettled_ones = [unit for unit in app.units.values() if unsettled(unit, allowed)]
     if unsettled_ones:
-        # What the others do meanwhile changes all the time.
+        # Name no other units: their states change all the time.
         first = min(unsettled_ones, key=lambda unit: _TROUBLES.index(_trouble(unit, allowed)))
         return lasting(op, app, first, unsettled(first, allowed), allowed, waits=waits)
     over = settled(op, app)
@@ -101,7 +101,7 @@ def settling(
 
 
 def settled(op: operation.Operation, app: ports.Application) -> dict[str, str]:
-    """Return the facts that end a trouble: should the same come again, its time runs anew."""
+    """Return the facts that end a problem, so that its time starts again if it recurs."""
     return {_fact(app): ''} if op.fact(_fact(app)) else {}
 
 
@@ -114,10 +114,10 @@ def lasting(
     *,
     waits: bool = False,
 ) -> step.Wait:
-    """Return the wait for a unit, with what to do about a trouble that has lasted.
+    """Return the wait for a unit, with the command for a problem that has lasted.
 
-    PostgreSQL's units are blocked for a moment while members of the cluster change, agents are
-    lost while they restart: only what lasts is a trouble.
+    PostgreSQL's units are blocked for a moment while members of the cluster change, and agents are
+    lost while they restart. Only what lasts is a problem.
 
     Raises:
         StepError: the unit needs a person, and has for a minute.
@@ -133,7 +133,7 @@ def lasting(
     # While a hook runs, the status may be about to change.
     final = not waits and unit.agent != 'executing'
     if trouble == _BLOCKED and final and lasted > BLOCKED_SECONDS:
-        raise errors.StepError(f'{why}: mend it, juju status {app.name} shows all units')
+        raise errors.StepError(f'{why}. Fix it: juju status {app.name} shows all units')
     hint = _hint(unit) if lasted > TROUBLE_SECONDS else ''
     return step.Wait(f'{why}{hint}', facts={_fact(app): f'{first} {key}'})
 
@@ -147,7 +147,7 @@ def _trouble(unit: ports.Unit, allowed: str) -> str:
 
 
 def _hint(unit: ports.Unit) -> str:
-    """Return what to do about a unit that is in trouble for minutes, or ''."""
+    """Return what to do about a unit that has had a problem for minutes; '' if it has not."""
     minutes = TROUBLE_SECONDS // 60
     if unit.agent == 'lost':
         return (
@@ -156,7 +156,7 @@ def _hint(unit: ports.Unit) -> str:
         )
     if unit.workload == 'error':
         return (
-            f'. It has not ended for more than {minutes} min, {unit.message or "a hook failed"}: '
+            f'. Its removal has taken more than {minutes} min, {unit.message or "a hook failed"}: '
             f'juju debug-log --include {unit.name}, juju resolved {unit.name}, or juju '
             f'remove-unit --force {unit.name}'
         )

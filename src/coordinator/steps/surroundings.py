@@ -1,4 +1,4 @@
-"""What must hold around a site: a path that can be read back, one coordinator, right clocks."""
+"""Checks of the surroundings: a path that can be read back, one coordinator, correct clocks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ def readable_path(path: str, integrator: str) -> str:
     """
     if not path.strip('/ '):
         raise errors.StepError(
-            f'{integrator} has no path: maas-region writes its backups there, but neither lists '
-            f'nor restores them: juju config {integrator} path=maas. Backups that are there '
-            'already can be restored once backup/ and coordinator/ are copied below that path'
+            f'{integrator} has no path, and without one maas-region can neither list nor restore '
+            f'the backups that it writes: juju config {integrator} path=maas. Backups that are '
+            'there already can be restored once backup/ and coordinator/ are copied below that '
+            'path'
         )
     return f'maas-region can list what it writes below {path}'
 
@@ -41,7 +42,7 @@ def only_coordinator(status: ports.ModelStatus) -> str:
 def controllers_clock(status: ports.ModelStatus, now: datetime.datetime) -> str:
     """Make sure that this unit's clock agrees with the controller's."""
     if status.time is None:
-        return 'the controller does not tell its time'
+        return 'the controller does not report its time'
     return right_clock('the Juju controller', status.time, now)
 
 
@@ -51,25 +52,25 @@ def right_clock(whose: str, theirs: datetime.datetime, now: datetime.datetime) -
     if apart > operation.CLOCKS_APART:
         raise errors.StepError(
             f"this unit's clock says {now:%Y-%m-%dT%H:%M:%SZ}, that of {whose} "
-            f'{theirs.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}: set the wrong one right '
-            '(timedatectl on its machine), as backup ids are times'
+            f'{theirs.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}: correct the wrong one '
+            '(timedatectl on its machine), because backup ids are times'
         )
     return f'the clock agrees with that of {whose}'
 
 
 def replication(status: ports.ModelStatus, config: settings.Settings) -> str:
-    """Return which other cluster PostgreSQL is related to; '' if to none.
+    """Return the cluster that PostgreSQL replicates with; '' if there is none.
 
     Raises:
-        StepError: PostgreSQL follows another cluster: it has nothing of its own to back up, and
-            nothing is restored into it.
+        StepError: PostgreSQL is a standby of another cluster, which can be neither backed up nor
+            restored.
     """
     name = config.postgresql
     for unit in site.application(status, name).units.values():
         if unit.message.startswith('Standby'):
             raise errors.StepError(
                 f'{unit.name} is {unit.message}: {name} is a standby of another cluster. Back up '
-                'and restore that one, or end their relation first: juju status --relations'
+                'and restore that one, or remove their relation first: juju status --relations'
             )
     for relation in status.relations:
         here = [f'{name}:{endpoint}' for endpoint in _REPLICATION]
@@ -79,12 +80,12 @@ def replication(status: ports.ModelStatus, config: settings.Settings) -> str:
 
 
 def unreplicated(status: ports.ModelStatus, config: settings.Settings) -> str:
-    """Make sure that PostgreSQL may be restored: its charm refuses while it replicates."""
+    """Check that PostgreSQL can be restored: its charm refuses while it replicates."""
     related = replication(status, config)
     if related:
         first, _, second = related.partition(' and ')
         raise errors.StepError(
-            f'{related} are related for replication, and {config.postgresql} restores nothing as '
-            f'long as they are: juju remove-relation {first} {second}'.rstrip()
+            f'{related} are related for replication, and {config.postgresql} refuses to restore '
+            f'until they are not: juju remove-relation {first} {second}'.rstrip()
         )
     return f'{config.postgresql} replicates to no other cluster'

@@ -11,9 +11,10 @@ from coordinator import errors, operation, ports, step
 _SETTLE_SECONDS = 60
 LOST_SECONDS = 300
 _LOST = 'agents-lost'
-"""Fact: tasks that are waited for, to the operation's age since when their agent is lost."""
+"""Fact: for each running task, the operation's age when its agent was lost."""
 _LOOK_EVERY, _LOOK_FOR = 60, 20
-"""Seconds: for so long of each minute more is looked at than a task. Beats are closer together."""
+"""Seconds of each minute in which more than a task is looked at; longer than the pause between two
+beats."""
 # How Juju words the end of a task whose agent died under it: the charm refused nothing.
 _CUT_SHORT = {'terminated', 'action terminated', 'command execution aborted', 'unit removed'}
 
@@ -92,7 +93,7 @@ def is_forgiven(op: operation.Operation, task: ports.Task) -> bool:
 
 
 def patience(op: operation.Operation, name: str, seconds: int) -> dict[str, str] | None:
-    """Return the fact to remember while something may take its time; None when it is over.
+    """Return the fact to store while something may still take time; None when the time is over.
 
     Time is the operation's age, counted from when this attempt first asked: the clocks of the
     controller, of S3, of this unit and of the next leader need not agree. A resumed operation asks
@@ -132,7 +133,7 @@ def awaiting(
     reason: str,
     then: str,
 ) -> step.Wait:
-    """Wait for tasks, but not for one whose agent is lost for minutes: it may never answer.
+    """Wait for tasks, unless an agent has been lost for minutes: its task may never end.
 
     Args:
         op: the operation.
@@ -203,7 +204,7 @@ def left_over(op: operation.Operation, world: ports.World) -> list[str]:
     except errors.NotFound:
         # Its unit is gone.
         ended = True
-    return [] if ended else [f'task {task} still runs: juju show-task {task}']
+    return [] if ended else [f'task {task} is still running: juju show-task {task}']
 
 
 def was_cut_short(task: ports.Task) -> bool:
@@ -218,7 +219,7 @@ def judge(task: ports.Task) -> NoReturn:
         RetryStepError: its agent died, or someone cancelled it.
         StepError: the charm refused or failed; its reason is repeated.
     """
-    hint = f'juju show-task {task.id} and juju debug-log --include {task.unit} tell more'
+    hint = f'juju show-task {task.id} and juju debug-log --include {task.unit} show more'
     if was_cut_short(task):
         raise errors.RetryStepError(
             f'task {task.id} ({task.action} on {task.unit}) was cut short: '

@@ -1,9 +1,9 @@
-"""Lets one model after the other begin its files backup, in a repository that several use.
+"""Lets models that share a repository start their files backups one after the other.
 
-maas-region names a backup by the second in which it begins. Two that begin in the same one below
-the same path would write into one folder, and neither charm would notice. So an operation says
-that it begins, looks after that who else says so, and begins when it is alone with that. It takes
-back what it said as soon as its backup has its name.
+maas-region names a backup by the second in which it begins. Two that begin in the same second
+below the same path would write into one folder, and neither charm would notice. So an operation
+first writes a mark, then lists the marks of others, and begins when there are none. It deletes its
+mark as soon as its backup has a name.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ FOLDER = 'coordinator/files-backups/'
 _SAID = 'files-backup-announced'
 """Fact: set while the mark may be in the repository."""
 _RUNS = 'files-backup-runs'
-"""Fact: since when the backup's task runs."""
+"""Fact: since when the backup's task has been running."""
 _COUNTS_FOR = datetime.timedelta(minutes=15)
-"""After that a mark is one that a crash has left."""
+"""An older mark was left by a crash."""
 _NAMED_WITHIN = 60
-"""Seconds: the charm names its backup as soon as it has tried S3."""
-_WAITS = 'another model begins its files backup in this repository: it goes first'
+"""Seconds. The charm names its backup as soon as it has tested S3."""
+_WAITS = 'another model is starting its files backup in this repository: waiting for it'
 
 
 def announcing(op: operation.Operation) -> dict[str, str]:
-    """Return the facts to store before anything is said."""
+    """Return the facts to store before the mark is written."""
     return {_SAID: 'true', _RUNS: ''} if claiming.name(op) else {}
 
 
 def await_turn(op: operation.Operation, world: ports.World) -> step.Wait | None:
-    """Return what there is to wait for before the backup may begin; None if it may."""
+    """Return what to wait for before the backup may begin; None if it may begin."""
     name = claiming.name(op)
     if not name:
         return None
@@ -42,15 +42,15 @@ def await_turn(op: operation.Operation, world: ports.World) -> step.Wait | None:
     if name not in counting and not others:
         # Also again, if it waited for so long that nobody heeds what it said.
         store.put(FOLDER + name, b'')
-        return step.Wait('no other model begins a files backup in this repository')
+        return step.Wait('no other model is starting a files backup in this repository')
     if name in there and others and min(others) < name:
-        # Of several that said so at once the first by name goes on saying it.
+        # Of several marks written at once, the first by name is kept.
         store.delete(FOLDER + name)
     return step.Wait(_WAITS) if others else None
 
 
 def pass_on(op: operation.Operation, world: ports.World, task: ports.Task) -> step.Wait | None:
-    """Let the next one begin, once this one's backup has its name; None if there is no need."""
+    """Delete the mark once the backup has its name; None if there is nothing to do."""
     if not op.fact(_SAID) or task.status == 'pending':
         return None
     waits = f'{task.unit} is backing up its files (task {task.id})'
@@ -62,12 +62,12 @@ def pass_on(op: operation.Operation, world: ports.World, task: ports.Task) -> st
 
 
 def taken_back() -> dict[str, str]:
-    """Return the facts to store when it is taken back."""
+    """Return the facts to store when the mark is deleted."""
     return {_SAID: '', _RUNS: ''}
 
 
 def give_up(op: operation.Operation, world: ports.World) -> None:
-    """Take back what was said."""
+    """Delete the mark."""
     if op.fact(_SAID):
         repository.of(op, world).delete(FOLDER + claiming.name(op))
 
@@ -77,4 +77,7 @@ def remains(op: operation.Operation) -> list[str]:
     if not op.fact(_SAID):
         return []
     key = FOLDER + claiming.name(op)
-    return [f'{key} may be left in the repository: it counts for 15 minutes']
+    return [
+        f'{key} may be left in the repository: it delays the files backups of other models for '
+        '15 minutes'
+    ]

@@ -39,7 +39,7 @@ _TALLY, _READ, _SINCE = 'tally', 'read-bytes', 'read-since'
 """Facts: what was read of the set in hand, how much of it when its reading was begun last, and
 when it had come so far."""
 _WEAK = 'set-weak'
-"""Fact: which file the first set that rests on one of two files rests on."""
+"""Fact: the damaged one of two files in the first set that has such a pair."""
 _DOUBTED = 'set-doubted'
 """Fact: the set that did not look right once, and when."""
 _PATIENCE = 60
@@ -304,7 +304,7 @@ def _verified(
         facts |= {**_UNREAD, **({_WEAK: rests} if rests else {})}
         return step.Wait(f'{backup_id} {verdict}; next is {following}', facts=facts)
     if found.outcome.archived and wrong == [backup_id]:
-        raise NotRight(f'backup set {backup_id} is whole, and cannot be restored now: {told}')
+        raise NotRight(f'backup set {backup_id} has no damage, but cannot be restored now: {told}')
     if wrong:
         raise NotRight(
             f'do not restore from {_named(wrong)}, {len(wrong)} of '
@@ -315,7 +315,8 @@ def _verified(
     gone = f'{vanished} backup set(s) went while others were verified' if vanished > 0 else ''
     if rests:
         sound = (
-            f'every set verified can be restored, but the repository rests on one file: {rests}'
+            'every verified set can be restored, but one of two equal files is damaged or '
+            f'missing: {rests}'
         )
         raise NotRight('; '.join(filter(None, (sound, gone))))
     return step.Done(_UNREAD, left=gone)

@@ -52,26 +52,26 @@ def test_a_segment_of_a_machine_of_the_other_byte_order_passes():
 @pytest.mark.parametrize(
     ('other', 'said'),
     [
-        ('0000000200000001000000FE', 'it is of address 1/FE000000 instead of 1/FF000000'),
-        ('0000000200000002000000FF', 'it is of address 2/FF000000 instead of 1/FF000000'),
-        ('0000000100000001000000FF', 'it is of timeline 1 instead of 2'),
-        ('0000000300000001000000FF', 'it is of timeline 3 instead of 2'),
+        ('0000000200000001000000FE', 'its address is 1/FE000000 instead of 1/FF000000'),
+        ('0000000200000002000000FF', 'its address is 2/FF000000 instead of 1/FF000000'),
+        ('0000000100000001000000FF', 'its timeline is 1 instead of 2'),
+        ('0000000300000001000000FF', 'its timeline is 3 instead of 2'),
     ],
 )
 def test_another_segment_with_its_own_sha1_is_found(other: str, said: str):
-    with pytest.raises(check.Damaged, match=f'holds no segment {SEGMENT}: {said}'):
+    with pytest.raises(check.Damaged, match=f'does not hold WAL segment {SEGMENT}: {said}'):
         look(cluster_files.wal(other, SYSTEM_ID))
 
 
 @pytest.mark.parametrize(
     ('content', 'said'),
     [
-        (cluster_files.wal(SEGMENT, 7), f'system identifier 7 instead of {SYSTEM_ID}'),
+        (cluster_files.wal(SEGMENT, 7), f'system identifier is 7 instead of {SYSTEM_ID}'),
         (CONTENT[:-1], 'it has 8191 bytes instead of 8192'),
         (CONTENT[:35], 'it has 35 bytes'),
         (b'', 'it has 0 bytes'),
-        (bytes(8192), 'it does not begin as WAL does'),
-        (CONTENT[:2] + b'\0\0' + CONTENT[4:], 'it does not begin as WAL does'),
+        (bytes(8192), 'it does not begin with a WAL page header'),
+        (CONTENT[:2] + b'\0\0' + CONTENT[4:], 'it does not begin with a WAL page header'),
     ],
 )
 def test_what_is_no_segment_of_this_cluster_is_found(content: bytes, said: str):

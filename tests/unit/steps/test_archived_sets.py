@@ -55,7 +55,9 @@ def test_verify_backup_marks_such_a_set_archived(bucket: str, part: str, named: 
     archive(sim, bucket, part, named)
     sim.begin('verify-backup', backup_id=wanted.backup_id, deep=deep)
     assert sim.run().status == operation.FAILED
-    assert f'backup set {wanted.backup_id} is whole, and cannot be restored now' in sim.op.error
+    assert (
+        f'backup set {wanted.backup_id} has no damage, but cannot be restored now' in sim.op.error
+    )
     (entry,) = catalogue.entries(sim.world.maas_store)
     assert entry.state == retention.ARCHIVED
     assert entry.verified is not None

@@ -180,7 +180,7 @@ def test_aborted_when_shut_out_between_two_attempts_the_units_come_back(
     sim.op = sim.op.aborting(sim.clock.now())
     assert sim.run().status == operation.ABORTED
     assert len(sim.postgresql_units()) == 3
-    assert 'storage of the units that were removed is still there' in sim.op.problems[0]
+    assert 'storage of removed units was kept' in sim.op.problems[0]
 
 
 def test_an_operation_that_is_shut_out_before_it_did_anything_fails(

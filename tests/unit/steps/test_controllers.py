@@ -32,7 +32,7 @@ def test_the_next_backup_warns_of_it_before_anything_is_backed_up():
     sim.run()
     found = check(sim)
     assert found.outcome == checks.WARNING
-    assert '1 of them is gone: delete in MAAS' in found.sentence
+    assert '1 of them is gone: in MAAS' in found.sentence
 
     sim.maas.gone = ()
     sim.clock.advance(60)

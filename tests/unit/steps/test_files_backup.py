@@ -163,7 +163,7 @@ def test_one_backup_begins_after_the_other_and_nothing_is_left_of_that(
     sim.world.maas_store.put(other, b'')
     sim.clock.advance(600)
     sim.dispatch()
-    assert 'another model begins its files backup' in sim.op.current.reason
+    assert 'another model is starting its files backup' in sim.op.current.reason
     assert sim.tasks('create-backup', 'maas-region') == []
     sim.clock.advance(600)
     assert sim.run().status == operation.COMPLETE

@@ -26,7 +26,7 @@ def test_a_revision_that_does_not_tell_is_warned_of_and_the_restore_completes():
 
 def test_a_revision_that_tells_is_no_reason_to_warn():
     sim = restores.simulate(regions=1, postgresql_units=1)
-    assert checked(sim) == 'the regions of maas-region tell how MAAS is'
+    assert checked(sim) == 'the regions of maas-region can report the status of MAAS'
 
 
 def lacking_an_image() -> simulation.Simulation:

@@ -49,7 +49,7 @@ def test_a_folder_that_breaks_the_list_of_maas_region_is_named(
     sim.world.maas_store.put(f'backup/2020-01-01T00:00:00Z/{name}', content)
     why = refused(sim)
     assert 'list-backups on maas-region/0 failed' in why
-    assert 'backup/2020-01-01T00:00:00Z/ in maas-backups/maas has no bytes' in why
+    assert 'backup/2020-01-01T00:00:00Z/ in maas-backups/maas is empty' in why
 
 
 def test_a_revision_that_cuts_digits_off_ids_is_found_out():

@@ -30,7 +30,7 @@ def test_after_a_failover_to_the_unit_that_backs_up_the_set_is_good_and_the_cure
     op = sim.run()
     assert op.status == operation.COMPLETE
     (problem,) = op.problems
-    assert 'postgresql/1 made the backup and became the primary meanwhile' in problem
+    assert 'postgresql/1 made the backup and has become the primary' in problem
     assert 'juju run postgresql/0 promote-to-primary scope=unit' in problem
 
 

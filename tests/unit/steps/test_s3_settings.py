@@ -109,4 +109,4 @@ def test_a_path_that_reads_as_a_number_is_refused_for_postgresql():
     found = catalogue.entries(sim.world.maas_store)[-1].backup_id
     sim.begin('restore-all', backup_id=found, identity=restores.IDENTITY, postgresql_path='2026')
     assert sim.run().status == operation.FAILED
-    assert 'postgresql-path=2026: the value of path reads as a number' in sim.op.error
+    assert 'postgresql-path=2026: the value of path is a number' in sim.op.error

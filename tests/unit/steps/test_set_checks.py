@@ -62,7 +62,7 @@ def test_a_backup_on_a_server_that_keeps_nothing_records_nothing():
     sim = simulation.Simulation(regions=1, postgresql_units=1)
     assert sim.run().status == operation.COMPLETE
     assert {item.checksum for item in backed_up(sim).maas.objects} == {''}
-    assert 'whole' in set_checks.maas_objects(backed_up(sim), sim.world)
+    assert 'complete' in set_checks.maas_objects(backed_up(sim), sim.world)
 
 
 @pytest.mark.parametrize('etags', [True, False])
@@ -81,7 +81,7 @@ def test_another_checksum_is_damage_whatever_the_etag_says(
 
 def test_an_equal_checksum_makes_another_etag_harmless(sim: simulation.Simulation):
     wanted = encrypted_anew(backed_up(sim))
-    assert 'whole' in set_checks.maas_objects(wanted, sim.world)
+    assert 'complete' in set_checks.maas_objects(wanted, sim.world)
     with pytest.raises(errors.StepError, match='it was written again'):
         set_checks.maas_objects(without_checksums(wanted), sim.world)
 
@@ -89,7 +89,7 @@ def test_an_equal_checksum_makes_another_etag_harmless(sim: simulation.Simulatio
 def test_a_server_that_keeps_nothing_any_more_leaves_the_etag_to_tell(sim: simulation.Simulation):
     wanted = backed_up(sim)
     bucket(sim).keeps_checksums = False
-    assert 'whole' in set_checks.maas_objects(wanted, sim.world)
+    assert 'complete' in set_checks.maas_objects(wanted, sim.world)
     with pytest.raises(errors.StepError, match='it was written again'):
         set_checks.maas_objects(encrypted_anew(wanted), sim.world)
 
@@ -141,7 +141,7 @@ def test_a_restore_warns_of_one_damaged_twin_and_refuses_two(
 
     assert (one.outcome, both.outcome) == (checks.WARNING, checks.BAD)
     assert f'{key}{damaged}' in one.sentence
-    assert 'pgBackRest reads its twin' in one.sentence
+    assert 'pgBackRest uses its twin instead' in one.sentence
 
 
 def test_a_backup_whose_manifest_is_gone_but_for_its_copy_is_found_where_it_is(
@@ -156,4 +156,4 @@ def test_a_backup_whose_manifest_is_gone_but_for_its_copy_is_found_where_it_is(
         wanted.model_copy(update={'postgresql': part}), sim.world
     )
 
-    assert 'whole' in found.sentence
+    assert 'complete' in found.sentence

@@ -69,8 +69,8 @@ def test_an_empty_path_is_refused_as_maas_region_could_restore_nothing_from_it(
 ):
     move_to_no_path(about_to)
     assert (
-        's3-integrator-maas has no path: maas-region writes its backups there, but neither lists '
-        'nor restores them: juju config s3-integrator-maas path=maas'
+        's3-integrator-maas has no path, and without one maas-region can neither list nor restore '
+        'the backups that it writes: juju config s3-integrator-maas path=maas'
     ) in refused(about_to)
 
 
@@ -151,7 +151,7 @@ def test_a_backup_warns_while_postgresql_replicates(sim: simulation.Simulation):
     replicating(sim, 'replication-offer')
     op = sim.run()
     assert op.status == operation.COMPLETE
-    assert 'a restore is refused while they are' in ' '.join(op.warnings)
+    assert 'restore-all is refused until that relation is removed' in ' '.join(op.warnings)
 
 
 def test_a_standby_is_refused(sim: simulation.Simulation):

@@ -105,7 +105,7 @@ def test_a_dying_unit_whose_hook_failed_is_named_with_what_helps(sim: simulation
     sim.model.set_status(unit, 'error', 'hook failed: "stop"')
     sim.model.remove_unit('postgresql/2')
     dispatch_for(sim, 240)
-    assert 'postgresql/2 is being removed. It has not ended' in sim.op.current.reason
+    assert 'postgresql/2 is being removed. Its removal has taken' in sim.op.current.reason
     assert 'hook failed: "stop"' in sim.op.current.reason
     assert 'juju resolved postgresql/2' in sim.op.current.reason
 
@@ -328,7 +328,7 @@ def test_an_end_by_force_names_the_units_that_are_missing_and_no_task_that_has_e
     op = steering.aborted(sim.op, sim.clock.now(), force=True, world=sim.world)
     told = '\n'.join(op.problems)
     assert 'postgresql has 2 of 3 units: juju add-unit postgresql' in told
-    assert 'still runs' not in told
+    assert 'still running' not in told
     assert told.count('juju remove-storage') == 1
 
 

@@ -158,7 +158,7 @@ def test_a_repository_that_rests_on_one_file_is_told(sim: simulation.Simulation)
     begin(sim)
     sim.run()
     assert sim.op.status == operation.FAILED
-    assert f'rests on one file: {key} was changed after it was written' in sim.op.error
+    assert f'is damaged or missing: {key} was changed after it was written' in sim.op.error
     assert 'run backup-all' in sim.op.error
     entry = listed(sim)[backup_sets.made(sim)]
     assert (entry.state, bool(entry.verified)) == (retention.COMPLETE, True)
@@ -175,7 +175,7 @@ def test_one_damaged_manifest_of_two_leaves_a_set_sound_and_is_told(
     begin(sim, deep=deep)
     sim.run()
     assert sim.op.status == operation.FAILED
-    assert f'rests on one file: {key}{damaged} was changed' in sim.op.error
+    assert f'is damaged or missing: {key}{damaged} was changed' in sim.op.error
     assert 'aws s3 cp s3://' in sim.op.error
     assert not plain.is_cut(sim.op.error)
     entry = listed(sim)[name]
