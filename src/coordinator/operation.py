@@ -16,6 +16,8 @@ from coordinator import errors, formats, plain, settings
 
 FORGIVEN = 'forgiven-task'
 """Fact: tasks up to this id that failed count no more, as the operation was resumed."""
+RESUMED = 'resumed-at'
+"""Fact: the age at which the operation was resumed: what it waited for has its time anew."""
 
 OPEN, HELD, COMPLETE, FAILED, ABORTED = 'open', 'held', 'complete', 'failed', 'aborted'
 
@@ -398,7 +400,7 @@ class Operation:
             # What held it is mended; what is being undone failed all the same.
             error=self.error if self.undoing else '',
             parameters={**self.parameters, **(parameters or {})},
-        ).remembering(forgiven)
+        ).remembering({**forgiven, RESUMED: str(self.age)})
 
     def ending(self, status: str, now: datetime.datetime) -> Operation:
         """End for good. What is complete has no error, though something may be left to do."""

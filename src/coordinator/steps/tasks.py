@@ -95,12 +95,12 @@ def is_forgiven(op: operation.Operation, task: ports.Task) -> bool:
 def patience(op: operation.Operation, name: str, seconds: int) -> dict[str, str] | None:
     """Return the fact to store while something may still take time; None when the time is over.
 
-    Time is the operation's age, counted from when this attempt first asked: the clocks of the
+    Time is the operation's age, counted from when this was first asked: the clocks of the
     controller, of S3, of this unit and of the next leader need not agree. A resumed operation asks
     anew, or what was just mended would get no time.
     """
-    first, began = operation.age_of(op.fact(name)), op.current.began
-    if first is None or (began is not None and first < began):
+    first, resumed = operation.age_of(op.fact(name)), operation.age_of(op.fact(operation.RESUMED))
+    if first is None or (resumed is not None and first <= resumed):
         first = op.age
     return None if op.age - first > seconds else {name: str(first)}
 
