@@ -42,6 +42,8 @@ class Newest:
         # Whole or not at all; a disk that is full must not stop an operation.
         with contextlib.suppress(OSError):
             fresh = self._path.with_suffix('.new')
+            # The record has hashes of passwords, which are nobody's business on this machine.
+            fresh.touch(mode=0o600)
             fresh.write_text(f'{generation}\n{text}\n')
             os.replace(fresh, self._path)
 

@@ -58,6 +58,7 @@ def test_what_a_late_writer_put_back_does_not_count(
         newest = kept.load()
         assert newest is not None
         assert not kept.behind
+    assert (tmp_path / 'newest').stat().st_mode & 0o077 == 0
     content = older
     with dispatch(content, memory=tmp_path / 'newest') as kept:
         found = kept.load()
