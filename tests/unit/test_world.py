@@ -104,7 +104,9 @@ def test_what_looks_like_json_is_what_it_is_to_the_charms(text: str, read: str):
 def test_a_value_on_which_the_charms_fail_is_refused_with_the_integrators_name(text: str):
     with (
         reached(charm_states.state(s3={**TRACK_1, 'path': text})) as live,
-        pytest.raises(errors.StoreRefused, match=r'path reads .*juju config s3-integrator-maas'),
+        pytest.raises(
+            errors.StoreRefused, match=r'value of path is .*juju config s3-integrator-maas'
+        ),
     ):
         _ = live.maas_store
 

@@ -258,21 +258,28 @@ def test_where_juju_cannot_cancel_a_task_the_operation_ends_and_names_it(applica
     assert_nothing_is_left(sim)
 
 
-@pytest.mark.parametrize('application', ['postgresql', 'maas-region'])
-def test_a_task_that_was_started_when_it_was_already_late_is_cancelled(application: str):
+def test_a_task_that_was_started_when_it_was_already_late_is_cancelled():
     sim = simulation.Simulation()
-    switches = sim.database if application == 'postgresql' else sim.maas
-    switches.hang_next('create-backup')
-    sim.at_step('back-up-postgresql' if application == 'postgresql' else 'back-up-maas')
-    if application == 'maas-region':
-        # It says that it is about to begin.
-        sim.dispatch()
+    sim.database.hang_next('create-backup')
+    sim.at_step('back-up-postgresql')
     sim.clock.advance(24 * 3600)
     op = sim.run()
     assert 'not done within' in op.error
-    (task,) = sim.tasks('create-backup', application)
-    assert (op.record(f'back-up-{application.removesuffix("-region")}').task) == task.id
+    (task,) = sim.tasks('create-backup', 'postgresql')
+    assert op.record('back-up-postgresql').task == task.id
     assert task.status in ('cancelled', 'aborted')
+    assert_nothing_is_left(sim)
+
+
+def test_a_files_backup_whose_announcement_is_stale_is_not_started_when_it_is_already_late():
+    sim = simulation.Simulation()
+    sim.at_step('back-up-maas')
+    # It announces that it is about to begin.
+    sim.dispatch()
+    sim.clock.advance(24 * 3600)
+    op = sim.run()
+    assert 'not done within' in op.error
+    assert not sim.tasks('create-backup', 'maas-region')
     assert_nothing_is_left(sim)
 
 

@@ -67,5 +67,5 @@ def test_what_ends_the_backup_later_is_its_error_and_not_what_was_left_before(
     sim.maas.fail_next('create-backup', 'no space left')
     op = sim.run()
     assert op.status == operation.FAILED
-    assert 'whether postgresql/1 is still a replica' in ' '.join(op.problems)
+    assert 'postgresql/1 made the backup and may have become the primary' in ' '.join(op.problems)
     assert op.error.startswith('back-up-maas: ')
