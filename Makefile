@@ -13,7 +13,7 @@ PACK_PYTHON := $(shell /usr/bin/python3 -c 'import apt, ensurepip, sys; \
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse rehearse-real packages test unit explore contract embedded real sample \
-  security chaos integration integration-embedded lint format docs reference pack bench requirements clean
+  security chaos long integration integration-embedded lint format docs reference pack bench requirements clean
 
 help:  ## Show what there is to make.
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ packages:  ## Install that PostgreSQL and pgBackRest, where they are missing.
 
 test: $(VENV)/.dev $(PACK)/.pack  ## Run all tests but those on a real Juju and a real PostgreSQL.
 	$(BIN)/pytest -n 2 --dist loadgroup -m 'not long' --ignore tests/real tests
+
+long: $(VENV)/.dev  ## Run what `make test` leaves out: whole stories on the embedded model.
+	$(BIN)/pytest -n 2 --dist loadgroup -m long --timeout 1800 --ignore tests/real tests
 
 unit: $(VENV)/.dev  ## Run the tests that need no server.
 	$(BIN)/pytest -n 2 tests/unit

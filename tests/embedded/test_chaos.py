@@ -21,7 +21,7 @@ from tests.embedded import charmed_maas
 
 Maas = charmed_maas.CharmedMaas
 
-pytestmark = pytest.mark.xdist_group('chaos')
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group('chaos')]
 
 _SEED = 1
 _AWAY = 2.0

@@ -13,6 +13,8 @@ from tests.embedded import charmed_maas, conftest
 
 Maas = charmed_maas.CharmedMaas
 
+pytestmark = pytest.mark.long
+
 
 def removed(running: Maas, *, force: bool) -> None:
     """Remove the coordinator, and wait until it is gone."""

@@ -24,6 +24,8 @@ from tests.embedded import (
 Maas = charmed_maas.CharmedMaas
 Json = charmed_maas.Json
 
+pytestmark = pytest.mark.long
+
 _SETS = '/maas-backups/maas/coordinator/backup-sets/'
 _ALWAYS = 1_000_000
 """More requests than there will be."""

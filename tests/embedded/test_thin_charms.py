@@ -29,7 +29,7 @@ _UP_SECONDS, _OPERATION_SECONDS = 240.0, 240.0
 """Far more than it takes on a machine with nothing else to do."""
 AnyStandIn = maas_region.MaasRegion | postgresql.Postgresql | s3_integrator.S3Integrator
 
-pytestmark = pytest.mark.xdist_group('thin-charms')
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group('thin-charms')]
 
 
 class ThinAgent:
