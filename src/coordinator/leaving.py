@@ -1,7 +1,7 @@
 """What the last unit of a coordinator does at once when it is removed in mid-operation.
 
-There is no next dispatch to wait for: what can be put back in one go is, and the rest is told with
-its commands. Everything is looked at first, as each of a unit's last hooks does this again.
+No dispatch follows, so the unit puts back in one go what it can, and logs the rest with the
+commands. It looks before it acts, because each of a unit's last hooks does this again.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class Watch:
                 self.fault(f'{key} is deleted before the manifest of {name}')
 
     def _removes_storage(self, ids: Iterable[str]) -> None:
-        """Look whether what storage may be the last copy of is in a good backup."""
+        """Check that a good backup has what removed storage may be the last copy of."""
         for item in self._before.storage & set(ids):
             self.fault(f'storage {item} is removed, which was there before')
         op = self._sim.op

@@ -297,15 +297,20 @@ def test_what_pgbackrest_can_do_without_damages_no_set(
     assert all(key in verdict.weaknesses[0] for key in twins)
 
 
+def judged(
+    repository: repositories.Repository, damage: Damage
+) -> tuple[repositories.Verdict, bool]:
+    """Return what verification says of damage, and whether a real restore succeeds with it."""
+    look = Look(repository)
+    with repository.changed(damage(look)):
+        return repository.verdict(look.backup), repository.is_restored(look.backup)
+
+
 @pytest.mark.parametrize('damage', FOUND_BY_A_LOOK)
 def test_what_cannot_be_restored_is_found_by_a_look(
     repository: repositories.Repository, damage: Damage
 ):
-    look = Look(repository)
-
-    with repository.changed(damage(look)):
-        verdict = repository.verdict(look.backup)
-        restored = repository.is_restored(look.backup)
+    verdict, restored = judged(repository, damage)
 
     assert not restored
     assert verdict.wrong
@@ -315,11 +320,7 @@ def test_what_cannot_be_restored_is_found_by_a_look(
 def test_what_cannot_be_restored_is_found_by_reading_everything(
     repository: repositories.Repository, damage: Damage
 ):
-    look = Look(repository)
-
-    with repository.changed(damage(look)):
-        verdict = repository.verdict(look.backup)
-        restored = repository.is_restored(look.backup)
+    verdict, restored = judged(repository, damage)
 
     assert not restored
     assert (verdict.wrong, bool(verdict.damaged)) == ('', True)

@@ -1,4 +1,4 @@
-"""A backup on a replica that becomes the primary meanwhile: the operator is told what to do."""
+"""A backup on a replica that becomes the primary meanwhile: the operation says what to do."""
 
 from __future__ import annotations
 

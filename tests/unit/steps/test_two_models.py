@@ -19,7 +19,7 @@ def both() -> Both:
 
 
 def assert_own_set(sim: simulation.Simulation) -> None:
-    """Look whether an operation's set is there whole, and its own."""
+    """Check that an operation's set is complete and contains only its own parts."""
     assert (sim.op.status, sim.op.error) == (operation.COMPLETE, '')
     store = sim.world.maas_store
     found = catalogue.opened(store, sim.op.backup_id)
