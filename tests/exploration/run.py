@@ -8,7 +8,17 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from coordinator import advance, doubt, errors, history, limits, operation, plans, steering
+from coordinator import (
+    advance,
+    doubt,
+    elapsed,
+    errors,
+    history,
+    limits,
+    operation,
+    plans,
+    steering,
+)
 from rehearsal import model
 from tests import simulation
 from tests.exploration import invariants, moments
@@ -156,10 +166,13 @@ class Run:
             self.deposed = False
 
     def _beat(self) -> float:
-        """Return when the pacemaker comes next: it grows with the operation, as the real one."""
+        """Return when the pacemaker comes next: it grows with the operation, as the real one.
+
+        Not beyond what counts between two dispatches, or deadlines would not pass.
+        """
         begun = operation.parse_stamp(self.sim.op.started)
         lasted = self.sim.clock.now() - begun
-        return max(simulation.BEAT_SECONDS, lasted.total_seconds() / 20)
+        return min(max(simulation.BEAT_SECONDS, lasted.total_seconds() / 20), elapsed.LONGEST)
 
     def dispatch(self) -> bool:
         """Make one dispatch, as the charm does; return whether it stored a checkpoint."""

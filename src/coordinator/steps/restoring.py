@@ -175,7 +175,11 @@ def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
         facts = {**settling.facts, restored.UNPROVEN_SINCE: ''}
         return dataclasses.replace(settling, facts=facts)
     restored.refuse_others(op, world)
-    return restored.await_proof(op, world, app)
+    proof = restored.await_proof(op, world, app)
+    if isinstance(proof, step.Wait) and (moved := aiming.moved(op, world)):
+        # The restored cluster archives where the integrator leads: no proof can come.
+        raise errors.StepError(f'{moved}. MAAS is detached. Then run resume-operation')
+    return proof
 
 
 # --- The regions -----------------------------------------------------------------------------
@@ -294,8 +298,15 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
         raise errors.StepError(f'MAAS lost its database again: juju integrate {endpoints}')
     maas = site.application(status, op.settings.maas)
     wanted = len(restore_checks.backup_set(op).maas.controllers)
+    alive = sum(unit.alive for unit in maas.units.values())
+    if alive != wanted:
+        raise errors.StepError(
+            f'{maas.name} has {alive} units, the set {wanted}: MAAS is restored and '
+            'attached. Add or remove units until the numbers are equal (juju add-unit, juju '
+            'remove-unit), then run resume-operation'
+        )
     if len(maas.units) != wanted:
-        raise errors.StepError(f'{maas.name} has {len(maas.units)} units, the set {wanted}')
+        return step.Wait(f'{len(maas.units) - wanted} unit(s) of {maas.name} are being removed')
     told = maas_status.ask(op, world, maas)
     if isinstance(told, step.Wait):
         return told

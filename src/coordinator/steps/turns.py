@@ -16,6 +16,8 @@ from coordinator.steps import claiming, repository, tasks
 FOLDER = 'coordinator/files-backups/'
 _SAID = 'files-backup-announced'
 """Fact: set while the mark may be in the repository."""
+_AT = 'files-backup-announced-at'
+"""Fact: the operation's age when the mark was written."""
 _RUNS = 'files-backup-runs'
 """Fact: since when the backup's task has been running."""
 _COUNTS_FOR = datetime.timedelta(minutes=15)
@@ -27,7 +29,7 @@ _WAITS = 'another model is starting its files backup in this repository: waiting
 
 def announcing(op: operation.Operation) -> dict[str, str]:
     """Return the facts to store before the mark is written."""
-    return {_SAID: 'true', _RUNS: ''} if claiming.name(op) else {}
+    return {_SAID: 'true', _AT: '', _RUNS: ''} if claiming.name(op) else {}
 
 
 def await_turn(op: operation.Operation, world: ports.World) -> step.Wait | None:
@@ -37,16 +39,26 @@ def await_turn(op: operation.Operation, world: ports.World) -> step.Wait | None:
         return None
     store = repository.of(op, world)
     there = {item.key.removeprefix(FOLDER): item for item in store.list(FOLDER)}
-    counting = {each for each, item in there.items() if world.now() - item.modified < _COUNTS_FOR}
-    others = counting - {name}
-    if name not in counting and not others:
+    own = there.pop(name, None)
+    written = _written(op) if own is not None else None
+    # The clock of this unit may be an hour off, but S3's own clock has told when it was written.
+    now = world.now() if own is None or written is None else own.modified + written
+    others = {each for each, item in there.items() if now - item.modified < _COUNTS_FOR}
+    if not others and (written is None or written >= _COUNTS_FOR):
         # Also again, if it waited for so long that nobody heeds what it said.
         store.put(FOLDER + name, b'')
-        return step.Wait('no other model is starting a files backup in this repository')
-    if name in there and others and min(others) < name:
+        why = 'no other model is starting a files backup in this repository'
+        return step.Wait(why, facts={_AT: str(op.age)})
+    if own is not None and others and min(others) < name:
         # Of several marks written at once, the first by name is kept.
         store.delete(FOLDER + name)
     return step.Wait(_WAITS) if others else None
+
+
+def _written(op: operation.Operation) -> datetime.timedelta | None:
+    """Return how long ago the mark was written; None if no dispatch has noted that."""
+    at = op.fact(_AT)
+    return datetime.timedelta(seconds=op.age - int(at)) if at else None
 
 
 def pass_on(op: operation.Operation, world: ports.World, task: ports.Task) -> step.Wait | None:
@@ -63,7 +75,7 @@ def pass_on(op: operation.Operation, world: ports.World, task: ports.Task) -> st
 
 def taken_back() -> dict[str, str]:
     """Return the facts to store when the mark is deleted."""
-    return {_SAID: '', _RUNS: ''}
+    return {_SAID: '', _AT: '', _RUNS: ''}
 
 
 def give_up(op: operation.Operation, world: ports.World) -> None:

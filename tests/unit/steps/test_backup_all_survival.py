@@ -144,6 +144,15 @@ def test_units_whose_request_went_unanswered_are_not_requested_again_by_the_undo
     assert sorted(sim.postgresql_units()) == ['postgresql/0', 'postgresql/3', 'postgresql/4']
 
 
+def test_a_leader_whose_clock_is_ahead_waits_for_no_other_files_backup(
+    sim: simulation.Simulation,
+):
+    sim.at_step('back-up-postgresql')
+    sim.world.skew = datetime.timedelta(hours=1)
+
+    assert sim.run().status == operation.COMPLETE
+
+
 def test_a_leader_whose_clock_is_behind_publishes_the_set_all_the_same(
     sim: simulation.Simulation,
 ):
