@@ -303,7 +303,7 @@ class ActionGoesWrong:
         if self.kind == 'hang':
             run.mends.append(lambda: _restart_agents(run))
         if action == 'restore' and self.at == 'middle':
-            run.mends.append(lambda: _restore_by_hand(run, unit, parameters))
+            run.mends.append(lambda: restore_by_hand(run, unit, parameters))
 
 
 LOSE_THE_DISPATCH = (Loss, Deposed)
@@ -323,7 +323,7 @@ def _restart_agents(run: Run) -> None:
         run.sim.model.restart_agent(unit)
 
 
-def _restore_by_hand(run: Run, unit: str, parameters: Mapping[str, object]) -> None:
+def restore_by_hand(run: Run, unit: str, parameters: Mapping[str, object]) -> None:
     """Do what a held restore asks of the operator."""
     juju = run.sim.model
     juju.set_status(juju.unit(unit), 'active')

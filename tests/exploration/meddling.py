@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 
 from coordinator import errors, steering
@@ -14,6 +15,7 @@ from tests.exploration.run import Run
 
 _DATABASE = f'{site.POSTGRESQL}:database'
 _ENDS = (f'{site.MAAS}:maas-db', _DATABASE)
+_RESTORE = re.compile(r'To restore it again: .* backup-id=(?P<backup_id>[0-9TZ:-]+), then resume')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,11 +107,22 @@ def _restart_agents(run: Run) -> None:
         run.sim.model.restart_agent(unit)
 
 
+def _restore_if_asked(run: Run) -> None:
+    """Restore the database by the command that a held restore names, now or the next time."""
+    asked = _RESTORE.search(run.sim.op.error)
+    if asked is None:
+        run.mends.append(lambda: _restore_if_asked(run))
+    else:
+        (unit,) = run.sim.postgresql_units()
+        faults.restore_by_hand(run, unit, {'backup-id': asked['backup_id']})
+
+
 def _aim_elsewhere(name: str) -> Callable[[Run], None]:
     def aim(run: Run) -> None:
         juju = run.sim.model
         former = str(run.sim.world.juju.config(name)['path'])
         juju.set_config(name, {'path': 'elsewhere'})
+        run.mends.append(lambda: _restore_if_asked(run))
         run.mends.append(lambda: juju.set_config(name, {'path': former}))
 
     return aim
