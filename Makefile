@@ -65,7 +65,7 @@ unit: $(VENV)/.dev  ## Run the tests that need no server.
 # One fault in so many strikes; with SAMPLE=1 it is each of them, and takes over 20 minutes.
 SAMPLE ?= 3
 
-explore: $(VENV)/.dev  ## Let everything go wrong, in memory: 10 minutes.
+explore: $(VENV)/.dev  ## Let everything go wrong, in memory: 5 minutes.
 	PYTHONPATH=src PYTHONHASHSEED=0 $(BIN)/python -m tests.exploration --sample $(SAMPLE)
 	$(BIN)/pytest -q tests/exploration/test_meddling.py --hypothesis-profile explore
 

@@ -111,6 +111,9 @@ class Watch:
             return any(task.status == 'completed' for task in tasks)
         if application == site.POSTGRESQL:
             return bool(scene.labels(self._sim) - self._before.labels)
+        if self._sim.neighbour and not any(task.status == 'completed' for task in tasks):
+            # Beside another model nothing but the task's own answer proves whose it is.
+            return False
         return bool(scene.files(self._sim) - self._before.files)
 
     def _published(self, content: bytes) -> None:
