@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 def fault(where: str, error: Exception) -> str:
     """Log a fault of our own, and return what to say of it.
 
-    Its text may hold anything, so only its kind and its place are told.
+    Its text may hold anything, so the answer names only its kind and its place.
     """
     kind = type(error).__name__
     logger.error('%s: %s\n%s', where, kind, ''.join(traceback.format_tb(error.__traceback__)))

@@ -197,7 +197,9 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
     ids = restore_checks.backup_set(op).maas.controllers
     if len(app.units) != len(ids):
         raise errors.StepError(
-            f'{app.name} has {len(app.units)} units by now, the set {len(ids)} controllers'
+            f'{app.name} has {len(app.units)} units by now, the set {len(ids)} controllers: add '
+            'or remove units until the numbers are equal (juju add-unit, juju remove-unit), then '
+            'run restore-all again'
         )
     given = dict(zip(sorted(app.units, key=postgresql.number), ids, strict=True))
     return step.Mark(mark.watermark, {**mark.facts, CONTROLLERS: json.dumps(given)})

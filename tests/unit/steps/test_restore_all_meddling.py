@@ -108,3 +108,28 @@ def test_a_relation_that_somebody_takes_away_at_the_end_holds_the_restore_until_
     fresh.op = op.resumed(fresh.clock.now())
     fresh.run()
     restores.assert_restored(fresh, 3)
+
+
+def test_a_region_that_somebody_adds_at_the_end_holds_the_restore_until_it_is_removed():
+    fresh = restores.under_way('restore-postgresql-scale')
+    (name,) = fresh.model.add_units('maas-region', 1)
+    op = fresh.run()
+    assert (op.status, op.step) == (operation.HELD, 'verify')
+    assert 'maas-region has 4 units, the set 3' in op.current.reason
+    assert 'juju remove-unit' in op.current.reason
+    fresh.model.remove_unit(name)
+    # It may still be on its way out.
+    fresh.op = op.resumed(fresh.clock.now())
+    fresh.run()
+    restores.assert_restored(fresh, 3)
+
+
+def test_an_archive_that_somebody_aims_elsewhere_is_named_while_its_proof_is_missing():
+    sim = restores.backed_up()
+    restores.restore(sim, sim)
+    sim.at_step('await-postgresql')
+    sim.model.set_config('s3-integrator-postgresql', {'path': 'elsewhere'})
+    op = sim.run()
+    assert (op.status, op.step) == (operation.HELD, 'await-postgresql')
+    assert 'juju config s3-integrator-postgresql bucket=' in op.current.reason
+    assert 'MAAS is detached' in op.current.reason
