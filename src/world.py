@@ -10,7 +10,7 @@ import typing
 import ops
 
 import lease
-from coordinator import access, elapsed, errors, in_flight, integrators, ports
+from coordinator import access, elapsed, errors, in_flight, integrators, maas_port, ports
 from coordinator.juju_api import model, remembered
 
 if typing.TYPE_CHECKING:
@@ -80,6 +80,10 @@ class LiveWorld:
         from coordinator import reader
 
         return reader.Reader(self._charm.charm_dir / _READING)
+
+    def maas(self, found: str = '') -> maas_port.Maas | None:
+        """Return the site's MAAS."""
+        return None
 
     def secret(self, reference: str) -> dict[str, str]:
         """Return the newest content of a user secret."""

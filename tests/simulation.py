@@ -11,13 +11,26 @@ import datetime
 import json
 from collections.abc import Callable
 
-from coordinator import advance, integrators, operation, plans, ports, settings
-from rehearsal import clock, direct, memory_store, model, site
+from coordinator import (
+    advance,
+    errors,
+    integrators,
+    maas_port,
+    operation,
+    plans,
+    ports,
+    settings,
+)
+from rehearsal import clock, deployed, direct, memory_store, model, site
+from rehearsal.maas import direct as direct_maas
+from rehearsal.maas import modelled
 from rehearsal.standins import behaviour
 from tests import examples, readers, worlds
 
 IDENTITY = 'AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX'
 BEAT_SECONDS = 2
+MAAS_KEY = 'consumer-of-tests:token-of-tests:secret-of-tests'
+"""An API key of MAAS."""
 
 
 @dataclasses.dataclass
@@ -36,6 +49,23 @@ class World:
     """By integrator of another model: how it is configured there."""
     skew: datetime.timedelta = datetime.timedelta()
     """How much the clock of the leading unit is ahead."""
+    maas_site: deployed.Site | None = None
+    maas_key: str = ''
+    """The API key that the coordinator is configured with; empty without the option."""
+    maas_endpoint: str = ''
+    """What the secret with the key says."""
+    maas_asked: Callable[[str], object] = lambda name: None
+    """Is called before each request to MAAS."""
+
+    def maas(self, found: str = '') -> maas_port.Maas | None:
+        if not self.maas_key or self.maas_site is None:
+            return None
+        endpoint = self.maas_endpoint or found
+        if not endpoint:
+            raise errors.MaasNotFound('nobody has said where MAAS is')
+        return direct_maas.DirectMaas(
+            self.maas_site, self.maas_key, endpoint, lambda name: self.maas_asked(name)
+        )
 
     @property
     def maas_store(self) -> ports.ObjectStore:
@@ -99,9 +129,14 @@ class Simulation:
         name: str = 'maas',
         maas_revision: int = behaviour.MaasBehaviour.revision,
         postgresql_track: str = behaviour.PostgresqlBehaviour.track,
+        maas_key: str = '',
         after: Simulation | None = None,
     ):
-        """Deploy a site; `after` another one, it finds that one's buckets and time."""
+        """Deploy a site; `after` another one, it finds that one's buckets and time.
+
+        With `maas_key`, MAAS knows it and the coordinator is configured with it; `after` another
+        site MAAS does not know it before that one's database is restored.
+        """
         self.clock = after.clock if after else clock.VirtualClock()
         self.model = model.Model(name, self.clock, version, model_uuid)
         self.s3 = after.s3 if after else memory_store.MemoryS3(self.clock.now)
@@ -127,7 +162,13 @@ class Simulation:
             model_uuid=self.model.uuid,
             clock=self.clock,
             s3=self.s3,
+            maas_site=self.site,
+            maas_key=maas_key,
         )
+        self.api = modelled.ModelledMaas(self.site)
+        """MAAS, as its users change it."""
+        if maas_key and after is None:
+            self.api.add_key(maas_key)
         self.config = settings.Settings(
             site.MAAS,
             site.POSTGRESQL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 
-from coordinator import operation, ports, settings
+from coordinator import maas_port, operation, ports, settings
 from rehearsal import memory_store
 
 START = datetime.datetime(2026, 8, 22, 10, 15, tzinfo=datetime.UTC)
@@ -64,6 +64,9 @@ class EmptyWorld:
     @property
     def reader(self) -> ports.Reader:
         raise AssertionError('this test has no reader')
+
+    def maas(self, found: str = '') -> maas_port.Maas | None:
+        return None
 
     def secret(self, reference: str) -> dict[str, str]:
         raise AssertionError('this test has no secrets')

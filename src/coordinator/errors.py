@@ -132,3 +132,26 @@ class StoreRefused(StepError):
 
 class ObjectArchived(StoreRefused):
     """The object exists, but cannot be read until it is thawed."""
+
+
+# What MAAS says.
+
+
+class MaasUnavailable(TransientError):
+    """MAAS did not answer, or answered that it cannot just now."""
+
+
+class MaasNotFound(Lacking):
+    """Neither the secret of `maas-api-key` nor maas-region has said where MAAS is."""
+
+
+class MaasRefused(StepError):
+    """MAAS does not allow this to the user of the API key."""
+
+
+class MaasKeyRefused(MaasRefused):
+    """The API key is not valid: a restore puts those of the backup in force again."""
+
+
+class MaasUnintelligible(UnexpectedAnswer):
+    """What answers at MAAS' address does not speak its API, or its answer is far too large."""

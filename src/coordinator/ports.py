@@ -13,6 +13,8 @@ import datetime
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, Protocol, Self, TypeVar
 
+from coordinator import maas_port
+
 _Call = TypeVar('_Call', bound=Callable[..., Any])
 _effects: set[Callable[..., Any]] = set()
 
@@ -509,6 +511,19 @@ class World(Protocol):
     @property
     def reader(self) -> Reader:
         """What reads backup sets whole."""
+        ...
+
+    def maas(self, found: str = '') -> maas_port.Maas | None:
+        """Return the site's MAAS; None while the option `maas-api-key` is not set.
+
+        Args:
+            found: URL that maas-region's `get-api-endpoint` has answered. It counts if the secret
+                has no `endpoint`.
+
+        Raises:
+            MaasNotFound: the secret has no `endpoint`, and none was found.
+            Lacking: the secret cannot be read, or is malformed; says which of its keys.
+        """
         ...
 
     def secret(self, reference: str) -> Mapping[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from coordinator import elapsed, ports
+from coordinator import elapsed, maas_port, ports
 from tests import simulation, worlds
 
 BETWEEN, BEFORE, AFTER = 'between', 'before', 'after'
@@ -21,7 +21,7 @@ class Call:
     """One call of the engine or a step to the outside."""
 
     target: str
-    """juju, s3-maas, s3-postgresql or secret."""
+    """juju, maas, s3-maas, s3-postgresql or secret."""
     method: str
     arguments: tuple[Any, ...] = ()
 
@@ -86,7 +86,8 @@ class _Gated:
             def make() -> Any:
                 answer = found(*given, **named)
                 # Listings are lazy: what goes wrong in them must go wrong here.
-                return list(answer) if isinstance(answer, Iterable) and name == 'list' else answer
+                lazy = isinstance(answer, Iterator) or name == 'list'
+                return list(answer) if isinstance(answer, Iterable) and lazy else answer
 
             return self._gate.through(Call(self._name, name, arguments), make)
 
@@ -128,6 +129,10 @@ class GatedWorld:
     @property
     def reader(self) -> ports.Reader:
         return self._gated(self._world.reader, 'reader')
+
+    def maas(self, found: str = '') -> maas_port.Maas | None:
+        maas = self._world.maas(found)
+        return None if maas is None else self._gated(maas, 'maas')
 
     def secret(self, reference: str) -> dict[str, str]:
         call = Call('secret', 'read', (reference,))

@@ -84,8 +84,7 @@ def test_another_unit_goes_on_when_the_leader_is_removed(site: sites.Site):
     # Not all_active: an operation that a test before left aborted shows until the next completes.
     site.until(
         lambda status: (
-            len(status.apps[sites.APP].units) == 2
-            and jubilant.all_agents_idle(status, sites.APP)
+            len(status.apps[sites.APP].units) == 2 and jubilant.all_agents_idle(status, sites.APP)
         ),
         sites.DEPLOYED_SECONDS,
     )

@@ -1,0 +1,1 @@
+"""MAAS' own API: what the site's database says, as MAAS would answer it."""

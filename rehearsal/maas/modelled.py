@@ -1,0 +1,167 @@
+"""Reads and changes a MAAS whose database is a document in the stand-ins' state.
+
+The document holds names; what else there is to say of a machine or of an image follows from its
+name. `syncs` holds the bytes that each region has of an image that is still being synchronised.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from coordinator import maas_port
+from rehearsal.maas import records
+from rehearsal.standins import installation
+
+if TYPE_CHECKING:
+    from rehearsal import deployed
+
+_SIZE = len(installation.content(''))
+
+
+def read(document: Mapping[str, Any], version: str, gone: Sequence[str] = ()) -> records.Records:
+    """Return what a database document says.
+
+    Args:
+        document: the database.
+        version: of MAAS.
+        gone: controllers that are gone, and that nobody has deleted.
+    """
+    known = {**records.DEFAULTS, **document}
+    controllers: list[str] = [*known.get('controllers', []), *gone]
+    syncs: Mapping[str, Mapping[str, int]] = known.get('syncs', {})
+    states: Mapping[str, Mapping[str, Any]] = known.get('states', {})
+    again: Mapping[str, int] = known.get('uploads', {})
+    return records.Records(
+        version=version,
+        machines=tuple(
+            records.machine(name, **states.get(name, {})) for name in known.get('machines', [])
+        ),
+        controllers=tuple(maas_port.Controller(id_, id_, version) for id_ in controllers),
+        resources=tuple(
+            records.image(
+                number + 1000 * again.get(name, 0),
+                name,
+                _file(name, again.get(name, 0), len(controllers), syncs.get(name)),
+            )
+            for number, name in enumerate(known.get('images', []), start=1)
+        ),
+        fabrics=records.fabrics(known['fabrics']),
+        subnets=tuple(
+            maas_port.Subnet(number, cidr, cidr, 5001 + fabric, '')
+            for number, (cidr, fabric) in enumerate(known['subnets'].items(), start=1)
+        ),
+        users=tuple(maas_port.User(name, admin) for name, admin in known['users'].items()),
+        tags=tuple(maas_port.Tag(name, '', '') for name in known['tags']),
+        pools=tuple(maas_port.Pool(number, name) for number, name in enumerate(known['pools'])),
+        settings=known['settings'],
+        keys=known['keys'],
+        importing=known.get('importing', False),
+    )
+
+
+def _file(
+    name: str, uploads: int, regions: int, synced: Mapping[str, int] | None
+) -> maas_port.BootFile:
+    content = installation.content(name)
+    # Whoever uploads an image of the same name again has changed it.
+    sha256 = hashlib.sha256(content + bytes(uploads)).hexdigest()
+    progress = 100.0 if synced is None else records.synchronised(_SIZE, regions, synced)
+    return maas_port.BootFile(
+        records.FILE_NAME, sha256, len(content), name, progress == 100.0, progress
+    )
+
+
+class ModelledMaas:
+    """The site's MAAS, as its users and its own services change it."""
+
+    def __init__(self, site: deployed.Site):
+        self._site = site
+
+    def now(self) -> records.Records:
+        """Return what the database says."""
+        switches = self._site.maas_switches
+        return read(self._known, switches.version, switches.gone)
+
+    def add_key(self, key: str, username: str = records.ADMIN, *, admin: bool = True) -> None:
+        """Let a user, who may be new, have one more API key."""
+        known = {**records.DEFAULTS, **self._known}
+        self._update(
+            users={**known['users'], username: admin},
+            keys={**known['keys'], records.digest(key): username},
+        )
+
+    def revoke_keys(self) -> None:
+        """Delete every API key."""
+        self._update(keys={})
+
+    def change_machine(self, name: str, **fields: Any) -> None:
+        """Change what is known of a machine: `status`, `owner`, `tags`, ..."""
+        states = self._known.get('states', {})
+        self._update(states={**states, name: {**states.get(name, {}), **fields}})
+
+    def remove_machine(self, name: str) -> None:
+        """Delete a machine."""
+        self._update(machines=[each for each in self._known['machines'] if each != name])
+
+    def set(self, **values: Any) -> None:
+        """Replace other parts of the document: `users`, `tags`, `settings`, `importing`, ..."""
+        self._update(**values)
+
+    def upload_image(self, name: str, parts: Mapping[str, float] | None = None) -> None:
+        """Upload an image, new or again, of which regions have these parts so far.
+
+        Args:
+            name: such as `custom/rocky-9/amd64`.
+            parts: 0 to 1 by the unit's name. None: the first unit has all of it, others nothing.
+        """
+        known = self._known
+        if parts is None:
+            parts = {next(iter(self._site.maas.states)): 1.0}
+        uploads: dict[str, int] = known.get('uploads', {})
+        if name in known['images']:
+            self._update(uploads={**uploads, name: uploads.get(name, 0) + 1})
+            for unit, state in self._site.maas.states.items():
+                there = [each for each in state['images'] if each != name]
+                self._site.maas.update_unit(unit, images=there)
+        else:
+            self._update(images=[*known['images'], name])
+        self._update(syncs={**self._known.get('syncs', {}), name: {}})
+        for unit, part in parts.items():
+            self.synchronise(name, unit, part)
+
+    def synchronise(self, name: str, unit: str, part: float = 1.0) -> None:
+        """Let a region have a part of an image; the file is there once it has all of it."""
+        state = self._site.maas.states[unit]
+        synced = self._known.get('syncs', {})
+        mine = {**synced.get(name, {}), state['system-id']: int(_SIZE * part)}
+        if part == 1.0 and name not in state['images']:
+            self._site.maas.update_unit(unit, images=[*state['images'], name])
+        rest = {image: each for image, each in synced.items() if image != name}
+        if sum(mine.values()) < _SIZE * len(self.now().controllers):
+            rest[name] = mine
+        self._update(syncs=rest)
+
+    def synchronise_all(self) -> None:
+        """Let every region that there is have all of every image."""
+        for name in self._known.get('syncs', {}):
+            for unit in self._site.maas.states:
+                self.synchronise(name, unit)
+
+    def delete_image(self, name: str) -> None:
+        """Delete an image: from the database, and from the files of every region."""
+        known = self._known
+        for unit, state in self._site.maas.states.items():
+            there = [each for each in state['images'] if each != name]
+            self._site.maas.update_unit(unit, images=there)
+        syncs = {each: synced for each, synced in known.get('syncs', {}).items() if each != name}
+        images = [each for each in known['images'] if each != name]
+        self._update(images=images, syncs=syncs)
+
+    @property
+    def _known(self) -> Mapping[str, Any]:
+        return self._site.postgresql.state.get('database', {})
+
+    def _update(self, **values: Any) -> None:
+        self._site.postgresql.update(database={**self._known, **values})

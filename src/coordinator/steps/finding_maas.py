@@ -1,0 +1,102 @@
+"""Where MAAS' API is: as the secret of `maas-api-key` says, or as maas-region answers."""
+
+from __future__ import annotations
+
+from coordinator import errors, maas_port, operation, ports, step
+from coordinator.steps import site, tasks
+
+_ACTION = 'get-api-endpoint'
+_RESULT = 'api-url'
+_DOUBTED = 'maas-endpoint-doubted'
+"""Fact: since when no region says where MAAS is."""
+_REFUSED = 'maas-endpoint-refused'
+"""Fact: the newest task whose answer named no URL."""
+_PATIENCE_SECONDS = 120
+
+
+def mark(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Remember the newest task."""
+    return step.Mark(tasks.newest(world, _ACTION))
+
+
+def find(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Have a region say where MAAS is, unless there is no key, or its secret says it.
+
+    Raises:
+        StepError: no region says it within two minutes.
+    """
+    if not _is_unknown(world):
+        return step.Done()
+    app = site.look(world, op.settings.maas)
+    refused = int(op.fact(_REFUSED) or 0)
+    task = tasks.find(op, world, app.name, _ACTION, {}, after=refused)
+    if task is None:
+        task = world.juju.run_action(_next(app, op.fact(_REFUSED + '-unit')), _ACTION, {})
+    if not task.ended:
+        waits = f'{task.unit} is reporting the URL of MAAS (task {task.id})'
+        return tasks.awaiting(op, world, [task], waits, tasks.replacing(app.name))
+    if _url(task):
+        return step.Done()
+    facts = tasks.patience(op, _DOUBTED, _PATIENCE_SECONDS)
+    said = task.message.rstrip('.') or 'it named no URL'
+    if facts is None:
+        raise errors.StepError(
+            f'{task.unit} cannot report the URL of MAAS (task {task.id}): {said}. Set endpoint in '
+            'the secret of maas-api-key: juju update-secret <name> endpoint=http://<address>:5240'
+            '/MAAS',
+            task.id,
+        )
+    # The reason names neither the unit nor the task, as each question has another one.
+    noted = {_REFUSED: str(task.id), _REFUSED + '-unit': task.unit}
+    return step.Wait(
+        f'no region of {app.name} reports the URL of MAAS: {said}', None, facts | noted
+    )
+
+
+def reach(world: ports.World, application: str) -> maas_port.Maas | None:
+    """Return MAAS, where a region said last that it is; None without a key.
+
+    Args:
+        world: the world.
+        application: name of the maas-region application.
+
+    Raises:
+        MaasNotFound: no region has said it.
+        Lacking: the secret cannot be read, or is malformed.
+    """
+    if not _is_unknown(world):
+        return world.maas()
+    answered = (
+        task
+        for task in reversed(world.juju.tasks(_ACTION))
+        if task.unit.partition('/')[0] == application and task.status == 'completed'
+    )
+    for task in answered:
+        if url := _url(world.juju.task(task.id)):
+            return world.maas(url)
+    raise errors.MaasNotFound(
+        f'no unit of {application} has said where MAAS is: juju run {application}/leader '
+        f'{_ACTION}, or set endpoint in the secret of maas-api-key'
+    )
+
+
+def _is_unknown(world: ports.World) -> bool:
+    try:
+        world.maas()
+    except errors.MaasNotFound:
+        return True
+    return False
+
+
+def _url(task: ports.Task) -> str:
+    return task.results.get(_RESULT, '').strip() if task.status == 'completed' else ''
+
+
+def _next(app: ports.Application, former: str) -> str:
+    """Return the unit to ask: the leader first, then one after the other."""
+    units = sorted(app.units, key=lambda name: (not app.units[name].leader, name))
+    if not units:
+        raise errors.StepError(f'{app.name} has no unit that could say where MAAS is')
+    if former not in units:
+        return units[0]
+    return units[(units.index(former) + 1) % len(units)]
