@@ -44,6 +44,8 @@ def content(name: str, root: pathlib.Path = ROOT) -> str:
             return tables.options(_document(root, 'config.yaml'))
         case ['plan', kind] if kind in plans.PLANS:
             return plan_pages.table(plans.PLANS[kind])
+        case ['excerpt']:
+            return _excerpt()
         case ['example', screen] if screen in examples.screens():
             return _shown(screen)
         case ['file', file] if (root / _PROGRAMS / file).is_file():
@@ -53,10 +55,10 @@ def content(name: str, root: pathlib.Path = ROOT) -> str:
 
 
 def diagrams() -> Mapping[str, str]:
-    """Return the diagram of each plan, by its path in the tree."""
-    return {
-        f'{_DIAGRAMS}/{kind}.svg': plan_pages.diagram(plan) for kind, plan in plans.PLANS.items()
-    }
+    """Return the diagrams of the plans, by their paths in the tree."""
+    columns = {kind: plan_pages.diagram(plan) for kind, plan in plans.PLANS.items()}
+    columns['backup-all-overview'] = plan_pages.overview(plans.BACKUP_ALL)
+    return {f'{_DIAGRAMS}/{name}.svg': image for name, image in columns.items()}
 
 
 def _document(root: pathlib.Path, name: str) -> Mapping[str, Any]:
@@ -69,6 +71,24 @@ def _example(action: str) -> str:
 
 def _shown(name: str) -> str:
     return f'```text\n{examples.screens()[name]}\n```'
+
+
+def _excerpt() -> str:
+    """Return a backup and a restore as an operator sees them, without the long tables."""
+    screens = examples.screens()
+    ends = {'backup-all': 'show-operation', 'restore-all': 'show-operation-restored'}
+    shown = [(screens[begin], _shortened(screens[end])) for begin, end in ends.items()]
+    text = '\n\n'.join(screen for pair in shown for screen in pair)
+    # The longest command is broken where a shell lets it be broken.
+    text = text.replace(' backup-id=latest ', ' \\\n>   backup-id=latest ')
+    return f'```console\n{text}\n```'
+
+
+def _shortened(screen: str) -> str:
+    """Return the first lines of an operation, and for how long MAAS was down."""
+    command, *lines = screen.splitlines()
+    down = [line for line in lines if 'MAAS was down' in line]
+    return '\n'.join([command, *lines[:2], '  ...', *down])
 
 
 def _file(file: pathlib.Path) -> str:

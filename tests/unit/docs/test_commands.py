@@ -70,7 +70,7 @@ def typed() -> Iterator[str]:
     """Yield the words of each command of the tutorial that the rehearsal runs."""
     for _, block in re.findall(r'^```(\w*)\n(.*?)^```$', TUTORIAL, re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
-            found = re.match(r'(?:\.venv/bin/python -m rehearsal|(?=juju )) ?(.*)', line)
+            found = re.match(r'\$ (?:\.venv/bin/python -m rehearsal|(?=juju )) ?(.*)', line)
             if found:
                 yield found[1]
 
