@@ -17,6 +17,7 @@ import threading
 _SOURCE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_SOURCE / 'src')]
 
+from coordinator import settings  # noqa: E402
 from rehearsal import control, embedded, private, story  # noqa: E402  (src comes first)
 from rehearsal.juju import serving  # noqa: E402
 from rehearsal.real import account, programs  # noqa: E402
@@ -74,7 +75,7 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--regions', type=int, default=3)
     parser.add_argument('--postgresql-units', type=int, default=3)
     parser.add_argument('--coordinators', type=int, default=1)
-    parser.add_argument('--strategy', choices=['scale-down', 'replica'], default='scale-down')
+    parser.add_argument('--strategy', choices=settings.STRATEGIES, default=settings.SCALE_DOWN)
     parser.add_argument('--s3-track', type=int, choices=[1, 2], default=1)
     parser.add_argument(
         '--rootfs-storage',

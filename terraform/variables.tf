@@ -62,14 +62,14 @@ variable "recipients" {
 }
 
 variable "postgresql_backup_strategy" {
-  description = "replica leaves PostgreSQL's units as Terraform knows them; scale-down takes them away for a while, which Terraform sees as drift"
+  description = "replica keeps PostgreSQL's units as Terraform knows them; scale-down removes them for a while, which Terraform sees as drift; auto chooses replica where the charm allows it, otherwise scale-down"
   type        = string
   default     = "replica"
   nullable    = false
 
   validation {
-    condition     = contains(["replica", "scale-down"], var.postgresql_backup_strategy)
-    error_message = "The strategy is replica or scale-down."
+    condition     = contains(["auto", "replica", "scale-down"], var.postgresql_backup_strategy)
+    error_message = "The strategy is auto, replica or scale-down."
   }
 }
 

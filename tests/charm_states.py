@@ -21,6 +21,7 @@ SECRET = 'secret:d0q1k2v3m4n5o6p7q8r9'
 CONFIG: dict[str, str | int] = {
     'juju-credentials': SECRET,
     'recipients': examples.RECIPIENT,
+    'postgresql-backup-strategy': 'scale-down',
 }
 SETTINGS = settings.Settings(
     maas='maas-region',

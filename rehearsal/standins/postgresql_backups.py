@@ -124,8 +124,12 @@ class Backups:
             raise host.ActionError(
                 'Unit cannot perform backups as the database seems to be offline'
             )
-        if primary == here.unit and len(here.units()) > 1:
+        # No stand-in of track 14 has TLS, and no later one is without it.
+        tls = self._switches.track != '14'
+        if primary == here.unit and len(here.units()) > 1 and tls:
             raise host.ActionError('Unit cannot perform backups as it is the cluster primary')
+        if primary != here.unit and not tls:
+            raise host.ActionError('Unit cannot perform backups as TLS is not enabled')
         if here.own.get('member') != patroni.RUNNING:
             raise host.ActionError("Unit cannot perform backups as it's not in running state")
         if not here.shared.get('stanza'):

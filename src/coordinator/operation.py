@@ -60,6 +60,8 @@ DATABASE_EXPIRED = 'database-expired'
 """Fact: how many backup sets have no database part any more, '' if all have."""
 BACKUP_ID = 'backup-id'
 """Fact: the id of the set, if another operation had already taken the operation's own id."""
+STRATEGY = 'postgresql-strategy'
+"""Fact: how the checks have chosen to back up PostgreSQL, if that is left to them."""
 ADOPTED = 'adopted-id'
 """Parameter: the id of the set that adopt-backup makes."""
 
@@ -148,6 +150,11 @@ class Operation:
         already taken that id: then it is that of a later second.
         """
         return self.facts.get(BACKUP_ID) or self.parameters.get(ADOPTED, self.id)
+
+    @property
+    def strategy(self) -> str:
+        """How PostgreSQL is backed up: as configured, or as the checks have chosen."""
+        return self.facts.get(STRATEGY, self.settings.strategy)
 
     @classmethod
     def new(

@@ -30,6 +30,7 @@ from coordinator.steps import (
     relations,
     restore_checks,
     restoring,
+    strategy,
 )
 
 _WIDEST = 1000
@@ -264,8 +265,10 @@ def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str
     units = sorted(app.units, key=postgresql.number) if app else []
     primaries = {unit.name for unit in postgresql.shown_primaries(app)} if app else set[str]()
     others = [name for name in units if name not in primaries]
-    shrinks = config.strategy == 'scale-down' and len(units) > 1
-    on_replica = config.strategy == 'replica' and len(units) > 1
+    choice = _choice(config, model)
+    shrinks = choice.strategy == settings.SCALE_DOWN and len(units) > 1
+    on_replica = choice.strategy == settings.REPLICA and len(units) > 1
+    why = f' ({choice.why})' if config.strategy == settings.AUTO and len(units) > 1 else ''
     primary = next(iter(sorted(primaries)), 'the primary')
     going = ', '.join(others)
     if not primaries:
@@ -275,9 +278,9 @@ def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str
         'maas': config.maas,
         'postgresql': config.postgresql,
         'recipients': str(len(config.recipients)),
-        'scale_down': f'remove {going}, one at a time; keep {primary}'
+        'scale_down': f'remove {going}, one at a time; keep {primary}{why}'
         if shrinks
-        else f'nothing: all {len(units)} unit(s) are kept',
+        else f'nothing: all {len(units)} unit(s) are kept{why}',
         'backup_unit': f'a replica ({" or ".join(others)})' if on_replica else primary,
         'request': f'request {len(others)} unit(s) of {config.postgresql} again'
         if shrinks
@@ -288,6 +291,14 @@ def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str
         'regions': str(len(regions.units)) if regions else '0',
         'others': _others(other_databases.found(model, config)),
     }
+
+
+def _choice(config: settings.Settings, model: ports.ModelStatus) -> strategy.Choice:
+    try:
+        return strategy.chosen(model, config)
+    except errors.StepError as error:
+        # The check says so too; the plan still shows what the other steps would do.
+        return strategy.Choice('', str(error))
 
 
 def _others(found: Sequence[str]) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from coordinator import errors, rules, sealing, this
 
-STRATEGIES = ('scale-down', 'replica')
+AUTO, REPLICA, SCALE_DOWN = 'auto', 'replica', 'scale-down'
+STRATEGIES = (AUTO, REPLICA, SCALE_DOWN)
 MOST_RECIPIENTS = 16
 """An operation carries them in its record, which is small."""
 
@@ -28,7 +29,8 @@ class Settings:
     """Name of the s3-integrator application of `s3-maas`."""
     s3_postgresql: str = ''
     """Name of the s3-integrator application of `s3-postgresql`."""
-    strategy: str = 'scale-down'
+    strategy: str = SCALE_DOWN
+    """As configured; for `auto` the checks of a backup choose one of the others."""
     scaling_minutes: int = 120
     postgresql_backup_minutes: int = 720
     maas_backup_minutes: int = 360
@@ -96,7 +98,8 @@ def from_config(
     strategy = str(config.get('postgresql-backup-strategy'))
     if strategy not in STRATEGIES:
         raise errors.PreconditionError(
-            f'postgresql-backup-strategy is {strategy[:40]!r}, it can be {" or ".join(STRATEGIES)}'
+            f'postgresql-backup-strategy is {strategy[:40]!r}, it can be '
+            f'{", ".join(STRATEGIES[:-1])} or {STRATEGIES[-1]}'
         )
     recipients = tuple(re.split(r'[\s,]+', str(config.get('recipients') or '').strip(' ,\n')))
     recipients = tuple(text for text in recipients if text)
@@ -109,7 +112,7 @@ def from_config(
         sealing.check_recipients(recipients)
     else:
         # PostgreSQL restores with a single unit, whatever it is backed up with.
-        strategy = 'scale-down'
+        strategy = SCALE_DOWN
     return Settings(
         **dataclasses.asdict(related),
         recipients=recipients,

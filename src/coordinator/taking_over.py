@@ -44,7 +44,7 @@ def taken_over(found: operation.Operation, config: settings.Settings) -> operati
             'was changed'
         ) from None
     strategy = found.settings.strategy
-    if strategy not in settings.STRATEGIES:
+    if not {strategy, found.strategy} <= set(settings.STRATEGIES):
         _refuse(found, 'has a strategy that this revision of the charm does not know')
     op = dataclasses.replace(found, settings=dataclasses.replace(config, strategy=strategy))
     if storage:

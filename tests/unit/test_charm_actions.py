@@ -51,6 +51,12 @@ def test_backup_all_takes_its_settings_along():
     assert (found.strategy, found.scaling_minutes) == ('replica', 5)
 
 
+def test_the_strategy_is_automatic_where_none_is_set():
+    state = charm_states.state(unset=['postgresql-backup-strategy'])
+    _, out = charm_states.act('backup-all', state)
+    assert charm_states.saved(out).settings.strategy == 'auto'
+
+
 @pytest.mark.parametrize('status', [operation.COMPLETE, operation.FAILED, operation.ABORTED])
 def test_backup_all_may_follow_one_that_is_over(status: str):
     over = charm_states.new_operation().ending(status, worlds.START)

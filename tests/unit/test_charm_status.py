@@ -102,7 +102,7 @@ def test_keys_that_the_secret_lacks_are_named(content: dict[str, str], missing: 
         ('recipients', f'{examples.RECIPIENT} x', 'recipient 2 is no age'),
         ('recipients', str(examples.IDENTITY), 'recipient 1 is a secret key: take it out'),
         ('recipients', 'age1x ' * 17, 'recipients names 17, 16 are the most: juju config'),
-        ('postgresql-backup-strategy', 'both', "is 'both', it can be scale-down or replica"),
+        ('postgresql-backup-strategy', 'both', "is 'both', it can be auto, replica or scale-down"),
         ('scaling-deadline', 0, 'scaling-deadline is 0, it takes minutes from 1 on'),
         ('maas-backup-deadline', -1, 'maas-backup-deadline is -1, it takes minutes from 1 on'),
     ],

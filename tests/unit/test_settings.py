@@ -62,9 +62,9 @@ def test_no_recipients_are_refused(text: str | None):
         read(recipients=text)
 
 
-@pytest.mark.parametrize('strategy', ['', 'Replica', 'x' * 999])
+@pytest.mark.parametrize('strategy', ['', 'Replica', 'Auto', 'x' * 999])
 def test_an_unknown_strategy_is_refused_with_those_that_there_are(strategy: str):
-    with pytest.raises(errors.PreconditionError, match='scale-down or replica') as caught:
+    with pytest.raises(errors.PreconditionError, match='auto, replica or scale-down') as caught:
         read(postgresql_backup_strategy=strategy)
     assert len(str(caught.value)) < 200
 

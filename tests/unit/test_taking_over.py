@@ -143,3 +143,11 @@ def test_a_history_with_another_id_than_its_name_is_not_believed():
     world.maas_store.put(history.key('2026-08-24T10:00:00Z', world.model_uuid), text.encode())
     with pytest.raises(errors.ForeignRecordError, match='has another id'):
         history.newest(world.maas_store, world.model_uuid)
+
+
+def test_a_strategy_that_was_chosen_is_one_that_there_is():
+    auto = dataclasses.replace(CONFIG, strategy='auto')
+    op = dataclasses.replace(unfinished(), settings=auto)
+    chosen = op.remembering({operation.STRATEGY: 'replica'})
+    assert taking_over.taken_over(chosen, auto).strategy == 'replica'
+    refused(op.remembering({operation.STRATEGY: 'remove-everything'}))

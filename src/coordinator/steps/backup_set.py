@@ -167,7 +167,7 @@ def _is_anothers(op: operation.Operation, world: ports.World) -> bool:
 def _strategy(op: operation.Operation) -> str:
     """Return how the set was made; whoever restores an adopted one may want to know."""
     if operation.ADOPTED not in op.parameters:
-        return op.settings.strategy
+        return op.strategy
     vouched = ', the passwords vouched for' if 'passwords-unchanged' in op.parameters else ''
     return f'by hand{vouched}'
 

@@ -31,10 +31,10 @@ from coordinator.steps import (
     reliance,
     repository,
     site,
+    strategy,
     surroundings,
     tasks,
 )
-from coordinator.steps import machines as steps_machines
 
 MODEL = 'model'
 _CHARM = 'charm-'
@@ -82,6 +82,8 @@ def ready_for_backup(op: operation.Operation, world: ports.World) -> step.Outcom
     for name in (op.settings.maas, op.settings.postgresql):
         app = site.application(status, name)
         facts |= remembering(app, len(app.units))
+    if op.settings.strategy == settings.AUTO:
+        facts[operation.STRATEGY] = strategy.chosen(status, op.settings).strategy
     return step.Done(facts, warnings=warnings(outcomes))
 
 
@@ -213,9 +215,9 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
     yield made('clock', lambda: surroundings.controllers_clock(status, world.now()))
     yield made('replication', lambda: _replication(status, config))
     yield made('other-operations', lambda: no_other_task(config, world))
-    if config.strategy == 'scale-down':
-        yield made('machines', lambda: machines(status, config.postgresql))
-        yield made('strategy', lambda: _departures(status, config.postgresql))
+    if _scales_down(status, config):
+        yield made('machines', lambda: strategy.leaving_machines(status, config.postgresql))
+    yield made('strategy', lambda: _strategy(status, config))
     yield made('record', lambda: limits.names_fit(config, status, places(world)))
 
 
@@ -233,6 +235,23 @@ def _related(status: ports.ModelStatus, config: settings.Settings) -> str | Warn
 def readable_path(config: settings.Settings, world: ports.World) -> str:
     """Make sure that maas-region can list what it writes where `s3-maas` leads."""
     return surroundings.readable_path(world.maas_store.place['path'], config.s3_maas)
+
+
+def _scales_down(status: ports.ModelStatus, config: settings.Settings) -> bool:
+    """Whether a backup would remove units; not so if it is refused."""
+    try:
+        return strategy.chosen(status, config).strategy == settings.SCALE_DOWN
+    except errors.StepError:
+        return False
+
+
+def _strategy(status: ports.ModelStatus, config: settings.Settings) -> str | Warned:
+    """Make sure that the database can be backed up as configured; warn of what that risks."""
+    choice = strategy.chosen(status, config)
+    risk = strategy.unnoticed(status, config.postgresql)
+    if choice.strategy == settings.SCALE_DOWN and risk:
+        return Warned(f'{risk}. To keep all units, set postgresql-backup-strategy=replica')
+    return choice.why
 
 
 def _replication(status: ports.ModelStatus, config: settings.Settings) -> str | Warned:
@@ -328,52 +347,6 @@ def no_other_task(config: settings.Settings, world: ports.World) -> str:
     return 'no backup or restore is under way'
 
 
-def machines(
-    status: ports.ModelStatus,
-    name: str,
-    advice: str = 'set postgresql-backup-strategy=replica',
-) -> str:
-    """Make sure that scaling down gives no machine away that Juju cannot replace."""
-    app = site.application(status, name)
-    primaries = {unit.name for unit in postgresql.shown_primaries(app)}
-    stays = primaries or set(app.units if len(app.units) == 1 else ())
-    leaving = [unit for unit in app.units.values() if unit.name not in stays]
-    kept = steps_machines.kept(status, {unit.name for unit in leaving})
-    going = [unit for unit in leaving if unit.machine not in kept]
-    irreplaceable = [
-        f'{unit.machine} ({unit.name})'
-        for unit in going
-        if _is_manual(status, unit.machine) or '/' in unit.machine
-    ]
-    if irreplaceable:
-        raise errors.StepError(
-            f'machine(s) {", ".join(irreplaceable)} were added by hand, or are containers, and '
-            f'would leave the model with their unit: {advice}'
-        )
-    if not going:
-        return 'no machine goes with a unit'
-    names = ', '.join(f'{unit.machine} ({unit.name})' for unit in going)
-    # As long as PostgreSQL is blocked, none of its units shows that it is the primary.
-    all_but_one = 'all but one of ' if len(going) == len(app.units) else ''
-    return f'{all_but_one}machine(s) {names} go with their unit; new ones come with the new units'
-
-
-def _departures(status: ports.ModelStatus, name: str) -> str | Warned:
-    """Warn if PostgreSQL's units may not be notified that one of them was removed.
-
-    The charm removes a unit from the Raft cluster when the others handle its departure. Juju 4
-    drops that event if the unit's row is deleted before the event is handled.
-    """
-    units = len(site.application(status, name).units)
-    if units == 1 or int(status.juju_version.partition('.')[0]) < 4:
-        return f'{name} can be scaled down on Juju {status.juju_version}'
-    return Warned(
-        f'Juju {status.juju_version} may not report to the units of {name} that a unit was '
-        'removed: the removed unit then stays a Raft member, and the cluster can lose its '
-        'quorum. To keep all units, set postgresql-backup-strategy=replica'
-    )
-
-
 def _writable(store: ports.ObjectStore, now: Callable[[], datetime.datetime]) -> str:
     probe = b'The coordinator tries whether it may write here, and removes this.\n'
     seen = store.put(PROBE, probe).modified
@@ -381,11 +354,6 @@ def _writable(store: ports.ObjectStore, now: Callable[[], datetime.datetime]) ->
     store.delete(PROBE)
     surroundings.right_clock(f'the S3 server of {where(store)}', seen, then)
     return f'{where(store)} can be written'
-
-
-def _is_manual(status: ports.ModelStatus, machine: str) -> bool:
-    found = status.machines.get(machine)
-    return found is not None and found.instance_id.startswith('manual:')
 
 
 def where(store: ports.ObjectStore) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterable
 
-from coordinator import errors, operation, pgbackrest, ports, step
+from coordinator import errors, operation, pgbackrest, ports, settings, step
 from coordinator.steps import site, tasks
 
 UNITS, STORAGE = 'postgresql-units', 'postgresql-storage'
@@ -74,7 +74,7 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
     MAAS follows the primary, so whoever keeps it spares MAAS a restart. Raft knows its members
     by name: the next one may only go when the last one is gone and the rest have settled.
     """
-    if op.settings.strategy != 'scale-down':
+    if op.strategy != settings.SCALE_DOWN:
         return step.Done()
     app = site.look(world, op.settings.postgresql)
     settling = site.settling(op, app, allowed(op))
@@ -208,7 +208,7 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     )
     if backup is not None:
         done = step.Done({LABEL: backup.label})
-        on_a_replica = op.settings.strategy == 'replica' and len(app.units) > 1
+        on_a_replica = op.strategy == settings.REPLICA and len(app.units) > 1
         return _role_after(op, world, app, task, done) if task and on_a_replica else done
     if task is None:
         unit = _backup_unit(op, world, app)
@@ -218,7 +218,7 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     waiting = tasks.await_objects(op, task)
     if waiting is not None:
         return waiting
-    if op.settings.strategy == 'replica' and 'is the cluster primary' in task.message:
+    if op.strategy == settings.REPLICA and 'is the cluster primary' in task.message:
         raise errors.RetryStepError(f'{task.unit} became the primary meanwhile (task {task.id})')
     tasks.judge(task)
 
@@ -273,7 +273,7 @@ def _backing_up(op: operation.Operation, world: ports.World, task: ports.Task) -
     """
     app, before = op.settings.postgresql, json.loads(op.fact(UNITS, '{}'))
     reason = f'{task.unit} is backing up the database (task {task.id})'
-    alone = op.settings.strategy == 'scale-down' and len(before) > 1
+    alone = op.strategy == settings.SCALE_DOWN and len(before) > 1
     if not alone:
         return tasks.awaiting(op, world, [task], reason, tasks.replacing(app))
     then = (
@@ -297,7 +297,7 @@ def _backup_unit(
         return settling
     if len(app.units) == 1:
         return next(iter(app.units))
-    if op.settings.strategy != 'replica':
+    if op.strategy != settings.REPLICA:
         raise errors.StepError(
             f'{app.name} has {len(app.units)} units again: something adds units, such as '
             'Terraform, but the primary must be the only unit while it is backed up. Keep all '

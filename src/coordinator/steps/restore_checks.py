@@ -35,6 +35,7 @@ from coordinator.steps import (
     revisions,
     set_checks,
     site,
+    strategy,
     surroundings,
 )
 
@@ -181,7 +182,9 @@ def _site_checks(
         'record', lambda: limits.names_fit(config, status, _places(wanted, parameters, world))
     )
     advice = f'scale {config.postgresql} down to one unit by hand first'
-    yield checks.made('machines', lambda: checks.machines(status, config.postgresql, advice))
+    yield checks.made(
+        'machines', lambda: strategy.leaving_machines(status, config.postgresql, advice)
+    )
     yield checks.made('revisions', lambda: revisions.check(wanted, config, status))
     yield checks.made('channels', lambda: _channels(wanted, config, status))
 

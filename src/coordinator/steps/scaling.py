@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from coordinator import errors, operation, ports, step
+from coordinator import errors, operation, ports, settings, step
 from coordinator.steps import machines, postgresql, site
 
 
@@ -118,7 +118,7 @@ def left_over(op: operation.Operation, world: ports.World) -> list[str]:
 def remains(op: operation.Operation) -> list[str]:
     """Return how many units there were and what they may leave behind, from the record."""
     before: dict[str, str] = json.loads(op.fact(postgresql.UNITS, '{}'))
-    if len(before) < 2 or op.settings.strategy != 'scale-down':
+    if len(before) < 2 or op.strategy != settings.SCALE_DOWN:
         return []
     app = op.settings.postgresql
     lines = [f'{app} had {len(before)} unit(s): juju status {app}, juju add-unit {app}']

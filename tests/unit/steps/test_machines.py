@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coordinator import errors, operation
-from coordinator.steps import checks, machines
+from coordinator.steps import machines, strategy
 from rehearsal import model, site
 from rehearsal.standins import agent, subordinate
 from tests import simulation
@@ -38,7 +38,7 @@ def test_manual_machines_with_a_subordinate_each_are_not_given_away(sim: simulat
         unit.machine.instance_id = f'manual:{unit.machine.hostname}'
     status = sim.world.juju.status()
     with pytest.raises(errors.StepError, match='were added by hand'):
-        checks.machines(status, site.POSTGRESQL)
+        strategy.leaving_machines(status, site.POSTGRESQL)
 
 
 def test_subordinates_leave_with_their_principal_and_its_machine(sim: simulation.Simulation):
@@ -63,7 +63,7 @@ def test_a_machine_that_something_else_keeps_stays_and_gets_the_new_unit(
             sim.model.add_container(machine.id)
         else:
             machine.controller = True
-    said = checks.machines(sim.world.juju.status(), site.POSTGRESQL)
+    said = strategy.leaving_machines(sim.world.juju.status(), site.POSTGRESQL)
     assert said == 'no machine goes with a unit'
     before = set(machines_of(sim).values())
 
@@ -79,7 +79,8 @@ def test_a_manual_machine_with_a_container_may_be_left_for_a_while(sim: simulati
         machine.instance_id = f'manual:{machine.hostname}'
         sim.model.add_container(machine.id)
     assert (
-        checks.machines(sim.world.juju.status(), site.POSTGRESQL) == 'no machine goes with a unit'
+        strategy.leaving_machines(sim.world.juju.status(), site.POSTGRESQL)
+        == 'no machine goes with a unit'
     )
 
 

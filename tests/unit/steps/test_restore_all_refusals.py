@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coordinator import catalogue, manifest, operation
-from coordinator.steps import checks
+from coordinator.steps import strategy
 from rehearsal.standins import pgbackrest
 from tests import restores, simulation
 
@@ -130,4 +130,4 @@ def test_a_path_that_is_in_use_is_refused():
 def test_a_blocked_cluster_of_which_no_unit_shows_the_primary_keeps_one(units: int, told: str):
     lost = restores.backed_up()
     fresh = restores.simulate(after=lost, postgresql_units=units)
-    assert checks.machines(fresh.world.juju.status(), 'postgresql').startswith(told)
+    assert strategy.leaving_machines(fresh.world.juju.status(), 'postgresql').startswith(told)
