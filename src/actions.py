@@ -122,7 +122,7 @@ class Actions(action_base.ActionBase):
                 return
             operation_id = str(event.params.get('operation-id') or '')
             op, messages = self._asked_for(operation_id)
-            site = [] if op.terminal or operation_id or for_programs else self._site(op)
+            site = [] if operation_id or for_programs else self._site(op)
             with history.telling(operation_id) if operation_id else contextlib.nullcontext():
                 shown = (
                     report.operation_json(op, messages)
@@ -132,9 +132,11 @@ class Actions(action_base.ActionBase):
             event.set_results({'operation': shown})
 
     def _site(self, op: operation.Operation) -> list[str]:
-        """Return how the site is while an operation is not over."""
+        """Return how the site is while an operation is not over, or needs a person."""
         from coordinator import situation, status
 
+        if op.terminal:
+            return self._since(op)
         with self.charm.connected() as reachable:
             lines = situation.seen(op, reachable)
         quiet = (
@@ -143,6 +145,16 @@ class Actions(action_base.ActionBase):
         if op.open and status.is_abandoned(quiet):
             lines.append(f'no unit has gone on with it for {status.span(quiet)}, so none leads')
         return lines
+
+    def _since(self, op: operation.Operation) -> list[str]:
+        """Return what is left to do now after an operation that has left something to do."""
+        from coordinator import aftermath, ended
+
+        if op.status == operation.FAILED or not ended.of(op).error:
+            return []
+        with self.charm.connected() as reachable:
+            left = aftermath.seen(op, reachable)
+        return ['nothing is left to do'] if left == [] else left or []
 
     def _asked_for(
         self, operation_id: str

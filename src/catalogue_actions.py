@@ -47,7 +47,7 @@ class CatalogueActions(action_base.ActionBase):
         from coordinator import status
 
         with contextlib.suppress(errors.ForeignRecordError):
-            return status.left_to_do(self.record.load(), self.record.earlier)
+            return status.left_to_do(self.record.load(), self.record.earlier, self.record.since)
         return ''
 
     def _listed(self, reachable: ports.World) -> list[catalogue.Entry]:

@@ -18,6 +18,7 @@ import typing
 import object_storage
 import ops
 
+import acknowledging_actions
 import actions
 import adoption_actions
 import catalogue_actions
@@ -85,6 +86,9 @@ class CoordinatorCharm(ops.CharmBase):
         for event in self._waking_events():
             framework.observe(event, self._on_wake)
         self._actions = actions.Actions(self, self._record)
+        self._acknowledging_actions = acknowledging_actions.AcknowledgingActions(
+            self, self._record
+        )
         self._catalogue_actions = catalogue_actions.CatalogueActions(self, self._record)
         self._expiry_actions = expiry_actions.ExpiryActions(self, self._record)
         self._adoption_actions = adoption_actions.AdoptionActions(self, self._record)
@@ -134,12 +138,31 @@ class CoordinatorCharm(ops.CharmBase):
         if op is None or not op.open or not leads:
             if beats:
                 self._pacemaker.stop()
+            elif leads and op is not None and op.terminal:
+                self._look_again(op)
             return
         moved = self._advance(op)
         # When it has ended, the pacemaker's next beat finds that out and stops: were it stopped
         # here and the record then not committed, nothing would go on.
         if moved.open and not beats:
             self._pacemaker.start(moved.at)
+
+    def _look_again(self, op: operation.Operation) -> None:
+        """Find out what is still left to do after the last operation, if anything was."""
+        since = self._record.since
+        found = status.trouble(op, self._record.earlier, since)
+        # Why an operation failed stays true, whatever the site is like now.
+        if found is None or found.status == operation.FAILED:
+            return
+        ended = op if found.id == op.id else self._record.unsettled
+        if ended is None or ended.id != found.id:
+            return
+        from coordinator import aftermath
+
+        with self.connected() as reachable:
+            lines = aftermath.seen(ended, reachable)
+        if lines is not None:
+            self._record.set_since(since.finding(found.id, lines))
 
     def _on_broken(self, event: ops.RelationBrokenEvent) -> None:
         """Juju breaks all relations of a unit that goes before it stops it."""
@@ -321,6 +344,7 @@ class CoordinatorCharm(ops.CharmBase):
             lacking=self._lacking() if under_way else '',
             # Of one that leads and is back after hours, this very dispatch has gone on.
             quiet=kept.unchanged(now) if under_way and not self.unit.is_leader() else None,
+            since=kept.since,
         )
         return ops.StatusBase.from_name(name, message)
 

@@ -26,6 +26,7 @@ _SCREENS: Mapping[str, tuple[str, ...]] = {
     'expire': ('expire-dry-run', 'expire'),
     'keep-backup': ('keep-backup', 'keep-backup-not'),
     'resume-operation': ('resume-operation',),
+    'acknowledge-operation': ('acknowledge-operation',),
     'abort-operation': ('abort-operation', 'abort-operation-refused'),
 }
 """By action: what the reference shows of it."""

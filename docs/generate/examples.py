@@ -114,6 +114,7 @@ def _following_nights(desk: _Desk) -> None:
     desk.run('show-operation-failed', 'show-operation')
     desk.sim.site.maas.block('')
     desk.run('show-operation-earlier', 'show-operation', earlier=True)
+    desk.run('acknowledge-operation', 'acknowledge-operation')
 
 
 def _look_after_sets(desk: _Desk) -> None:

@@ -1,13 +1,14 @@
 """What the databag remembers of operations that have ended: a line each, the last ones only.
 
-Nothing is decided by it; it is what an operator sees of them without S3.
+Nothing is decided by it; it is what an operator sees of them without S3. What was found of an
+operation after its end is kept apart, as its line never changes.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from coordinator import operation, plain
 
@@ -29,6 +30,42 @@ class Ended:
     ended: str
     error: str
     """What went wrong, or what one that did not fail has left to do; '' when all is well."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Since:
+    """What has become of operations since they ended."""
+
+    settled: frozenset[str] = frozenset()
+    """Ids of those that need nothing more: all is well again, or a person said so."""
+    left: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """By id: what the last look at the site has found to be left to do."""
+
+    def settling(self, operation_id: str) -> Since:
+        """Return it with an operation that needs nothing more."""
+        left = {key: text for key, text in self.left.items() if key != operation_id}
+        return Since(self.settled | {operation_id}, left)
+
+    def finding(self, operation_id: str, lines: Sequence[str]) -> Since:
+        """Return it with what is left to do of an operation now."""
+        if not lines:
+            return self.settling(operation_id)
+        return Since(self.settled, {operation_id: plain.one_line('; '.join(lines), _LONGEST)})
+
+    def to_json(self) -> str:
+        """Return it as stored."""
+        raw = {'settled': sorted(self.settled)[-MOST:], 'left': dict(self.left)}
+        return json.dumps(raw, separators=(',', ':'), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Since:
+        """Read what was stored; nothing is known if it cannot be read."""
+        try:
+            raw = json.loads(text)
+            left = {str(key): str(value) for key, value in raw['left'].items()}
+            return cls(frozenset(map(str, raw['settled'])), left)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return cls()
 
 
 def of(op: operation.Operation) -> Ended:

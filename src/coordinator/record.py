@@ -23,6 +23,8 @@ _OPERATION = 'operation'
 _ENDED = 'ended'
 _LAST_COMPLETE = 'last-complete'
 _LOOKED = 'history-looked-at'
+_SINCE = 'since-the-end'
+_UNSETTLED = 'unsettled'
 
 
 class Record:
@@ -114,7 +116,31 @@ class Record:
         for over in (before, fitting):
             if over is not None and over.terminal:
                 self._put(_ENDED, ended.to_json(ended.adding(self.earlier, over)))
+                if ended.of(over).error and over.status != operation.FAILED:
+                    self._put(_UNSETTLED, over.to_json())
         return fitting
+
+    @property
+    def unsettled(self) -> operation.Operation | None:
+        """The last operation that ended and has left something to do, as it was at its end."""
+        text = self._get(_UNSETTLED)
+        try:
+            return operation.Operation.from_json(text) if text else None
+        except errors.ForeignRecordError:
+            return None
+
+    @property
+    def since(self) -> ended.Since:
+        """What has become of operations since they ended."""
+        text = self._get(_SINCE)
+        return ended.Since.from_json(text) if text else ended.Since()
+
+    def set_since(self, since: ended.Since) -> None:
+        """Note what has become of them; what is settled is not looked at again."""
+        unsettled = self.unsettled
+        if unsettled is not None and unsettled.id in since.settled:
+            self._put(_UNSETTLED, '')
+        self._put(_SINCE, since.to_json())
 
     @property
     def fresh(self) -> bool:

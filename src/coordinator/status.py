@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Sequence
 from typing import TypeGuard
@@ -14,6 +15,7 @@ _MENDING = ('backup-all', 'restore-all')
 """Kinds of operation after which all is well again, whatever was wrong before."""
 _QUIET = datetime.timedelta(minutes=15)
 """A leader stores at least every five minutes that it is still there."""
+_NOTHING = ended.Since()
 _UNITS = (('d', 86400), ('h', 3600), ('min', 60), ('s', 1))
 
 
@@ -26,6 +28,7 @@ def describe(
     *,
     lacking: str = '',
     quiet: datetime.timedelta | None = None,
+    since: ended.Since = _NOTHING,
 ) -> tuple[str, str]:
     """Return status and message of a coordinator.
 
@@ -37,6 +40,7 @@ def describe(
         now: the time.
         lacking: what a person must give before the operation under way can go on.
         quiet: for how long nobody has gone on with it, as a unit that does not lead can tell.
+        since: what has become of operations since they ended.
     """
     if op is not None and op.open:
         return _under_way(op, app, lacking, quiet)
@@ -45,17 +49,17 @@ def describe(
             f'{op.kind} {op.id} is held at {op.step}{_site(op)}: run juju run {app}/leader '
             f'resume-operation once this is mended: {op.current.reason}'
         )
-    trouble = _trouble(op, earlier)
-    if op is not None and trouble is not None and trouble.status == operation.COMPLETE:
+    found = trouble(op, earlier, since)
+    if op is not None and found is not None and found.status == operation.COMPLETE:
         return 'blocked', _line(
-            f'{trouble.error} (left to do after {trouble.kind} {trouble.id}, which is complete)'
+            f'{found.error} (left to do after {found.kind} {found.id}, which is complete)'
         )
-    if op is not None and trouble is not None:
-        which = '' if trouble.id == op.id else f' operation-id={trouble.id}'
-        verb = 'failed' if trouble.status == operation.FAILED else 'was aborted'
+    if op is not None and found is not None:
+        which = '' if found.id == op.id else f' operation-id={found.id}'
+        verb = 'failed' if found.status == operation.FAILED else 'was aborted'
         return 'blocked', _line(
-            f'{trouble.kind} {trouble.id} {verb}, see juju run {app}/leader show-operation'
-            f'{which}: {trouble.error}'
+            f'{found.kind} {found.id} {verb}, see juju run {app}/leader show-operation'
+            f'{which}: {found.error}'
         )
     if operation.is_ahead(last_complete, now):
         return 'active', _line(
@@ -70,30 +74,51 @@ def describe(
     return 'active', f'ready, no backup set yet: juju run {app}/leader backup-all'
 
 
-def left_to_do(op: operation.Operation | None, earlier: Sequence[ended.Ended]) -> str:
+def left_to_do(
+    op: operation.Operation | None,
+    earlier: Sequence[ended.Ended],
+    since: ended.Since = _NOTHING,
+) -> str:
     """Return what a person must still do for an operation that is complete, '' if nothing."""
-    trouble = _trouble(op, earlier)
-    complete = trouble is not None and trouble.status == operation.COMPLETE
-    return trouble.error if trouble is not None and complete else ''
+    found = trouble(op, earlier, since)
+    complete = found is not None and found.status == operation.COMPLETE
+    return found.error if found is not None and complete else ''
 
 
-def _trouble(op: operation.Operation | None, earlier: Sequence[ended.Ended]) -> ended.Ended | None:
-    """Return the operation that still wants a person, if there is one.
+def trouble(
+    op: operation.Operation | None,
+    earlier: Sequence[ended.Ended],
+    since: ended.Since = _NOTHING,
+) -> ended.Ended | None:
+    """Return the operation that still needs a person, with what is left to do of it now.
 
     One that was aborted and put everything back has mended nothing: what was wrong before it
     counts, until a backup or a restore completes, or another operation of the same kind.
     """
     mended: set[str] = set()
     for entry in earlier if op is None else ended.adding(earlier, op):
+        settled = entry.id in since.settled
         if entry.status == operation.COMPLETE:
-            if entry.error and entry.kind not in mended:
-                return entry
+            if entry.error and entry.kind not in mended and not settled:
+                return _as_found(entry, since)
             mended.add(entry.kind)
             if entry.kind in _MENDING:
                 return None
-        elif entry.kind not in mended and (entry.status != operation.ABORTED or entry.error):
-            return entry
+        elif entry.kind in mended or settled:
+            continue
+        elif entry.status != operation.ABORTED or entry.error:
+            return _as_found(entry, since)
     return None
+
+
+def _as_found(entry: ended.Ended, since: ended.Since) -> ended.Ended:
+    """Return an operation with what is left to do of it now instead of at its end.
+
+    Why one failed stays true.
+    """
+    if entry.status == operation.FAILED:
+        return entry
+    return dataclasses.replace(entry, error=since.left.get(entry.id, entry.error))
 
 
 def _lost(op: operation.Operation | None, app: str) -> str:

@@ -14,6 +14,7 @@ ID, WORDS = worlds.BEGAN, 'hunter2'
 
 ACTIONS: dict[str, dict[str, str | bool]] = {
     'abort-operation': {},
+    'acknowledge-operation': {},
     'adopt-backup': {'maas_backup_id': ID, 'postgresql_backup_id': ID},
     'backup-all': {},
     'delete-backup': {'backup_id': ID},
@@ -26,7 +27,14 @@ ACTIONS: dict[str, dict[str, str | bool]] = {
     'show-operation': {},
     'verify-backup': {'backup_id': ID},
 }
-LOADING = {'abort-operation', 'backup-all', 'restore-all', 'resume-operation', 'show-operation'}
+LOADING = {
+    'abort-operation',
+    'acknowledge-operation',
+    'backup-all',
+    'restore-all',
+    'resume-operation',
+    'show-operation',
+}
 """Those that load the record and reach for nothing before."""
 
 

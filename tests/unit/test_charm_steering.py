@@ -181,3 +181,68 @@ def test_a_key_given_instead_of_a_secrets_uri_is_refused_and_not_repeated(action
         ctx.run(ctx.on.action(action, params=given), state)
     assert 'never the key itself' in caught.value.message
     assert str(examples.IDENTITY) not in caught.value.message
+
+
+# --- acknowledge-operation -----------------------------------------------------------------------
+
+
+def failed(operation_id: str = examples.BACKUP_ID) -> operation.Operation:
+    began = charm_states.new_operation(operation_id)
+    return began.turning_back('check: MAAS is blocked').ending(operation.FAILED, worlds.START)
+
+
+def shown(out: testing.State) -> tuple[str, str]:
+    context = charm_states.context()
+    status = context.run(context.on.update_status(), out).unit_status
+    return status.name, status.message
+
+
+def test_a_failure_that_was_acknowledged_is_no_longer_shown_and_its_record_is_kept():
+    op = failed()
+    results, out = charm_states.act('acknowledge-operation', charm_states.state(op))
+    assert results == {
+        'operation-id': op.id,
+        'status': 'acknowledged',
+        'was': 'failed: check: MAAS is blocked',
+    }
+    assert shown(out)[0] == 'active'
+    assert charm_states.databag(out)['operation'] == op.to_json()
+
+
+def test_one_after_the_other_is_acknowledged_down_to_the_last_that_completed():
+    older = ended.of(failed('2026-08-21T10:15:00Z'))
+    state = charm_states.state(failed(), earlier=[older])
+    _, once = charm_states.act('acknowledge-operation', state)
+    assert shown(once)[1].startswith(f'backup-all {older.id} failed')
+    _, twice = charm_states.act('acknowledge-operation', once, operation_id=older.id)
+    assert shown(twice)[0] == 'active'
+
+
+def test_only_the_operation_that_the_status_shows_is_acknowledged():
+    state = charm_states.state(failed())
+    found = charm_states.refusal('acknowledge-operation', state, operation_id='2020-01-01')
+    assert found.endswith(f'acknowledge-operation operation-id={examples.BACKUP_ID}')
+
+
+@pytest.mark.parametrize(
+    ('op', 'why'),
+    [
+        (None, f'no operation that has ended needs anything: juju status {APP}'),
+        (
+            charm_states.new_operation(),
+            f'backup-all {examples.BACKUP_ID} has not ended, it is open: {FOLLOW}',
+        ),
+        (
+            charm_states.new_operation().held('S3 refuses'),
+            f'backup-all {examples.BACKUP_ID} has not ended, it is held: {FOLLOW}',
+        ),
+    ],
+    ids=['none', 'open', 'held'],
+)
+def test_what_needs_nobody_is_not_acknowledged(op: operation.Operation | None, why: str):
+    assert charm_states.refusal('acknowledge-operation', charm_states.state(op)) == why
+
+
+def test_acknowledge_operation_is_refused_on_a_unit_that_does_not_lead():
+    state = charm_states.state(failed(), leader=False)
+    assert 'is not the leader' in charm_states.refusal('acknowledge-operation', state)

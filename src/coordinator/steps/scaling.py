@@ -115,6 +115,14 @@ def left_over(op: operation.Operation, world: ports.World) -> list[str]:
     return lines
 
 
+def unwell(op: operation.Operation, world: ports.World) -> str:
+    """Return what to do about a unit that does not work, once no unit is missing; or ''."""
+    if not op.fact(postgresql.UNITS):
+        return ''
+    app = site.look(world, op.settings.postgresql)
+    return '' if _missing(op, app) > 0 else site.unwell(app, postgresql.allowed(op))
+
+
 def remains(op: operation.Operation) -> list[str]:
     """Return how many units there were and what they may leave behind, from the record."""
     before: dict[str, str] = json.loads(op.fact(postgresql.UNITS, '{}'))

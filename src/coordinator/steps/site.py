@@ -57,14 +57,35 @@ def unsettled(unit: ports.Unit, allowed: str = '') -> str:
         return f'{unit.name} is being removed'
     if why := read_only(unit):
         return why
-    works = unit.workload == 'active' or (
-        bool(allowed) and unit.workload == 'blocked' and unit.message == allowed
-    )
+    works = _works(unit, allowed)
     if works and unit.agent == 'idle':
         return ''
     if not works:
         return f'{unit.name} is {unit.workload}' + (f' ({unit.message})' if unit.message else '')
     return f'agent of {unit.name} is {unit.agent}'
+
+
+def _works(unit: ports.Unit, allowed: str) -> bool:
+    waits = bool(allowed) and unit.workload == 'blocked' and unit.message == allowed
+    return unit.workload == 'active' or waits
+
+
+def unwell(app: ports.Application, allowed: str = '') -> str:
+    """Return what to do about the first unit that is there and does not work; '' if all work.
+
+    A unit whose agent runs a hook works.
+    """
+    for unit in app.units.values():
+        if not unit.alive:
+            continue
+        if unit.agent == 'lost':
+            return (
+                f'the agent of {unit.name} is lost. If its machine does not come back: juju '
+                f'remove-unit --force {unit.name}, juju add-unit {app.name}'
+            )
+        if not _works(unit, allowed) or read_only(unit):
+            return f'{unsettled(unit, allowed)}: juju status {app.name}'
+    return ''
 
 
 def needs_a_person(unit: ports.Unit, allowed: str = '') -> bool:
