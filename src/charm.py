@@ -74,6 +74,7 @@ class CoordinatorCharm(ops.CharmBase):
         # Each line is a juju-log process: debug lines would cost more than the dispatch itself.
         logging.getLogger().setLevel(logging.INFO)
         self.stores = {name: object_storage.S3Requirer(self, name) for name in S3}
+        self._secrets: dict[str, dict[str, str]] = {}
         self._record = record.Record(self.model, self.charm_dir / _NEWEST)
         self.succession = succession.Succession(self, self._record)
         self._pacemaker = pacemaker.Pacemaker(self.unit.name, str(self.charm_dir))
@@ -298,19 +299,24 @@ class CoordinatorCharm(ops.CharmBase):
         return self.secret(reference)
 
     def secret(self, reference: str) -> dict[str, str]:
-        """Return the newest content of a user secret.
+        """Return the newest content of a user secret, as it was when this dispatch first asked.
 
         Raises:
             Lacking: it is not there, or not granted to this application. Granting it
                 raises no event, so the next dispatch must look again.
         """
+        if reference in self._secrets:
+            # Each question is two processes.
+            return dict(self._secrets[reference])
         try:
-            return self.model.get_secret(id=reference).get_content(refresh=True)
+            content = self.model.get_secret(id=reference).get_content(refresh=True)
         except (ops.SecretNotFoundError, ops.ModelError):
             # No `from`: whatever the cause says, it is about a secret.
             raise errors.Lacking(
                 f'{reference} cannot be read: juju grant-secret {reference} {self.app.name}'
             ) from None
+        self._secrets[reference] = content
+        return dict(content)
 
     def _related(self, endpoint: str) -> str | None:
         relation = self.model.get_relation(endpoint)

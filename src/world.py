@@ -36,6 +36,7 @@ class LiveWorld:
         self._in_flight = in_flight.InFlight(coordinator_charm.charm_dir / _IN_FLIGHT)
         self._stores: dict[tuple[str, str | None, str | None], s3.S3Store] = {}
         self._patience: dict[str, s3_patience.Patience] = {}
+        self._connections: dict[str, s3.Connection] = {}
 
     @property
     def juju(self) -> ports.JujuModel:
@@ -145,6 +146,9 @@ class LiveWorld:
     def _connection(self, name: str) -> s3.Connection:
         from coordinator import s3
 
+        if name in self._connections:
+            # Each question of a secret is two processes.
+            return self._connections[name]
         relation = self._charm.model.get_relation(name)
         if relation is None:
             app = self._charm.app.name
@@ -152,7 +156,9 @@ class LiveWorld:
                 f'no relation {name}: juju integrate {app}:{name} <s3-integrator>'
             )
         fields = self._fields(name, relation)
-        return s3.Connection.from_relation(relation.app.name, fields, _CHARMS[name])
+        found = s3.Connection.from_relation(relation.app.name, fields, _CHARMS[name])
+        self._connections[name] = found
+        return found
 
     def _fields(self, name: str, relation: ops.Relation) -> dict[str, typing.Any]:
         """Return what the integrator gives, of either track."""
