@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
 
-import pydantic
 import yaml
 
 from coordinator import errors, this
 from coordinator.juju_api import connection
+
+_USER = re.compile(r'[\w.+-]+(@[\w.-]+)?')
+_ENDPOINT = re.compile(r'.+:\d{1,5}')
 
 
 def _how() -> str:
@@ -23,28 +25,14 @@ def _how() -> str:
     )
 
 
-def _split(value: object) -> object:
-    return re.findall(r'[^\s,]+', value) if isinstance(value, str) else value
-
-
-class Credentials(pydantic.BaseModel):
+@dataclasses.dataclass(frozen=True)
+class Credentials:
     """Content of the secret that `juju-credentials` names."""
 
-    # The input of a failed validation is a password.
-    model_config = pydantic.ConfigDict(extra='ignore', hide_input_in_errors=True)
-
-    username: Annotated[str, pydantic.StringConstraints(pattern=r'^[\w.+-]+(@[\w.-]+)?$')]
-    password: Annotated[
-        str,
-        # `password#file=...` keeps it out of the shell's history, and has the newline of its file.
-        pydantic.BeforeValidator(lambda text: str(text).rstrip('\r\n')),
-        pydantic.StringConstraints(min_length=1),
-    ] = pydantic.Field(repr=False)
-    endpoints: Annotated[
-        tuple[Annotated[str, pydantic.StringConstraints(pattern=r'^.+:\d{1,5}$')], ...],
-        pydantic.BeforeValidator(_split),
-    ] = ()
-    ca_cert: str = pydantic.Field('', alias='ca-cert')
+    username: str
+    password: str = dataclasses.field(repr=False)
+    endpoints: Sequence[str] = ()
+    ca_cert: str = ''
 
 
 def credentials(content: Mapping[str, str]) -> Credentials:
@@ -53,14 +41,25 @@ def credentials(content: Mapping[str, str]) -> Credentials:
     Raises:
         PreconditionError: a key is missing or malformed; it is named, its value never.
     """
-    try:
-        return Credentials.model_validate(content)
-    except pydantic.ValidationError as error:
-        wrong = ', '.join(sorted({str(item['loc'][0]) for item in error.errors()}))
+    found = Credentials(
+        username=content.get('username', ''),
+        # `password#file=...` keeps it out of the shell's history, and has the newline of its file.
+        password=content.get('password', '').rstrip('\r\n'),
+        endpoints=tuple(re.findall(r'[^\s,]+', content.get('endpoints', ''))),
+        ca_cert=content.get('ca-cert', ''),
+    )
+    usable = {
+        'endpoints': all(_ENDPOINT.fullmatch(each) for each in found.endpoints),
+        'password': bool(found.password),
+        'username': _USER.fullmatch(found.username),
+    }
+    wrong = ', '.join(key for key, right in usable.items() if not right)
+    if wrong:
         raise errors.PreconditionError(
             f'the secret of juju-credentials is wrong in: {wrong}. It takes username, password '
             f'and, where wanted, endpoints (host:port, ...) and ca-cert: {_how()}'
-        ) from None
+        )
+    return found
 
 
 def endpoint(

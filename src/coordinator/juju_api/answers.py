@@ -6,60 +6,34 @@ Unknown fields are ignored, and null is the same as absent: Go writes empty maps
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-import pydantic
-
 from coordinator import errors
-from coordinator.juju_api import wire
+from coordinator.juju_api import shapes, wire
 
-Name = Annotated[str, pydantic.AfterValidator(wire.name_of)]
+Name = Annotated[str, shapes.From(str, wire.name_of)]
 """Out of a unit's or application's tag."""
-StorageId = Annotated[str, pydantic.AfterValidator(wire.storage_id)]
-SecretId = Annotated[str, pydantic.AfterValidator(wire.secret_id)]
-TaskId = Annotated[int, pydantic.BeforeValidator(lambda tag: wire.task_id(str(tag)))]
-Time = Annotated[
-    datetime.datetime | None, pydantic.BeforeValidator(lambda text: wire.time_of(str(text)))
-]
-Content = Annotated[dict[str, str], pydantic.AfterValidator(wire.decoded)]
-Results = Annotated[dict[str, Any], pydantic.AfterValidator(wire.results)]
+StorageId = Annotated[str, shapes.From(str, wire.storage_id)]
+SecretId = Annotated[str, shapes.From(str, wire.secret_id)]
+TaskId = Annotated[int, shapes.From(str, wire.task_id)]
+Time = Annotated[datetime.datetime | None, shapes.From(str, wire.time_of)]
+Content = Annotated[Mapping[str, str], shapes.From(Mapping[str, str], wire.decoded)]
+Results = Annotated[Mapping[str, str], shapes.From(Mapping[str, Any], wire.results)]
 """Of an action: flat, and texts."""
 
-
-class Answer(pydantic.BaseModel):
-    """Base of all shapes."""
-
-    model_config = pydantic.ConfigDict(
-        frozen=True,
-        alias_generator=lambda name: name.replace('_', '-'),
-        # An answer may hold secrets, and errors are shown to people.
-        hide_input_in_errors=True,
-        defer_build=True,
-    )
-
-    @pydantic.model_validator(mode='before')
-    @classmethod
-    def _without_nulls(cls, values: object) -> object:
-        if isinstance(values, Mapping):
-            return {key: value for key, value in values.items() if value is not None}
-        return values
-
-
-_Shape = TypeVar('_Shape', bound=Answer)
+_Shape = TypeVar('_Shape', bound=shapes.Shape)
 
 
 def read(shape: type[_Shape], response: object, what: str) -> _Shape:
     """Return the response to the call `what` in its shape."""
     try:
-        return shape.model_validate(response)
-    except pydantic.ValidationError as error:
-        wrong = '; '.join(
-            f'{".".join(str(part) for part in entry["loc"])}: {entry["type"]}'
-            for entry in error.errors(
-                include_url=False, include_context=False, include_input=False
-            )
-        )
+        return shape.read(response)
+    except shapes.ShapeError as error:
+        # An answer may hold secrets: the error has none of its values, and no cause that has.
+        wrong = str(error)
+    except RecursionError:
+        wrong = 'nested too deep'
     raise unexpected(what, wrong)
 
 
@@ -68,23 +42,23 @@ def unexpected(what: str, wrong: str) -> errors.UnexpectedAnswer:
     return errors.UnexpectedAnswer(f'The answer to {what} has not the expected shape: {wrong}.')
 
 
-class Error(Answer):
+class Error(shapes.Shape):
     """An error of one item among several."""
 
     message: str = ''
     code: str = ''
 
 
-class ErrorResult(Answer):
+class ErrorResult(shapes.Shape):
     """One item of a call that answers with nothing but errors."""
 
     error: Error | None = None
 
 
-class ErrorResults(Answer):
+class ErrorResults(shapes.Shape):
     """As many items as the call had."""
 
-    results: list[ErrorResult] = []
+    results: Sequence[ErrorResult] = ()
 
 
 class StringResult(ErrorResult):
@@ -93,16 +67,16 @@ class StringResult(ErrorResult):
     result: str = ''
 
 
-class StringResults(Answer):
+class StringResults(shapes.Shape):
     """As many items as the call had."""
 
-    results: list[StringResult] = []
+    results: Sequence[StringResult] = ()
 
 
 # --- Login -----------------------------------------------------------------------------------
 
 
-class HostPort(Answer):
+class HostPort(shapes.Shape):
     """One address of one controller."""
 
     value: str
@@ -111,14 +85,14 @@ class HostPort(Answer):
     scope: str = ''
 
 
-class Redirect(Answer):
+class Redirect(shapes.Shape):
     """Where a model has gone, in the error of a login."""
 
-    servers: list[list[HostPort]] = []
+    servers: Sequence[Sequence[HostPort]] = ()
     controller_alias: str = ''
 
 
-class UserInfo(Answer):
+class UserInfo(shapes.Shape):
     """Who has logged in."""
 
     identity: str = ''
@@ -126,17 +100,17 @@ class UserInfo(Answer):
     model_access: str = ''
 
 
-class FacadeVersions(Answer):
+class FacadeVersions(shapes.Shape):
     """The versions offered of one facade."""
 
     name: str
-    versions: list[int] = []
+    versions: Sequence[int] = ()
 
 
-class Login(Answer):
+class Login(shapes.Shape):
     """A login that succeeded, or at least did not fail: without facades it is a refusal."""
 
-    facades: list[FacadeVersions] = []
+    facades: Sequence[FacadeVersions] = ()
     user_info: UserInfo = UserInfo()
     server_version: str = ''
 
@@ -144,7 +118,7 @@ class Login(Answer):
 # --- Client ----------------------------------------------------------------------------------
 
 
-class Status(Answer):
+class Status(shapes.Shape):
     """One status value; life is filled for applications' and agents' only."""
 
     status: str = ''
@@ -152,7 +126,7 @@ class Status(Answer):
     life: str = ''
 
 
-class UnitStatus(Answer):
+class UnitStatus(shapes.Shape):
     """A unit, with the subordinate units that live beside it."""
 
     machine: str = ''
@@ -160,10 +134,10 @@ class UnitStatus(Answer):
     workload_version: str = ''
     workload_status: Status = Status()
     agent_status: Status = Status()
-    subordinates: dict[str, UnitStatus] = {}
+    subordinates: Mapping[str, UnitStatus] = shapes.NOTHING
 
 
-class ApplicationStatus(Answer):
+class ApplicationStatus(shapes.Shape):
     """An application; subordinate ones have no units of their own here."""
 
     charm: str
@@ -172,75 +146,75 @@ class ApplicationStatus(Answer):
     """Left out by local charms and for revision 0."""
     status: Status = Status()
     workload_version: str = ''
-    units: dict[str, UnitStatus] = {}
+    units: Mapping[str, UnitStatus] = shapes.NOTHING
 
 
-class RemoteApplicationStatus(Answer):
+class RemoteApplicationStatus(shapes.Shape):
     """An application of another model that is consumed here."""
 
     offer_url: str = ''
 
 
-class OfferStatus(Answer):
+class OfferStatus(shapes.Shape):
     """An offer of an application of this model; endpoints go by the names of the application."""
 
     application_name: str = ''
-    endpoints: dict[str, Any] = {}
+    endpoints: Mapping[str, Any] = shapes.NOTHING
     total_connected_count: int = 0
 
 
-class MachineStatus(Answer):
+class MachineStatus(shapes.Shape):
     """A machine with its containers."""
 
     id: str
     instance_id: str = ''
-    jobs: list[str] = []
-    containers: dict[str, MachineStatus] = {}
+    jobs: Sequence[str] = ()
+    containers: Mapping[str, MachineStatus] = shapes.NOTHING
 
 
-class EndpointStatus(Answer):
+class EndpointStatus(shapes.Shape):
     """One side of a relation."""
 
     application: str
     name: str
 
 
-class RelationStatus(Answer):
+class RelationStatus(shapes.Shape):
     """A relation."""
 
     id: int
-    endpoints: list[EndpointStatus] = []
+    endpoints: Sequence[EndpointStatus] = ()
 
 
-class ModelInfo(Answer):
+class ModelInfo(shapes.Shape):
     """The model itself."""
 
     name: str
     version: str = ''
 
 
-class FullStatus(Answer):
+class FullStatus(shapes.Shape):
     """All of a model."""
 
     model: ModelInfo
-    applications: dict[str, ApplicationStatus] = {}
-    machines: dict[str, MachineStatus] = {}
-    relations: list[RelationStatus] = []
-    remote_applications: dict[str, RemoteApplicationStatus] = {}
-    offers: dict[str, OfferStatus] = {}
+    applications: Mapping[str, ApplicationStatus] = shapes.NOTHING
+    machines: Mapping[str, MachineStatus] = shapes.NOTHING
+    relations: Sequence[RelationStatus] = ()
+    remote_applications: Mapping[str, RemoteApplicationStatus] = shapes.NOTHING
+    offers: Mapping[str, OfferStatus] = shapes.NOTHING
     controller_timestamp: Time = None
 
 
 # --- Action ----------------------------------------------------------------------------------
 
 
-class Action(Answer):
+class Action(shapes.Shape):
     """What was asked of whom."""
 
     tag: TaskId
     receiver: Name
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: Mapping[str, Any] = shapes.NOTHING
 
 
 class ActionResult(ErrorResult):
@@ -252,65 +226,65 @@ class ActionResult(ErrorResult):
     completed: Time = None
     status: str = ''
     message: str = ''
-    output: Results = {}
+    output: Results = shapes.NOTHING
 
 
-class ActionResults(Answer):
+class ActionResults(shapes.Shape):
     """As many items as the call had."""
 
-    results: list[ActionResult] = []
+    results: Sequence[ActionResult] = ()
 
 
-class EnqueuedActions(Answer):
+class EnqueuedActions(shapes.Shape):
     """The tasks of a new Juju operation."""
 
-    actions: list[ActionResult] = []
+    actions: Sequence[ActionResult] = ()
 
 
 class OperationResult(ErrorResult):
     """A Juju operation with its tasks."""
 
-    actions: list[ActionResult] = []
+    actions: Sequence[ActionResult] = ()
 
 
 class CharmActions(ErrorResult):
     """The actions that one application's charm defines, by name."""
 
-    actions: dict[str, Any] = {}
+    actions: Mapping[str, Any] = shapes.NOTHING
 
 
-class CharmActionsResults(Answer):
+class CharmActionsResults(shapes.Shape):
     """As many items as the call had."""
 
-    results: list[CharmActions] = []
+    results: Sequence[CharmActions] = ()
 
 
-class OperationResults(Answer):
+class OperationResults(shapes.Shape):
     """One page of a listing."""
 
-    results: list[OperationResult] = []
+    results: Sequence[OperationResult] = ()
     truncated: bool = False
 
 
 # --- Application -----------------------------------------------------------------------------
 
 
-class AddedUnits(Answer):
+class AddedUnits(shapes.Shape):
     """The names of new units."""
 
-    units: list[str] = []
+    units: Sequence[str] = ()
 
 
-class ConfigValue(Answer):
+class ConfigValue(shapes.Shape):
     """One option; without a value it is unset."""
 
     value: Any = None
 
 
-class ApplicationConfig(Answer):
+class ApplicationConfig(shapes.Shape):
     """The options of an application."""
 
-    config: dict[str, ConfigValue] = {}
+    config: Mapping[str, ConfigValue] = shapes.NOTHING
 
 
 # --- Secrets and storage ---------------------------------------------------------------------
@@ -319,10 +293,10 @@ class ApplicationConfig(Answer):
 class SecretValue(ErrorResult):
     """The content of a secret."""
 
-    data: Content = {}
+    data: Content = shapes.NOTHING
 
 
-class SecretResult(Answer):
+class SecretResult(shapes.Shape):
     """A secret, with its content when that was asked for."""
 
     uri: SecretId
@@ -332,34 +306,34 @@ class SecretResult(Answer):
     value: SecretValue | None = None
 
 
-class SecretResults(Answer):
+class SecretResults(shapes.Shape):
     """The secrets that pass a filter."""
 
-    results: list[SecretResult] = []
+    results: Sequence[SecretResult] = ()
 
 
-class Attachment(Answer):
+class Attachment(shapes.Shape):
     """Storage attached to a unit."""
 
     unit_tag: Name
 
 
-class StorageDetails(Answer):
+class StorageDetails(shapes.Shape):
     """A storage instance."""
 
     storage_tag: StorageId
     owner_tag: Name = ''
     life: str = ''
-    attachments: dict[str, Attachment] = {}
+    attachments: Mapping[str, Attachment] = shapes.NOTHING
 
 
 class StorageResult(ErrorResult):
     """What passes one filter."""
 
-    result: list[StorageDetails] = []
+    result: Sequence[StorageDetails] = ()
 
 
-class StorageResults(Answer):
+class StorageResults(shapes.Shape):
     """One item a filter."""
 
-    results: list[StorageResult] = []
+    results: Sequence[StorageResult] = ()

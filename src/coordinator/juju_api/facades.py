@@ -58,7 +58,7 @@ def leader(connection: Connection, application: str) -> str:
 
 def add_units(
     connection: Connection, application: str, count: int, machines: Sequence[str]
-) -> list[str]:
+) -> Sequence[str]:
     """Request units and return their names."""
     params = {
         'application': application,
@@ -146,8 +146,8 @@ def enqueue(
     enqueued = _only(connection, f'Action.EnqueueOperation of {action} on {unit}', answer.actions)
     if enqueued.action is None or enqueued.action.name:
         return enqueued
-    asked = {'name': action, 'parameters': dict(parameters)}
-    return enqueued.model_copy(update={'action': enqueued.action.model_copy(update=asked)})
+    asked = enqueued.action.replacing(name=action, parameters=dict(parameters))
+    return enqueued.replacing(action=asked)
 
 
 def task(connection: Connection, task_id: int) -> answers.ActionResult:
@@ -197,7 +197,7 @@ def cancel(connection: Connection, task_id: int) -> None:
 
 def secrets(
     connection: Connection, filter_by: Mapping[str, str], content: bool = False
-) -> list[answers.SecretResult]:
+) -> Sequence[answers.SecretResult]:
     """Return the secrets that pass a filter (`label`, `uri`), if asked with their content."""
     params = {'show-secrets': content, 'filter': dict(filter_by)}
     response = connection.call('Secrets', 'ListSecrets', params)
