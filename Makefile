@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 DOCS := .venv-docs
 PACK := .venv-pack
 CHECKED := src rehearsal packing docs tests
+PROSE := README.md CONTRIBUTING.md CHANGES.md SECURITY.md terraform/README.md docs/index.md docs/tutorial \
+  docs/how-to docs/reference docs/explanation actions.yaml config.yaml charmcraft.yaml
 # Charmcraft asks for build packages through python3-apt, which is on no registry: where the
 # system's Python has it, charmcraft runs on that Python and is shown it.
 APT := $(wildcard /usr/lib/python3/dist-packages/apt /usr/lib/python3/dist-packages/apt_pkg.*.so)
@@ -93,10 +95,11 @@ integration: $(VENV)/.integration  ## Run the tests on the Juju controller that 
 integration-embedded: $(VENV)/.integration  ## The same on an embedded controller, behind a juju command.
 	$(BIN)/pytest --timeout 1800 tests/integration $(PYTEST_OPTIONS)
 
-lint: $(VENV)/.dev $(PACK)/.pack  ## Check style, types, spelling and workflows.
+lint: $(VENV)/.dev $(PACK)/.pack  ## Check style, types, spelling, prose and workflows.
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/codespell
+	$(BIN)/proselint --config .proselintrc.json check $(PROSE)
 	$(BIN)/pyright
 	$(BIN)/pyright --project packing
 	$(BIN)/zizmor --offline --quiet .github
