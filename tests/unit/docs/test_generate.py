@@ -33,7 +33,7 @@ def test_the_diagrams_are_as_make_reference_writes_them():
 @pytest.mark.parametrize(
     ('page', 'source', 'right', 'wrong'),
     [
-        ('actions', 'actions.yaml', 'Make one backup set of', 'Make two backup sets of'),
+        ('actions', 'actions.yaml', 'Create a backup set', 'Create two backup sets'),
         ('actions', 'actions.yaml', 'additionalProperties: false', 'required: [dry-run]'),
         ('config', 'config.yaml', 'default: 720', 'default: 721'),
     ],
