@@ -214,7 +214,8 @@ class CoordinatorCharm(ops.CharmBase):
             if stored is not None:
                 if plans.published(stored):
                     self._record.set_last_complete(stored.backup_id, reachable.now())
-                history.write(stored, reachable)
+                if history.is_behind(op, stored):
+                    history.write(stored, reachable)
             # An answer that is outstanding must be remembered even if this record is lost.
             if doubt.all_answered(op, moved):
                 reachable.settle()

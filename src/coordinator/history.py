@@ -53,6 +53,23 @@ def key(operation_id: str, model_uuid: str) -> str:
     return f'{_FOLDER}{operation_id}-{model_uuid}{_SUFFIX}'
 
 
+def is_behind(before: operation.Operation, now: operation.Operation) -> bool:
+    """Whether the history must be written, after what it had of an operation before.
+
+    What alone has changed of the wait of a step is not worth a connection to S3: a dispatch that
+    dies after its effect leaves the same record, and every step goes on from that.
+    """
+    return bool(now.said) or _but_for_waiting(before) != _but_for_waiting(now)
+
+
+def _but_for_waiting(op: operation.Operation) -> operation.Operation:
+    steps = tuple(
+        dataclasses.replace(entry, reason='', task=None) if entry.name == op.step else entry
+        for entry in op.steps
+    )
+    return dataclasses.replace(op, steps=steps)
+
+
 def write(op: operation.Operation, world: ports.World) -> None:
     """Store how far an operation has come; that S3 does not take it stops no operation."""
     try:

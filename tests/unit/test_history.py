@@ -39,6 +39,40 @@ def test_the_newest_state_replaces_the_one_before(world: worlds.StoredWorld):
     assert json.loads(world.maas_store.get(KEY))['status'] == 'complete'
 
 
+def _begun() -> operation.Operation:
+    begun = worlds.new_operation('a', 'b').beginning(7, {'fact': 'x'}, worlds.START)
+    return begun.waiting('postgresql/2 is being removed', worlds.START)
+
+
+def test_another_reason_to_wait_or_the_task_that_is_waited_for_is_not_worth_a_request():
+    before = _begun()
+    after = before.waiting('postgresql/0 is backing up the database', worlds.START, 12)
+    assert after != before
+    assert not history.is_behind(before, after)
+
+
+CHANGES: list[Callable[[operation.Operation], operation.Operation]] = [
+    lambda op: op.beginning(8, {}, worlds.START),
+    lambda op: op.remembering({'postgresql-label': '20260822-101500F'}),
+    lambda op: op.step_ended(operation.DONE, worlds.START).moving_to('b'),
+    lambda op: op.attempt_failed('the agent died'),
+    lambda op: op.held('a person must decide'),
+    lambda op: op.turning_back('the charm refused'),
+    lambda op: op.warned('the storage stays'),
+    lambda op: op.with_problem('a unit is missing'),
+    lambda op: op.ending(operation.COMPLETE, worlds.START),
+    lambda op: op.waiting(LONG, worlds.START),
+]
+
+
+@pytest.mark.parametrize('change', CHANGES)
+def test_all_else_that_has_changed_is_written(
+    change: Callable[[operation.Operation], operation.Operation],
+):
+    before = _begun()
+    assert history.is_behind(before, change(before))
+
+
 # --- Long messages -------------------------------------------------------------------------------
 
 LONG = 'maas-region/0 said: ' + 'ü' * 1000
