@@ -73,9 +73,13 @@ class DirectMaas:
     def _answering(self, asked: str) -> records.Records:
         """Return what MAAS knows, if there is a region that answers."""
         self._asked(asked)
-        if not any(state.get('endpoints') for state in self._site.maas.states.values()):
-            raise errors.MaasUnavailable(f'MAAS at {self._endpoint} does not answer')
-        return modelled.ModelledMaas(self._site).now()
+        try:
+            return modelled.ModelledMaas(self._site).served()
+        except records.Initialising:
+            what = 'answered with status 503'
+        except records.Silent:
+            what = 'does not answer'
+        raise errors.MaasUnavailable(f'MAAS at {self._endpoint} {what}')
 
     def _seen(self, asked: str) -> records.Records:
         known = self._answering(asked)

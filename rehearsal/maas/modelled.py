@@ -84,6 +84,20 @@ class ModelledMaas:
         switches = self._site.maas_switches
         return read(self._known, switches.version, switches.gone)
 
+    def served(self) -> records.Records:
+        """Return what the API tells.
+
+        Raises:
+            Initialising: no region serves it yet.
+            Silent: no region has a database.
+        """
+        states = self._site.maas.states.values()
+        if any(state.get('endpoints') for state in states):
+            return self.now()
+        if any(state.get('waits-for-turn') for state in states):
+            raise records.Initialising
+        raise records.Silent
+
     def add_key(self, key: str, username: str = records.ADMIN, *, admin: bool = True) -> None:
         """Let a user, who may be new, have one more API key."""
         known = {**records.DEFAULTS, **self._known}

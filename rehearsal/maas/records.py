@@ -26,6 +26,14 @@ DEFAULTS: Mapping[str, Any] = {
 """What a new MAAS has beside machines, images and controllers, as `Modelled` keeps it."""
 
 
+class Initialising(Exception):
+    """No region serves the API just now, but one is starting."""
+
+
+class Silent(Exception):
+    """No region runs: nothing answers."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Records:
     """Everything that the API tells."""
@@ -89,7 +97,7 @@ def machine(name: str, **other: Any) -> maas_port.Machine:
         zone=ZONE,
         tags=(),
     )
-    return dataclasses.replace(made, **other)
+    return dataclasses.replace(made, **{**other, 'tags': tuple(sorted(other.get('tags', ())))})
 
 
 def image(

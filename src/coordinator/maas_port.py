@@ -105,6 +105,7 @@ class Machine:
     pool: str
     zone: str
     tags: tuple[str, ...]
+    """In order."""
 
 
 @dataclasses.dataclass(frozen=True)
