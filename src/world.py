@@ -16,6 +16,8 @@ from coordinator.juju_api import model, remembered
 if typing.TYPE_CHECKING:
     import charm
     from coordinator import s3, s3_patience
+    from coordinator.maas_api import client as maas_client
+    from coordinator.maas_api import login as maas_login
 
 
 _CHARMS = {'s3-maas': integrators.MAAS_REGION, 's3-postgresql': integrators.POSTGRESQL}
@@ -34,6 +36,7 @@ class LiveWorld:
         self._lease.keep()
         self._juju: model.JujuApi | None = None
         self._in_flight = in_flight.InFlight(coordinator_charm.charm_dir / _IN_FLIGHT)
+        self._maas: dict[maas_login.Endpoint, maas_client.MaasApi] = {}
         self._stores: dict[tuple[str, str | None, str | None], s3.S3Store] = {}
         self._patience: dict[str, s3_patience.Patience] = {}
         self._connections: dict[str, s3.Connection] = {}
@@ -83,8 +86,17 @@ class LiveWorld:
         return reader.Reader(self._charm.charm_dir / _READING)
 
     def maas(self, found: str = '') -> maas_port.Maas | None:
-        """Return the site's MAAS."""
-        return None
+        """Return the site's MAAS; None without an API key."""
+        reference = str(self._charm.config.get('maas-api-key') or '')
+        if not reference:
+            return None
+        # Not above: most dispatches need no HTTP.
+        from coordinator.maas_api import client, login
+
+        where = login.endpoint(self._charm.secret(reference), found)
+        if where not in self._maas:
+            self._maas[where] = client.MaasApi(where)
+        return self._maas[where]
 
     def secret(self, reference: str) -> dict[str, str]:
         """Return the newest content of a user secret."""
@@ -125,8 +137,8 @@ class LiveWorld:
         self._lease.end()
         if self._juju is not None:
             self._juju.close()
-        for store in self._stores.values():
-            store.close()
+        for opened in (*self._stores.values(), *self._maas.values()):
+            opened.close()
 
     def _store(self, name: str, bucket: str | None = None, path: str | None = None) -> s3.S3Store:
         # Not above: boto3 is dear to import, and a dispatch that waits seldom needs S3.

@@ -225,6 +225,50 @@ def test_the_controller_is_not_dialled_before_it_is_asked():
         assert live.juju is live.juju
 
 
+# --- MAAS ----------------------------------------------------------------------------------------
+
+MAAS_SECRET = 'secret:d0q1k2v3m4n5o6p7q8s1'
+MAAS_KEY = {'api-key': 'consumer:token:s3cret'}
+
+
+def with_maas_key(content: dict[str, str] | None) -> testing.State:
+    given = [] if content is None else [testing.Secret(content, id=MAAS_SECRET)]
+    return charm_states.state(config={'maas-api-key': MAAS_SECRET}, secrets=given)
+
+
+def test_without_the_option_there_is_no_maas():
+    with reached(charm_states.state()) as live:
+        assert live.maas() is None
+        assert live.maas('http://10.0.0.1:5240/MAAS') is None
+
+
+def test_the_secret_says_where_maas_is_or_else_who_found_it():
+    with reached(with_maas_key(MAAS_KEY)) as live:
+        with pytest.raises(errors.MaasNotFound):
+            live.maas()
+        found = live.maas('http://10.0.0.1:5240/MAAS')
+        assert found is not None
+        assert found.endpoint == 'http://10.0.0.1:5240/MAAS'
+        assert live.maas('http://10.0.0.1:5240/MAAS') is found
+    with reached(with_maas_key({**MAAS_KEY, 'endpoint': 'https://maas/MAAS'})) as live:
+        found = live.maas('http://10.0.0.1:5240/MAAS')
+        assert found is not None
+        assert found.endpoint == 'https://maas/MAAS'
+
+
+@pytest.mark.parametrize(
+    ('content', 'said'),
+    [(None, 'juju grant-secret'), ({'api-key': 's3cret'}, 'is wrong in: api-key')],
+)
+def test_a_maas_key_that_cannot_be_used_is_waited_for(content: dict[str, str] | None, said: str):
+    with (
+        reached(with_maas_key(content)) as live,
+        pytest.raises(errors.Lacking, match=said) as caught,
+    ):
+        live.maas()
+    assert 's3cret' not in ''.join(traceback.format_exception(caught.value))
+
+
 def test_no_effect_leaves_a_unit_that_does_not_lead(juju: programs.Programs):
     with reached(charm_states.state()) as live:
         live._fence()

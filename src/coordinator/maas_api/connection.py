@@ -75,20 +75,20 @@ class Line:
         watchdog = threading.Timer(timeouts.whole, self._hang_up)
         watchdog.daemon = True
         watchdog.start()
+        whole = False
         try:
-            with self._explaining(timeouts):
-                response = self._request(path, query, timeouts)
-                self._judge(response)
-            yield self._chunks(response, timeouts)
-        except BaseException:
-            # What was not read would be taken for the next answer.
-            self.close()
-            raise
-        else:
-            if not response.isclosed():
-                self.close()
+            with contextlib.ExitStack() as stack:
+                with self._explaining(timeouts):
+                    response = stack.enter_context(self._request(path, query, timeouts))
+                    self._in_time()
+                    self._judge(response)
+                yield self._chunks(response, timeouts)
+                whole = response.isclosed()
         finally:
             watchdog.cancel()
+            if not whole:
+                # What was not read would be taken for the next answer.
+                self.close()
 
     def _request(
         self, path: str, query: Mapping[str, str], timeouts: Timeouts
@@ -119,8 +119,10 @@ class Line:
         while True:
             with self._explaining(timeouts):
                 chunk = response.read1(CHUNK)
-                if not chunk and response.length:
-                    raise http.client.IncompleteRead(b'')
+                if not chunk:
+                    self._in_time()
+                    if response.length:
+                        raise http.client.IncompleteRead(b'')
             if not chunk:
                 return
             yield chunk
@@ -191,6 +193,11 @@ class Line:
             return error.strerror
         return type(error).__name__
 
+    def _in_time(self) -> None:
+        """Make sure that it is not our own hanging up that looks like the end of an answer."""
+        if self._overdue.is_set():
+            raise TimeoutError
+
     def _hang_up(self) -> None:
         """End a request that takes too long, however slowly its answer drips."""
         self._overdue.set()
@@ -204,12 +211,13 @@ class _Http(http.client.HTTPConnection):
         self.default_port = http.client.HTTPS_PORT if context else http.client.HTTP_PORT
         super().__init__(host, port)
         self._context = context
+        self._wire: socket.socket | None = None
 
     def connect(self) -> None:
-        self.sock = reaching.connect(self.host, self.port, self.timeout or 0.0)
+        self.sock = self._wire = reaching.connect(self.host, self.port, self.timeout or 0.0)
         if self._context is not None:
             # Whoever hangs up must find the socket while it still shakes hands.
-            self.sock = secured = self._context.wrap_socket(
+            self.sock = self._wire = secured = self._context.wrap_socket(
                 self.sock, server_hostname=self.host, do_handshake_on_connect=False
             )
             secured.do_handshake()
@@ -221,9 +229,13 @@ class _Http(http.client.HTTPConnection):
         self.sock.settimeout(silence)
 
     def shut(self) -> None:
-        """Wake up whoever waits for this connection."""
-        with contextlib.suppress(OSError, AttributeError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+        """Wake up whoever waits for this connection.
+
+        `sock` may be gone by then, as an answer without a length takes the connection over.
+        """
+        if self._wire is not None:
+            with contextlib.suppress(OSError):
+                self._wire.shutdown(socket.SHUT_RDWR)
 
 
 def _context(endpoint: login.Endpoint, scheme: str) -> ssl.SSLContext | None:

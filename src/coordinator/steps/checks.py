@@ -25,6 +25,7 @@ from coordinator import (
 )
 from coordinator.steps import (
     controllers,
+    finding_maas,
     passwords,
     postgresql,
     relations,
@@ -219,6 +220,13 @@ def _site_checks(config: settings.Settings, world: ports.World) -> Iterator[Chec
         yield made('machines', lambda: strategy.leaving_machines(status, config.postgresql))
     yield made('strategy', lambda: _strategy(status, config))
     yield made('record', lambda: limits.names_fit(config, status, places(world)))
+    yield made('maas-api', lambda: _maas_api(config, world))
+
+
+def _maas_api(config: settings.Settings, world: ports.World) -> str | Warned:
+    """Say what MAAS itself can prove."""
+    sentence, wrong = finding_maas.told(world, config.maas)
+    return Warned(sentence) if wrong else sentence
 
 
 def _related(status: ports.ModelStatus, config: settings.Settings) -> str | Warned:

@@ -1,4 +1,7 @@
-"""Where MAAS' API is: as the secret of `maas-api-key` says, or as maas-region answers."""
+"""Where MAAS' API is, and what the API key is good for.
+
+The secret of `maas-api-key` says where, or maas-region is asked.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,48 @@ _DOUBTED = 'maas-endpoint-doubted'
 _REFUSED = 'maas-endpoint-refused'
 """Fact: the newest task whose answer named no URL."""
 _PATIENCE_SECONDS = 120
+_GROUPS = (3, 8)
+"""The version since which a group may entitle its users to see everything."""
+
+
+def told(world: ports.World, application: str) -> tuple[str, bool]:
+    """Say what MAAS lets the API key see, and whether something is wrong with that.
+
+    A backup without it is no worse than ever, so nothing here stops one.
+    """
+    unproven = (
+        'nothing waits for MAAS to synchronise its images, and nothing proves after a restore '
+        'that its machines are there'
+    )
+    try:
+        maas = reach(world, application)
+        return _seen(maas) if maas else (f'maas-api-key is not set, so {unproven}', False)
+    except errors.MaasNotFound:
+        return f'the operation asks {application} where MAAS is', False
+    except errors.CoordinatorError as error:
+        return f'{error}. Until that is mended {unproven}', True
+
+
+def _seen(maas: maas_port.Maas) -> tuple[str, bool]:
+    version, user = maas.version(), maas.whoami()
+    accepted = f'MAAS {version} at {maas.endpoint} accepts the API key of {user.username}'
+    if user.admin or next(maas.controllers(), None) is not None:
+        return accepted, False
+    grant = (
+        'put the user into a group that has can_view_machines and can_view_controllers'
+        if _parts(version) >= _GROUPS
+        else 'before MAAS 3.8 only an admin sees them'
+    )
+    return (
+        f'{accepted}, who sees no region controllers, and no machines of other users: no restore '
+        f'can prove that these are there; {grant}',
+        True,
+    )
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, such as `3.6.1`."""
+    return tuple(int(part) for part in version.split('.')[:2] if part.isdecimal())
 
 
 def mark(op: operation.Operation, world: ports.World) -> step.Mark:

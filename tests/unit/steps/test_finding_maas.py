@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import errors, step
-from coordinator.steps import finding_maas
+from coordinator import errors, operation, step
+from coordinator.steps import checks, finding_maas
 from tests import simulation
 
 ACTION = 'get-api-endpoint'
@@ -87,3 +87,64 @@ def test_the_newest_watermark_is_the_mark():
     sim = simulate()
     found(sim)
     assert finding_maas.mark(sim.op, sim.world).watermark == sim.tasks(ACTION)[-1].id
+
+
+# --- What the check says -------------------------------------------------------------------------
+
+
+def checked(sim: simulation.Simulation) -> tuple[str, str]:
+    (found,) = (
+        each for each in checks.backup_checks(sim.config, sim.world) if each.name == 'maas-api'
+    )
+    return found.outcome, found.sentence
+
+
+def test_without_a_key_the_check_says_what_cannot_be_proven():
+    outcome, sentence = checked(simulate(key=''))
+    assert outcome == 'ok'
+    assert sentence.startswith('maas-api-key is not set, so nothing waits for MAAS to synchronise')
+
+
+def test_a_key_of_an_admin_is_well():
+    assert checked(simulate('http://maas/MAAS')) == (
+        'ok',
+        'MAAS 3.6.1 at http://maas/MAAS accepts the API key of admin',
+    )
+
+
+def test_a_check_before_any_region_was_asked_runs_no_action():
+    sim = simulate()
+    assert checked(sim) == ('ok', 'the operation asks maas-region where MAAS is')
+    assert not sim.tasks(ACTION)
+
+
+@pytest.mark.parametrize(
+    ('version', 'advice'), [('3.7.2', 'only an admin sees them'), ('3.8.0', 'can_view_machines')]
+)
+def test_a_key_that_does_not_see_everything_is_warned_of(version: str, advice: str):
+    sim = simulate('http://maas/MAAS', 'c:t:s')
+    sim.api.add_key('c:t:s', 'auditor', admin=False)
+    sim.maas.version = version
+    outcome, sentence = checked(sim)
+    assert outcome == 'warning'
+    assert 'the API key of auditor, who sees no region controllers' in sentence
+    assert advice in sentence
+
+
+def test_a_revoked_key_is_a_warning_and_no_reason_to_refuse_a_backup():
+    sim = simulate('http://maas/MAAS')
+    sim.api.revoke_keys()
+    outcome, sentence = checked(sim)
+    assert outcome == 'warning'
+    assert 'refuses the API key. Until that is mended nothing waits for' in sentence
+    assert sim.run().status == operation.COMPLETE
+
+
+def test_a_maas_that_does_not_answer_is_a_warning():
+    sim = simulate('http://maas/MAAS')
+
+    def silent(name: str) -> None:
+        raise errors.MaasUnavailable('MAAS at http://maas/MAAS does not answer (nothing for 60 s)')
+
+    sim.world.maas_asked = silent
+    assert checked(sim)[0] == 'warning'
