@@ -51,18 +51,14 @@ class CatalogueActions(action_base.ActionBase):
         return ''
 
     def _listed(self, reachable: ports.World) -> list[catalogue.Entry]:
-        """Return all sets, with what only this site knows of them."""
-        from coordinator import catalogue, listing
-        from coordinator.steps import expiry
+        """Return all sets; the leader stores what the metrics say of them."""
+        from coordinator import listing
 
+        leads = self.charm.unit.is_leader()
         # Only the leader may store anything: a healed index too.
-        listed = catalogue.with_failed(reachable.maas_store, heal=self.charm.unit.is_leader())
-        listed = listing.without_running(listed, self._running())
-        listed = listing.with_ahead(listed, reachable.now())
-        listed = listing.with_marks(listed, reachable.now())
-        # A site whose database is not there yet can list all the same.
-        with contextlib.suppress(errors.CoordinatorError):
-            listed = listing.with_expired(listed, expiry.database_expired(listed, reachable))
+        listed = listing.listed(reachable, running=self._running(), heal=leads)
+        if leads:
+            self.charm.observing.note_sets(listed, reachable)
         return listed
 
     def _running(self) -> str:

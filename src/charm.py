@@ -24,6 +24,7 @@ import adoption_actions
 import catalogue_actions
 import expiry_actions
 import lease
+import observing
 import succession
 import verification_actions
 from coordinator import errors, operation, pacemaker, record, settings, status
@@ -77,6 +78,7 @@ class CoordinatorCharm(ops.CharmBase):
         self._secrets: dict[str, dict[str, str]] = {}
         self._record = record.Record(self.model, self.charm_dir / _NEWEST)
         self.succession = succession.Succession(self, self._record)
+        self.observing = observing.Observing(self, self._record)
         self._pacemaker = pacemaker.Pacemaker(self.unit.name, str(self.charm_dir))
         for name in S3:
             framework.observe(self.on[name].relation_changed, self._on_s3_changed)
@@ -170,8 +172,9 @@ class CoordinatorCharm(ops.CharmBase):
         self._leaves(self._operation())
 
     def _on_leaving(self, event: ops.EventBase) -> None:
-        """Leave no pacemaker behind on a machine that others use."""
+        """Leave no service behind on a machine that others use."""
         self._pacemaker.stop()
+        self.observing.end()
         self._leaves(self._operation())
 
     def _leaves(self, op: operation.Operation | None) -> bool:
@@ -216,10 +219,24 @@ class CoordinatorCharm(ops.CharmBase):
                     self._record.set_last_complete(stored.backup_id, reachable.now())
                 if history.is_behind(op, stored):
                     history.write(stored, reachable)
+            if stored is not None and stored.terminal:
+                self._list_sets(stored, reachable)
             # An answer that is outstanding must be remembered even if this record is lost.
             if doubt.all_answered(op, moved):
                 reachable.settle()
         return stored or op
+
+    def _list_sets(self, op: operation.Operation, reachable: ports.World) -> None:
+        """List the backup sets that an operation leaves, for the metrics; S3 may not answer."""
+        from coordinator import listing
+
+        try:
+            self.observing.note_sets(listing.listed(reachable), reachable)
+        except Exception as error:
+            # Whatever it is: the operation has ended, and this is only told.
+            ours = isinstance(error, errors.CoordinatorError)
+            reason = str(error) if ours else type(error).__name__
+            logger.info('%s: the backup sets were not listed for the metrics: %s', op.at, reason)
 
     @contextlib.contextmanager
     def connected(self) -> typing.Generator[ports.World]:

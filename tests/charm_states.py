@@ -44,8 +44,8 @@ ADVANCE = _Event('advance')
 """The pacemaker's dispatch. Scenario has no public name for events of a charm's own `on`."""
 
 
-def context() -> testing.Context[charm.CoordinatorCharm]:
-    """Return a context for one dispatch of the charm."""
+def context(charm_root: pathlib.Path | None = None) -> testing.Context[charm.CoordinatorCharm]:
+    """Return a context for one dispatch of the charm, in a folder that may outlive it."""
     root = pathlib.Path(charm.__file__).parents[1]
     files: dict[str, dict[str, Any]] = {
         name: yaml.safe_load((root / f'{name}.yaml').read_text())
@@ -56,6 +56,7 @@ def context() -> testing.Context[charm.CoordinatorCharm]:
         meta=files['charmcraft'],
         actions=files['actions'],
         config=files['config'],
+        charm_root=charm_root,
     )
 
 
@@ -71,6 +72,7 @@ def state(
     credentials: Mapping[str, str] | None = CREDENTIALS,
     s3: Mapping[str, str] | None = None,
     secrets: Collection[testing.Secret] = (),
+    sets: str = '',
 ) -> testing.State:
     """Return a model in which a backup could begin.
 
@@ -85,6 +87,7 @@ def state(
         credentials: content of the secret; None when it is not granted.
         s3: what the integrator of `s3-maas` gives.
         secrets: more secrets that the unit may read.
+        sets: what the leader has found in the repository, for the metrics.
     """
     peers: dict[str, str] = {}
     if op is not None:
@@ -93,6 +96,8 @@ def state(
         peers['ended'] = ended.to_json(earlier)
     if last_complete:
         peers['last-complete'] = f'{{"backup-id": "{last_complete}"}}'
+    if sets:
+        peers['sets'] = sets
     relations: list[testing.RelationBase] = [
         testing.Relation(
             endpoint,

@@ -51,10 +51,16 @@ class Programs:
 
     @property
     def started(self) -> int:
-        """How often a service was started."""
-        return sum(call[0] == 'systemd-run' for call in self.calls)
+        """How often a pacemaker was started."""
+        return sum(
+            call[0] == 'systemd-run' and any(word.endswith('-pacemaker') for word in call)
+            for call in self.calls
+        )
 
     @property
     def stopped(self) -> int:
-        """How often a service was stopped."""
-        return sum(call[:2] == ['systemctl', 'stop'] for call in self.calls)
+        """How often a pacemaker was stopped."""
+        return sum(
+            call[:2] == ['systemctl', 'stop'] and call[-1].endswith('-pacemaker')
+            for call in self.calls
+        )

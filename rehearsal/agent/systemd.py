@@ -31,6 +31,8 @@ _run_parser.add_argument('--unit', '-u', default='')
 _run_parser.add_argument('--description', default='')
 _run_parser.add_argument('--on-active', default='0s')
 _run_parser.add_argument('--property', '-p', action='append', default=[])
+_run_parser.add_argument('--socket-property', action='append', default=[])
+_run_parser.add_argument('--setenv', '-E', action='append', default=[])
 _run_parser.add_argument('command', nargs=argparse.REMAINDER)
 
 _ctl_parser = hook_tools.Parser(prog='systemctl', add_help=False, allow_abbrev=False)
@@ -38,7 +40,7 @@ _ctl_parser.add_argument('--no-block', action='store_true')
 _ctl_parser.add_argument('--quiet', '-q', action='store_true')
 _ctl_parser.add_argument('--signal', '-s', default='TERM')
 _ctl_parser.add_argument('verb', choices=('stop', 'is-active', 'kill'))
-_ctl_parser.add_argument('unit')
+_ctl_parser.add_argument('units', nargs='+')
 
 
 def _seconds(text: str) -> float:
@@ -107,6 +109,9 @@ class Systemd:
         """Kills the agent of a machine; systemd starts it again."""
         self.services: dict[tuple[str, str], Service] = {}
         """By machine and name (`x.service`)."""
+        self.sockets: dict[tuple[str, str], list[str]] = {}
+        """Command of the service of each socket, by machine and name (`x.socket`). All machines
+        are this one, so nothing listens: nobody connects."""
 
     def answer(self, call: tool_server.Call) -> tool_server.Reply:
         """Answer a call of `systemd-run` or `systemctl`."""
@@ -130,6 +135,9 @@ class Systemd:
         for service in tuple(self.services.values()):
             if service.machine == machine:
                 self.stop(service)
+        for where in tuple(self.sockets):
+            if where[0] == machine:
+                del self.sockets[where]
 
     def _run(self, machine: str, options: argparse.Namespace) -> tool_server.Reply:
         name = _full_name(options.unit or f'run-r{uuid.uuid4().hex}')
@@ -139,6 +147,8 @@ class Systemd:
                 'or has a fragment file.'
             )
         argv = options.command[1:] if options.command[:1] == ['--'] else options.command
+        if options.socket_property:
+            return self._listen(machine, f'{options.unit}.socket', argv)
         properties = hook_tools.key_values(options.property)
         service = Service(name, machine, argv, properties, delay=_seconds(options.on_active))
         self.services[machine, name] = service
@@ -149,24 +159,38 @@ class Systemd:
         service.running = running
         return tool_server.Reply(stderr=f'Running as unit: {name}\n'.encode())
 
+    def _listen(self, machine: str, name: str, argv: list[str]) -> tool_server.Reply:
+        if (machine, name) in self.sockets:
+            raise context.ToolError(
+                f'Failed to start transient socket unit: Unit {name} was already loaded '
+                'or has a fragment file.'
+            )
+        self.sockets[machine, name] = argv
+        return tool_server.Reply(stderr=f'Running as unit: {name}\n'.encode())
+
     def _control(self, machine: str, options: argparse.Namespace) -> tool_server.Reply:
         if options.verb == 'kill':
             return self._kill(machine, options)
-        name = _full_name(options.unit)
-        service = self.services.get((machine, name))
+        names = [_full_name(unit) for unit in options.units]
         if options.verb == 'is-active':
+            service = self.services.get((machine, names[0]))
             state = service.state if service is not None else 'inactive'
             return tool_server.Reply(0 if state == 'active' else 3, f'{state}\n'.encode())
-        if service is None:
-            return tool_server.Reply(
-                5, stderr=f'Failed to stop {name}: Unit {name} not loaded.\n'.encode()
-            )
-        self.stop(service)
-        return tool_server.Reply()
+        missing = [name for name in names if not self._stop_unit(machine, name)]
+        said = ''.join(f'Failed to stop {name}: Unit {name} not loaded.\n' for name in missing)
+        return tool_server.Reply(5 if missing else 0, stderr=said.encode())
+
+    def _stop_unit(self, machine: str, name: str) -> bool:
+        """Stop a unit; False if it is not loaded."""
+        service = self.services.get((machine, name))
+        if service is not None:
+            self.stop(service)
+            return True
+        return self.sockets.pop((machine, name), None) is not None
 
     def _kill(self, machine: str, options: argparse.Namespace) -> tool_server.Reply:
-        if not options.unit.startswith('jujud-'):
-            raise context.ToolError(f'only an agent can be killed here, not {options.unit}')
+        if not options.units[0].startswith('jujud-'):
+            raise context.ToolError(f'only an agent can be killed here, not {options.units[0]}')
         self._kill_agent(machine)
         return tool_server.Reply()
 
@@ -209,4 +233,4 @@ class Systemd:
 
 
 def _full_name(unit: str) -> str:
-    return unit if unit.endswith('.service') else f'{unit}.service'
+    return unit if unit.endswith(('.service', '.socket')) else f'{unit}.service'

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import collections
+
 from coordinator import plain
 
 LONGEST = 8 << 10
 """Bytes of one message: Juju takes it as an argument of a program."""
+S3_UNANSWERED, S3_REFUSED = 's3-unanswered', 's3-refused'
+CONTROLLER_UNANSWERED, CONTROLLER_REFUSED = 'controller-unanswered', 'controller-refused'
+met: collections.Counter[str] = collections.Counter()
+"""How many failures of S3 and the controller this process has met, for the metrics."""
 
 
 class CoordinatorError(Exception):
@@ -15,8 +21,13 @@ class CoordinatorError(Exception):
     so they are made plain here, once.
     """
 
+    met_as = ''
+    """What the metrics count it as; '' if they do not."""
+
     def __init__(self, message: str):
         super().__init__(plain.one_line(message, LONGEST))
+        if self.met_as:
+            met[self.met_as] += 1
 
 
 class PreconditionError(CoordinatorError):
@@ -74,6 +85,8 @@ class ForeignRecordError(CoordinatorError):
 class ConnectionFailed(TransientError):
     """No controller address answered, or the connection broke in mid-call."""
 
+    met_as = CONTROLLER_UNANSWERED
+
 
 class AnswerLost(ConnectionFailed):
     """A request with an effect was sent, and no answer came: it may take effect yet."""
@@ -82,9 +95,13 @@ class AnswerLost(ConnectionFailed):
 class ControllerBusy(TransientError):
     """The controller is upgrading, migrating the model, or asks to try again."""
 
+    met_as = CONTROLLER_UNANSWERED
+
 
 class ShutOut(StepError):
     """The controller does not let the coordinator work: going back needs what going on needs."""
+
+    met_as = CONTROLLER_REFUSED
 
 
 class UntrustedController(ShutOut):
@@ -101,6 +118,8 @@ class NotFound(StepError):
 
 class OperationBlocked(StepError):
     """`juju disable-command` forbids the change."""
+
+    met_as = CONTROLLER_REFUSED
 
 
 class ModelMoved(ShutOut):
@@ -121,6 +140,8 @@ class UnexpectedAnswer(StepError):
 class StoreUnavailable(TransientError):
     """S3 did not answer, or answered that it cannot just now."""
 
+    met_as = S3_UNANSWERED
+
 
 class StoreAnswerLost(StoreUnavailable, AnswerLost):
     """Something was to be stored or deleted, and no answer came: it may take effect yet."""
@@ -128,6 +149,8 @@ class StoreAnswerLost(StoreUnavailable, AnswerLost):
 
 class StoreRefused(StepError):
     """S3 refused for good: no such bucket, wrong keys, no permission."""
+
+    met_as = S3_REFUSED
 
 
 class ObjectArchived(StoreRefused):

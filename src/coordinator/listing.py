@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -19,9 +20,11 @@ from coordinator import (
     marks,
     operation,
     plain,
+    ports,
     report,
     retention,
 )
+from coordinator.steps import expiry
 
 _ROOM = 100 << 10
 """Bytes of a list: Juju takes it as one argument of a program, which has 128 KiB at most."""
@@ -91,6 +94,22 @@ class Choice:
                 'all-models=true'
             )
         return '\n'.join(notes)
+
+
+def listed(world: ports.World, running: str = '', *, heal: bool = False) -> list[catalogue.Entry]:
+    """Return all sets of the repository, oldest first, with what only this site knows of them.
+
+    Args:
+        world: the world.
+        running: id of the set that an operation is still making, if one is.
+        heal: store an index that was stale, as only the leader may.
+    """
+    found = without_running(catalogue.with_failed(world.maas_store, heal=heal), running)
+    found = with_marks(with_ahead(found, world.now()), world.now())
+    # A site whose database is not there yet can list all the same.
+    with contextlib.suppress(errors.CoordinatorError):
+        found = with_expired(found, expiry.database_expired(found, world))
+    return found
 
 
 def without_running(entries: Iterable[catalogue.Entry], running: str) -> list[catalogue.Entry]:

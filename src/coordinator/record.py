@@ -22,6 +22,7 @@ RELATION = 'coordinator'
 _OPERATION = 'operation'
 _ENDED = 'ended'
 _LAST_COMPLETE = 'last-complete'
+_SETS = 'sets'
 _LOOKED = 'history-looked-at'
 _SINCE = 'since-the-end'
 _UNSETTLED = 'unsettled'
@@ -169,6 +170,15 @@ class Record:
         if not operation.is_ahead(self.last_complete, now):
             backup_id = max(backup_id, self.last_complete)
         self._put(_LAST_COMPLETE, json.dumps({'backup-id': backup_id}))
+
+    @property
+    def sets(self) -> str:
+        """What the leader has found in the repository last, for the metrics; '' if nothing."""
+        return self._get(_SETS)
+
+    def set_sets(self, text: str) -> None:
+        """Store what was found in the repository."""
+        self._put(_SETS, text)
 
     def _get(self, key: str) -> str:
         return self._relation.data[self._app].get(key, '') if self._relation else ''

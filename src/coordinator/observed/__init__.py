@@ -1,0 +1,8 @@
+"""What a site sees of the coordinator without asking it: metrics, alerts, a dashboard.
+
+- `note` is what each dispatch leaves on the unit's disk, if anything has changed; `sets` is the
+  part that takes S3 to know.
+- `metrics` turns a note into metrics, and `exporter` serves them: a program of its own, which
+  `service` has systemd start when somebody connects. It knows the note and nothing else: neither
+  the controller nor S3 is ever asked because somebody scrapes.
+"""

@@ -1,0 +1,97 @@
+"""What the metrics say of the backup sets in the repository.
+
+Only the leader lists them: when an operation has ended, and for list-backups. It stores what it
+found in the peer databag, so that every unit reports the same.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime
+import json
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from coordinator import operation, retention
+
+if typing.TYPE_CHECKING:
+    # The exporter reads what is stored here, and no catalogue.
+    from coordinator import catalogue
+
+COMPLETE, VERIFIED, READ_WHOLE = 'complete', 'verified', 'read-whole'
+"""Complete; found good by verify-backup; by a verify-backup that read every object."""
+KINDS = (COMPLETE, VERIFIED, READ_WHOLE)
+STATES = (
+    retention.COMPLETE,
+    retention.DATABASE_EXPIRED,
+    retention.DAMAGED,
+    retention.ARCHIVED,
+    retention.FAILED,
+    retention.UNREADABLE,
+    retention.NEWER,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sets:
+    """The backup sets of one model."""
+
+    states: Mapping[str, int]
+    """How many sets there are in each state."""
+    newest: Mapping[str, str]
+    """Backup id of the newest set of each kind; a kind without a set is missing."""
+    database_bytes: int = 0
+    """Of the newest complete set, as stored."""
+    files_bytes: int = 0
+
+    def to_json(self) -> str:
+        """Return it as stored; equal sets give equal text."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(',', ':'))
+
+    @classmethod
+    def from_json(cls, text: str) -> Sets | None:
+        """Read what `to_json` made; None for anything else: the next listing stores it again."""
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            return cls(
+                {str(state): int(count) for state, count in raw['states'].items()},
+                {str(kind): str(backup_id) for kind, backup_id in raw['newest'].items()},
+                int(raw['database_bytes']),
+                int(raw['files_bytes']),
+            )
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return None
+
+
+def of(listed: Iterable[catalogue.Entry], model_uuid: str, now: datetime.datetime) -> Sets:
+    """Return what there is to say of this model's sets.
+
+    Args:
+        listed: all sets of the repository, with their states as this model knows them.
+        model_uuid: of this model. A set without a readable manifest may be of any model.
+        now: the time: sets that a wrong clock has dated in the future are never the newest.
+    """
+    own = [entry for entry in listed if entry.model_uuid in ('', model_uuid)]
+    counts = collections.Counter(entry.state for entry in own)
+    good = [
+        entry
+        for entry in sorted(own, key=lambda entry: entry.backup_id)
+        if entry.state == retention.COMPLETE and not operation.is_ahead(entry.backup_id, now)
+    ]
+    newest = {kind: entry.backup_id for entry in good for kind in _kinds(entry)}
+    summary = good[-1].summary if good else None
+    return Sets(
+        {state: counts[state] for state in STATES},
+        newest,
+        summary.postgresql_bytes if summary else 0,
+        summary.maas_bytes if summary else 0,
+    )
+
+
+def _kinds(entry: catalogue.Entry) -> list[str]:
+    """Return what a complete set is the newest of, unless a later one is."""
+    verified = entry.verified is not None and entry.verified.good
+    whole = verified and entry.verified is not None and entry.verified.whole
+    return [COMPLETE, *([VERIFIED] if verified else []), *([READ_WHOLE] if whole else [])]

@@ -1,0 +1,100 @@
+"""Joins what is observed of the coordinator to Juju's events."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import typing
+
+import ops
+
+import coordinator
+from coordinator import errors, operation, record
+from coordinator.observed import note, service
+
+if typing.TYPE_CHECKING:
+    import charm
+    from coordinator import catalogue, ports
+
+logger = logging.getLogger(__name__)
+
+_HOUR = 3600
+
+
+class Observing(ops.Object):
+    """Leaves the note for the exporter, and has systemd listen for whoever scrapes it."""
+
+    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: record.Record):
+        super().__init__(coordinator_charm, 'observing')
+        self._charm = coordinator_charm
+        self._record = kept
+        path = coordinator_charm.charm_dir / note.FILE
+        self._notes = note.Notes(path)
+        self._service = service.Service(coordinator_charm.unit.name, path)
+        self._missing_units: int | None = None
+        on = coordinator_charm.on
+        # After a reboot, with other settings, or with other code.
+        for event in (on.start, on.config_changed, on.upgrade_charm):
+            self.framework.observe(event, self._on_set_up)
+        self.framework.observe(on.update_status, self._on_update_status)
+        self.framework.observe(on.collect_unit_status, self._on_dispatched)
+
+    def end(self) -> None:
+        """Leave nothing that listens behind."""
+        self._service.stop()
+
+    def note_sets(self, listed: typing.Iterable[catalogue.Entry], world: ports.World) -> None:
+        """Store what the metrics say of the sets that the leader has listed."""
+        from coordinator.observed import sets
+
+        self._record.set_sets(sets.of(listed, world.model_uuid, world.now()).to_json())
+
+    def _on_set_up(self, event: ops.EventBase) -> None:
+        port = int(self._charm.config['metrics-port'])
+        if not 0 <= port < 1 << 16:
+            logger.warning('metrics-port is %s, it can be 0 to 65535: no metrics are served', port)
+            port = 0
+        if port:
+            self._service.start(port)
+        else:
+            self._service.stop()
+
+    def _on_update_status(self, event: ops.UpdateStatusEvent) -> None:
+        """Count PostgreSQL's units while some are missing: a person may have added them."""
+        before = self._notes.read()
+        op = self._operation()
+        missing = before is not None and before.missing_units
+        if not missing or op is None or op.open or not self._charm.unit.is_leader():
+            return
+        from coordinator import situation
+
+        with contextlib.suppress(errors.CoordinatorError), self._charm.connected() as reachable:
+            self._missing_units = situation.missing_units(op, reachable)
+
+    def _on_dispatched(self, event: ops.CollectStatusEvent) -> None:
+        """Leave the note, at the end of each dispatch."""
+        failures = dict(errors.met)
+        errors.met.clear()
+        try:
+            op = self._record.load()
+        except errors.ForeignRecordError:
+            # A newer revision wrote it: the note stays as it is until the charm is refreshed.
+            return
+        seen = note.Seen(
+            version=coordinator.VERSION,
+            leads=self._charm.unit.is_leader(),
+            op=op,
+            earlier=self._record.earlier,
+            last_complete=self._record.last_complete,
+            sets=self._record.sets,
+            max_age=int(self._charm.config['backup-max-age']) * _HOUR,
+            failures=failures,
+            missing_units=self._missing_units,
+        )
+        self._notes.update(seen, datetime.datetime.now(datetime.UTC))
+
+    def _operation(self) -> operation.Operation | None:
+        with contextlib.suppress(errors.ForeignRecordError):
+            return self._record.load()
+        return None

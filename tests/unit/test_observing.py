@@ -1,0 +1,152 @@
+"""Each dispatch leaves its note, and some have systemd listen."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+from ops import testing
+
+from coordinator import errors, operation, ports
+from coordinator.observed import note, sets
+from tests import charm_states, examples, programs, simulation, worlds
+
+# object-storage-charmlib asks for the version of Juju in an older way.
+pytestmark = pytest.mark.filterwarnings('ignore:JujuVersion.from_environ:DeprecationWarning')
+
+
+@pytest.fixture(autouse=True)
+def systemd(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> programs.Programs:
+    return programs.Programs(tmp_path / 'bin', monkeypatch)
+
+
+class Unreached(worlds.StoredWorld):
+    """A world whose controller does not answer."""
+
+    @property
+    def juju(self) -> ports.JujuModel:
+        raise errors.ConnectionFailed('no controller answers')
+
+
+def listens(systemd: programs.Programs) -> list[str]:
+    """Return where systemd was asked to listen, and '' for each time it was asked to stop."""
+    found: list[str] = []
+    for call in systemd.calls:
+        if call[:2] == ['systemctl', 'stop'] and call[-1].endswith('-metrics.service'):
+            found.append('')
+        found += [word.rpartition('=')[2] for word in call if 'ListenStream' in word]
+    return found
+
+
+@pytest.fixture
+def root(tmp_path: pathlib.Path) -> pathlib.Path:
+    """The unit's folder, which dispatches share."""
+    folder = tmp_path / 'charm'
+    folder.mkdir()
+    return folder
+
+
+def left(root: pathlib.Path, state: testing.State, event: str = 'update_status') -> note.Note:
+    """Run a dispatch; return the note that it leaves."""
+    context = charm_states.context(root)
+    context.run(getattr(context.on, event)(), state)
+    return note.Note.from_json((root / note.FILE).read_text())
+
+
+def ended_operation() -> operation.Operation:
+    op = charm_states.new_operation()
+    return op.ending(operation.FAILED, worlds.START)
+
+
+@pytest.mark.parametrize('event', ['start', 'config_changed', 'upgrade_charm'])
+def test_systemd_listens_after_a_reboot_with_other_settings_and_with_other_code(
+    systemd: programs.Programs, root: pathlib.Path, event: str
+):
+    left(root, charm_states.state(config={'metrics-port': 9999}), event)
+    assert listens(systemd) == ['', '127.0.0.1:9999']
+
+
+@pytest.mark.parametrize('event', ['update_status', 'leader_elected'])
+def test_other_hooks_ask_nothing_of_systemd(
+    systemd: programs.Programs, root: pathlib.Path, event: str
+):
+    left(root, charm_states.state(), event)
+    assert listens(systemd) == []
+
+
+@pytest.mark.parametrize('port', [0, -1, 65536])
+def test_without_a_port_nothing_listens(systemd: programs.Programs, root: pathlib.Path, port: int):
+    left(root, charm_states.state(config={'metrics-port': port}), 'config_changed')
+    assert listens(systemd) == ['']
+
+
+@pytest.mark.parametrize('event', ['stop', 'remove'])
+def test_a_unit_that_goes_leaves_nothing_that_listens(
+    systemd: programs.Programs, root: pathlib.Path, event: str
+):
+    left(root, charm_states.state(), event)
+    assert listens(systemd) == ['']
+
+
+def test_a_dispatch_notes_what_it_has_read(root: pathlib.Path):
+    stored = sets.Sets({'complete': 1}, {'complete': examples.BACKUP_ID}).to_json()
+    state = charm_states.state(
+        ended_operation(),
+        last_complete=examples.BACKUP_ID,
+        config={'backup-max-age': 26},
+        sets=stored,
+    )
+    found = left(root, state)
+    assert found.leads
+    assert found.last['backup-all'].status == 'failed'
+    assert (found.last_complete, found.sets, found.max_age) == (
+        examples.BACKUP_ID,
+        stored,
+        26 * 3600,
+    )
+
+
+def test_a_record_of_a_newer_revision_leaves_the_note_as_it_is(root: pathlib.Path):
+    before = left(root, charm_states.state(ended_operation()))
+    assert left(root, charm_states.state(charm_states.NEWER, leader=False)) == before
+
+
+def test_failures_of_a_dispatch_are_counted_once(
+    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+):
+    errors.met.clear()
+    charm_states.reach(Unreached(), monkeypatch)
+    found = left(root, charm_states.state(charm_states.new_operation()))
+    assert found.failures[errors.CONTROLLER_UNANSWERED] == 1
+    again = left(root, charm_states.state())
+    assert again.failures == found.failures
+
+
+def test_the_leader_tells_all_units_what_it_has_listed(monkeypatch: pytest.MonkeyPatch):
+    world = worlds.StoredWorld()
+    charm_states.reach(world, monkeypatch)
+    for leader in (True, False):
+        _, out = charm_states.act('list-backups', charm_states.state(leader=leader))
+        stored = charm_states.databag(out).get('sets')
+        assert bool(stored) == leader
+    _, out = charm_states.act('list-backups', charm_states.state())
+    assert json.loads(charm_states.databag(out)['sets'])['newest'] == {}
+
+
+def test_units_that_a_person_has_added_are_counted(
+    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+):
+    sim = simulation.Simulation(regions=1)
+    op = charm_states.new_operation().remembering(
+        {'postgresql-units': json.dumps({f'postgresql/{n}': str(n) for n in range(3)})}
+    )
+    for name in [entry.name for entry in op.steps]:
+        broken = name == 'restore-postgresql-scale'
+        state = operation.BROKEN if broken else operation.DONE
+        op = op.moving_to(name).beginning(0, {}, worlds.START).step_ended(state, worlds.START)
+    op = op.ending(operation.COMPLETE, worlds.START)
+    charm_states.reach(sim.world, monkeypatch)
+    assert left(root, charm_states.state(op), 'leader_elected').missing_units == 2
+    assert left(root, charm_states.state(op, leader=False)).missing_units == 2
+    assert left(root, charm_states.state(op)).missing_units == 0
