@@ -52,7 +52,7 @@ rehearse: $(VENV)/.rehearsal  ## Back up a charmed MAAS on an embedded Juju mode
 rehearse-real: $(VENV)/.rehearsal  ## The same on a real PostgreSQL with a real pgBackRest: 3 minutes.
 	$(BIN)/python -m rehearsal rehearse --real-postgresql
 
-packages:  ## Install that PostgreSQL and pgBackRest, where they are missing.
+packages:  ## Install that PostgreSQL and pgBackRest, and a Prometheus, where they are missing.
 	.ci/packages
 
 test: $(VENV)/.dev $(PACK)/.pack  ## Run all tests but those on a real Juju and a real PostgreSQL.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import logging
 import typing
@@ -10,7 +9,7 @@ import typing
 import ops
 
 import coordinator
-from coordinator import errors, operation, record
+from coordinator import errors, record
 from coordinator.observed import note, service
 
 if typing.TYPE_CHECKING:
@@ -32,12 +31,10 @@ class Observing(ops.Object):
         path = coordinator_charm.charm_dir / note.FILE
         self._notes = note.Notes(path)
         self._service = service.Service(coordinator_charm.unit.name, path)
-        self._missing_units: int | None = None
         on = coordinator_charm.on
         # After a reboot, with other settings, or with other code.
         for event in (on.start, on.config_changed, on.upgrade_charm):
             self.framework.observe(event, self._on_set_up)
-        self.framework.observe(on.update_status, self._on_update_status)
         self.framework.observe(on.collect_unit_status, self._on_dispatched)
 
     def end(self) -> None:
@@ -60,18 +57,6 @@ class Observing(ops.Object):
         else:
             self._service.stop()
 
-    def _on_update_status(self, event: ops.UpdateStatusEvent) -> None:
-        """Count PostgreSQL's units while some are missing: a person may have added them."""
-        before = self._notes.read()
-        op = self._operation()
-        missing = before is not None and before.missing_units
-        if not missing or op is None or op.open or not self._charm.unit.is_leader():
-            return
-        from coordinator import situation
-
-        with contextlib.suppress(errors.CoordinatorError), self._charm.connected() as reachable:
-            self._missing_units = situation.missing_units(op, reachable)
-
     def _on_dispatched(self, event: ops.CollectStatusEvent) -> None:
         """Leave the note, at the end of each dispatch."""
         failures = dict(errors.met)
@@ -90,11 +75,6 @@ class Observing(ops.Object):
             sets=self._record.sets,
             max_age=int(self._charm.config['backup-max-age']) * _HOUR,
             failures=failures,
-            missing_units=self._missing_units,
+            settled=self._record.since.settled,
         )
         self._notes.update(seen, datetime.datetime.now(datetime.UTC))
-
-    def _operation(self) -> operation.Operation | None:
-        with contextlib.suppress(errors.ForeignRecordError):
-            return self._record.load()
-        return None

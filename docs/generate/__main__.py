@@ -9,12 +9,12 @@ from docs.generate import contents, pages
 
 
 def main() -> None:
-    """Write every page and every diagram anew."""
+    """Write every page, diagram and rules file anew."""
     for page in pages.with_places(contents.ROOT):
         page.write_text(pages.renewed(page, contents.content))
-    for path, diagram in contents.diagrams().items():
+    for path, text in {**contents.diagrams(), **contents.rules()}.items():
         (contents.ROOT / path).parent.mkdir(exist_ok=True)
-        (contents.ROOT / path).write_text(diagram)
+        (contents.ROOT / path).write_text(text)
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from coordinator import plans
+from coordinator.observed import alerts, metrics
 from docs.generate import examples, plan_pages, tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -43,6 +44,10 @@ def content(name: str, root: pathlib.Path = ROOT) -> str:
             return tables.actions(_document(root, 'actions.yaml'), _example)
         case ['options']:
             return tables.options(_document(root, 'config.yaml'))
+        case ['metrics']:
+            return tables.metrics(metrics.METRICS)
+        case ['alerts']:
+            return tables.alerts(alerts.ALERTS)
         case ['plan', kind] if kind in plans.PLANS:
             return plan_pages.table(plans.PLANS[kind])
         case ['excerpt']:
@@ -60,6 +65,14 @@ def diagrams() -> Mapping[str, str]:
     columns = {kind: plan_pages.diagram(plan) for kind, plan in plans.PLANS.items()}
     columns['backup-all-overview'] = plan_pages.overview(plans.BACKUP_ALL)
     return {f'{_DIAGRAMS}/{name}.svg': image for name, image in columns.items()}
+
+
+def rules() -> Mapping[str, str]:
+    """Return the rules file of a Prometheus without Juju's labels, by its path in the tree."""
+    text = yaml.safe_dump(alerts.groups('job="maas-backup"', 'maas-backup', {}), sort_keys=False)
+    return {
+        'docs/how-to/monitor/maas-backup-rules.yaml': f'# Written by `make reference`.\n{text}'
+    }
 
 
 def _document(root: pathlib.Path, name: str) -> Mapping[str, Any]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from coordinator.observed import alerts as alert_rules
+from coordinator.observed import metrics as metric_tables
+
 _Document = Mapping[str, Any]
 
 
@@ -25,6 +28,34 @@ def options(declared: _Document) -> str:
         for name, option in declared['options'].items()
     ]
     return _text(table(('option', 'type', 'default', 'what it says'), rows))
+
+
+def metrics(declared: Sequence[metric_tables.Metric]) -> str:
+    """Return the table of metrics."""
+    rows = [
+        (
+            f'`{metric_tables.PREFIX}{metric.name}`',
+            metric.kind,
+            ', '.join(f'`{label}`' for label in metric.labels),
+            cell(metric.help),
+        )
+        for metric in declared
+    ]
+    return _text(table(('metric', 'type', 'labels', 'what it says'), rows))
+
+
+def alerts(declared: Sequence[alert_rules.Alert]) -> str:
+    """Return the table of alerts, with links to what to do about each."""
+    rows = [
+        (
+            f'[{alert.name}](../how-to/alerts.md#{alert.name.lower()})',
+            alert.severity,
+            alert.lasts,
+            cell(alert.summary),
+        )
+        for alert in declared
+    ]
+    return _text(table(('alert', 'severity', 'after', 'fires when'), rows))
 
 
 def _text(lines: Iterator[str]) -> str:

@@ -61,12 +61,6 @@ def _units(op: operation.Operation, world: ports.World) -> str:
     return '{} has {} of its {} units'.format(op.settings.postgresql, *counts) if counts else ''
 
 
-def missing_units(op: operation.Operation, world: ports.World) -> int:
-    """Return how many units of PostgreSQL are missing now, of those before the operation."""
-    counts = _counts(op, world)
-    return counts[1] - counts[0] if counts else 0
-
-
 def _counts(op: operation.Operation, world: ports.World) -> tuple[int, int] | None:
     """Return how many units PostgreSQL has and had, if any is missing."""
     before = len(json.loads(op.fact(postgresql.UNITS, '{}')))

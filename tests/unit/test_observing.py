@@ -10,7 +10,7 @@ from ops import testing
 
 from coordinator import errors, operation, ports
 from coordinator.observed import note, sets
-from tests import charm_states, examples, programs, simulation, worlds
+from tests import charm_states, examples, programs, worlds
 
 # object-storage-charmlib asks for the version of Juju in an older way.
 pytestmark = pytest.mark.filterwarnings('ignore:JujuVersion.from_environ:DeprecationWarning')
@@ -132,21 +132,3 @@ def test_the_leader_tells_all_units_what_it_has_listed(monkeypatch: pytest.Monke
         assert bool(stored) == leader
     _, out = charm_states.act('list-backups', charm_states.state())
     assert json.loads(charm_states.databag(out)['sets'])['newest'] == {}
-
-
-def test_units_that_a_person_has_added_are_counted(
-    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-):
-    sim = simulation.Simulation(regions=1)
-    op = charm_states.new_operation().remembering(
-        {'postgresql-units': json.dumps({f'postgresql/{n}': str(n) for n in range(3)})}
-    )
-    for name in [entry.name for entry in op.steps]:
-        broken = name == 'restore-postgresql-scale'
-        state = operation.BROKEN if broken else operation.DONE
-        op = op.moving_to(name).beginning(0, {}, worlds.START).step_ended(state, worlds.START)
-    op = op.ending(operation.COMPLETE, worlds.START)
-    charm_states.reach(sim.world, monkeypatch)
-    assert left(root, charm_states.state(op), 'leader_elected').missing_units == 2
-    assert left(root, charm_states.state(op, leader=False)).missing_units == 2
-    assert left(root, charm_states.state(op)).missing_units == 0

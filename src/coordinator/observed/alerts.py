@@ -170,8 +170,7 @@ ALERTS = (
     ),
     Alert(
         'MaasBackupPostgresqlUnitsMissing',
-        f'max by ({_APPLICATION}) ([postgresql_missing_units] > 0 and [leader] == 1) '
-        f'unless {_max(f"operation_state {_OPEN}")} == 1',
+        _max('postgresql_missing_units') + f' > 0 unless {_max(f"operation_state {_OPEN}")} == 1',
         '15m',
         CRITICAL,
         'PostgreSQL has fewer units than before an operation.',

@@ -1,3 +1,5 @@
+# pyright: reportMissingImports=false, reportUntypedBaseClass=false
+# pyright: reportUnknownParameterType=false
 """Serves the metrics of one unit. A program of its own; systemd has it listen on loopback.
 
 It reads the note that dispatches leave whenever somebody scrapes, and asks nobody else. After ten
@@ -14,7 +16,7 @@ import wsgiref.simple_server
 from collections.abc import Iterator, Sequence
 
 import prometheus_client
-from prometheus_client import metrics_core, registry
+from prometheus_client import core, registry
 
 from coordinator.observed import metrics, note
 
@@ -24,6 +26,7 @@ _IDLE = 600.0
 """Seconds without a scrape after which it ends."""
 _PATIENCE = 10.0
 """Seconds that a client may take for its request: there is one at a time."""
+_FAMILIES = {'gauge': core.GaugeMetricFamily, 'counter': core.CounterMetricFamily}
 
 
 class Collector(registry.Collector):
@@ -32,14 +35,22 @@ class Collector(registry.Collector):
     def __init__(self, path: pathlib.Path):
         self._path = path
 
-    def collect(self) -> Iterator[metrics_core.Metric]:
-        """Yield the metrics.
+    def collect(self) -> Iterator[core.Metric]:
+        """Yield every metric that there is something to say of.
 
         Raises:
             OSError, ValueError: there is no note that can be read. The scrape fails, and so an
                 alert says that nothing is known.
         """
-        yield from metrics.collect(note.Note.from_json(self._path.read_text()), time.time())
+        found, now = note.Note.from_json(self._path.read_text()), time.time()
+        for metric in metrics.METRICS:
+            family = _FAMILIES[metric.kind](
+                metrics.PREFIX + metric.name, metric.help, labels=metric.labels
+            )
+            for labels, value in metric.samples(found, now):
+                family.add_metric(labels, value)
+            if family.samples:
+                yield family
 
 
 class _Handler(wsgiref.simple_server.WSGIRequestHandler):

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-
-from prometheus_client import core, metrics_core
+from typing import Literal
 
 from coordinator import errors, operation
 from coordinator.observed import note as notes
@@ -39,23 +38,7 @@ class Metric:
     samples: Callable[[notes.Note, float], Iterable[Sample]]
     """What it says of a note at a time, in seconds since 1970."""
     labels: tuple[str, ...] = ()
-    kind: str = 'gauge'
-
-    def family(self, note: notes.Note, now: float) -> metrics_core.Metric:
-        """Return it with its samples."""
-        made = core.CounterMetricFamily if self.kind == 'counter' else core.GaugeMetricFamily
-        family = made(PREFIX + self.name, self.help, labels=self.labels)
-        for labels, value in self.samples(note, now):
-            family.add_metric(list(labels), value)
-        return family
-
-
-def collect(note: notes.Note, now: float) -> Iterator[metrics_core.Metric]:
-    """Yield every metric that there is something to say of."""
-    for metric in METRICS:
-        family = metric.family(note, now)
-        if family.samples:
-            yield family
+    kind: Literal['gauge', 'counter'] = 'gauge'
 
 
 def _lasted(period: notes.Period | None, now: float) -> Iterator[Sample]:

@@ -13,10 +13,10 @@ import datetime
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from coordinator import ended, operation
+from coordinator import ended, operation, settings
 
 FILE = '.observed.json'
 """In the charm's folder."""
@@ -130,8 +130,8 @@ class Seen:
     max_age: int = 0
     failures: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """Those of this dispatch."""
-    missing_units: int | None = None
-    """Of PostgreSQL, as the controller says; None if it was not asked."""
+    settled: Set[str] = frozenset()
+    """Ids of operations that have left nothing to do any more."""
 
 
 class Notes:
@@ -187,10 +187,10 @@ def of(seen: Seen, before: Note | None, now: int) -> Note:
         generation=generation,
         progress=0 if op is None else before.progress if before is not None and same else now,
         under_way=_under_way(op) if op is not None else None,
-        last=_last(op, seen.earlier, before.last if before is not None else {}),
+        last=_last(seen, before.last if before is not None else {}),
         last_complete=seen.last_complete,
         sets=seen.sets,
-        missing_units=_missing_units(seen, before if same else None),
+        missing_units=_missing(op) if op is not None and op.id not in seen.settled else 0,
         degraded=degraded,
         down=down,
         failures=failures,
@@ -209,21 +209,22 @@ def _under_way(op: operation.Operation) -> UnderWay | None:
     return UnderWay(op.id, op.kind, op.step, state)
 
 
-def _last(
-    op: operation.Operation | None, earlier: Sequence[ended.Ended], before: Mapping[str, Last]
-) -> dict[str, Last]:
+def _last(seen: Seen, before: Mapping[str, Last]) -> dict[str, Last]:
     """Return the last operation of each kind that has ended, whole where its record was read."""
     found = dict(before)
-    for past in reversed(earlier):
+    for past in reversed(seen.earlier):
         known = found.get(past.kind)
         if known is None or known.id < past.id:
             last = _ended(past)
             found |= {past.kind: last} if last is not None else {}
-    if op is not None and op.terminal:
-        whole = _ended(ended.of(op))
+    if seen.op is not None and seen.op.terminal:
+        whole = _ended(ended.of(seen.op))
         if whole is not None:
-            found[op.kind] = dataclasses.replace(whole, steps=_steps(op))
-    return found
+            found[seen.op.kind] = dataclasses.replace(whole, steps=_steps(seen.op))
+    return {
+        kind: dataclasses.replace(last, left=last.left and last.id not in seen.settled)
+        for kind, last in found.items()
+    }
 
 
 def _ended(past: ended.Ended) -> Last | None:
@@ -240,15 +241,6 @@ def _steps(op: operation.Operation) -> dict[str, int]:
         for entry in op.steps
         if entry.started and entry.ended
     }
-
-
-def _missing_units(seen: Seen, before: Note | None) -> int:
-    """Return what was counted since the record changed, or else what the record tells."""
-    if seen.missing_units is not None:
-        return seen.missing_units
-    if before is not None:
-        return before.missing_units
-    return _missing(seen.op) if seen.op is not None else 0
 
 
 def _missing(op: operation.Operation) -> int:
@@ -276,7 +268,7 @@ def _degraded(op: operation.Operation) -> Period | None:
     down, back = steps.get(_SCALE_DOWN), steps.get(_SCALE_BACK)
     if down is None or not down.started or len(_units(op)) < 2:
         return None
-    if op.settings.strategy != 'scale-down':
+    if op.strategy != settings.SCALE_DOWN:
         return None
     over = down.ended if down.state == operation.UNDONE else back.ended if back else ''
     return Period(_seconds(down.started), _seconds(over or op.ended))

@@ -30,6 +30,11 @@ def test_the_diagrams_are_as_make_reference_writes_them():
         assert (ROOT / path).read_text() == diagram, f'{path} is not up to date: make reference'
 
 
+def test_the_rules_file_is_as_make_reference_writes_it():
+    for path, text in contents.rules().items():
+        assert (ROOT / path).read_text() == text, f'{path} is not up to date: make reference'
+
+
 @pytest.mark.parametrize(
     ('page', 'source', 'right', 'wrong'),
     [

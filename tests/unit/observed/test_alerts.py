@@ -96,7 +96,6 @@ CASES = [
     Case('MaasBackupDatabaseExpired', noted(sets=with_sets(database_expired=2)), 2, fires=True),
     Case('MaasBackupPostgresqlUnitsMissing', noted(), 1, fires=False),
     Case('MaasBackupPostgresqlUnitsMissing', noted(missing_units=2), 1, fires=True),
-    Case('MaasBackupPostgresqlUnitsMissing', noted(missing_units=2, leads=False), 1, fires=False),
     Case(
         'MaasBackupPostgresqlUnitsMissing',
         noted(missing_units=2, under_way=under_way('running')),
@@ -128,12 +127,13 @@ def series(case: Case) -> list[dict[str, str]]:
     labels = ','.join(f'{k}="{v}"' for k, v in {**TOPOLOGY, 'juju_unit': UNIT}.items())
     minutes = int(case.hours * 60)
     made = [{'series': f'up{{{labels}}}', 'values': f'{case.up}x{minutes}'}]
-    for family in metrics.collect(case.note, 0.0) if case.note is not None else ():
-        for sample in family.samples:
-            own = ','.join([*(f'{k}="{v}"' for k, v in sample.labels.items()), labels])
-            made.append(
-                {'series': f'{sample.name}{{{own}}}', 'values': f'{sample.value}x{minutes}'}
-            )
+    if case.note is None:
+        return made
+    for metric in metrics.METRICS:
+        for values, value in metric.samples(case.note, 0.0):
+            own = [f'{k}="{v}"' for k, v in zip(metric.labels, values, strict=True)]
+            name = f'{metrics.PREFIX}{metric.name}{{{",".join([*own, labels])}}}'
+            made.append({'series': name, 'values': f'{value}x{minutes}'})
     return made
 
 

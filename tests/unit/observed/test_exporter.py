@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import pathlib
-import socket
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,16 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from coordinator.observed import exporter, note
+from tests import exporters
 from tests.unit.observed import test_metrics
-
-SOURCE = pathlib.Path(__file__).resolve().parents[3] / 'src'
-
-
-def listening() -> socket.socket:
-    made = socket.socket()
-    made.bind(('127.0.0.1', 0))
-    made.listen()
-    return made
 
 
 @pytest.fixture
@@ -33,7 +25,7 @@ def path(tmp_path: pathlib.Path) -> pathlib.Path:
 @pytest.fixture
 def port(path: pathlib.Path) -> Iterator[int]:
     """Port of an exporter that serves until the test is over."""
-    opened = listening()
+    opened = exporters.listening()
     port = opened.getsockname()[1]
     thread = threading.Thread(target=exporter.serve, args=(path, opened, 1.0))
     thread.start()
@@ -72,21 +64,8 @@ def test_without_a_note_the_scrape_fails(
 
 def test_as_a_program_it_serves_the_socket_that_systemd_has_opened(path: pathlib.Path):
     path.write_text(test_metrics.FULL.to_json())
-    opened = listening()
-    # As systemd does: descriptor 3 of the program is the socket.
-    become = 'import os, sys; os.dup2(int(sys.argv[1]), 3); os.execv(sys.argv[2], sys.argv[2:])'
-    module = [sys.executable, '-m', 'coordinator.observed.exporter', str(path)]
-    program = subprocess.Popen(
-        [sys.executable, '-c', become, str(opened.fileno()), *module],
-        env={'PYTHONPATH': str(SOURCE)},
-        pass_fds=[opened.fileno()],
-    )
-    try:
-        assert scrape(opened.getsockname()[1])[0] == 200
-    finally:
-        program.kill()
-        program.wait()
-        opened.close()
+    with exporters.running(path) as port:
+        assert scrape(port)[0] == 200
 
 
 def test_it_knows_neither_the_controller_nor_s3_nor_ops():
@@ -96,9 +75,21 @@ def test_it_knows_neither_the_controller_nor_s3_nor_ops():
             '-c',
             'import sys, coordinator.observed.exporter; print(*sys.modules)',
         ],
-        env={'PYTHONPATH': str(SOURCE)},
+        env={'PYTHONPATH': str(exporters.SOURCE)},
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
     assert not {'boto3', 'botocore', 'websocket', 'ops', 'pydantic'} & set(known)
+
+
+def test_promtool_finds_nothing_to_improve(port: int, path: pathlib.Path):
+    promtool = shutil.which('promtool')
+    path.write_text(test_metrics.FULL.to_json())
+    _, text = scrape(port)
+    if promtool is None:
+        pytest.skip('there is no promtool on PATH: make packages installs it')
+    checked = subprocess.run(
+        [promtool, 'check', 'metrics'], input=text.encode(), capture_output=True, check=False
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b'', b'')

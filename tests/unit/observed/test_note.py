@@ -114,21 +114,18 @@ def test_units_are_missing_from_scaling_down_until_they_are_back():
     made = note.of(seen(op), None, START)
     assert (made.missing_units, made.degraded) == (2, note.Period(START))
     back = at(op, 'verify', 300)
-    assert note.of(seen(back), made, START + 300).missing_units == 2, 'the same record'
-    back = dataclasses.replace(back, generation=1)
     told = note.of(seen(back), made, START + 300)
     assert (told.missing_units, told.degraded) == (0, note.Period(START, START + 300))
 
 
-def test_units_that_did_not_come_back_are_missing_until_they_are_counted():
+def test_units_that_did_not_come_back_are_missing_until_the_operation_is_settled():
     op = at(scaled_down(new()), 'restore-postgresql-scale', 60)
     op = op.step_ended(operation.BROKEN, later(120), 'late').moving_to('expire-backups')
     op = op.ending(operation.COMPLETE, later(130))
     made = note.of(seen(op), None, START)
-    assert made.missing_units == 2
-    counted = note.of(seen(op, missing_units=0), made, START)
-    assert counted.missing_units == 0
-    assert note.of(seen(op), counted, START).missing_units == 0, 'it is remembered'
+    assert (made.missing_units, made.last['backup-all'].left) == (2, True)
+    settled = note.of(seen(op, settled={op.id}), made, START)
+    assert (settled.missing_units, settled.last['backup-all'].left) == (0, False)
 
 
 def test_with_a_replica_no_unit_is_missing():
@@ -198,8 +195,6 @@ def test_a_disk_that_is_full_stops_nothing(tmp_path: pathlib.Path):
 
 
 def test_no_secret_of_the_record_is_in_it():
-    op = scaled_down(new()).remembering(
-        {'password-hashes': 'scrypt$hunter2', 'sealed': 'hunter2'}
-    )
+    op = scaled_down(new()).remembering({'password-hashes': 'scrypt$hunter2', 'sealed': 'hunter2'})
     op = dataclasses.replace(op, parameters={'identity': 'secret:hunter2'}).held('hunter2')
     assert 'hunter2' not in note.of(seen(op), None, START).to_json()
