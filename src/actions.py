@@ -45,7 +45,7 @@ class Actions(action_base.ActionBase):
             if event.params.get('dry-run'):
                 event.set_results(self._backup_plan(config))
                 return
-            op = self.begin('backup-all', config, {})
+            op = self.begin('backup-all', config, _backup_parameters(event.params))
             event.set_results({'backup-id': op.id, 'status': 'started', 'follow': self.follow()})
 
     def _on_restore_all(self, event: ops.ActionEvent) -> None:
@@ -227,6 +227,13 @@ class Actions(action_base.ActionBase):
             event.set_results({'operation-id': op.id, 'status': state, 'follow': self.follow()})
 
 
+def _backup_parameters(params: typing.Mapping[str, object]) -> dict[str, str]:
+    """Return what backup-all was given: what is not so is left out."""
+    from coordinator.steps import fence
+
+    return {fence.SKIP: 'true'} if params.get(fence.SKIP) else {}
+
+
 def _restore_parameters(params: typing.Mapping[str, object]) -> dict[str, str]:
     """Check what restore-all was given.
 
@@ -234,14 +241,14 @@ def _restore_parameters(params: typing.Mapping[str, object]) -> dict[str, str]:
         PreconditionError: a parameter is not of its form.
     """
     from coordinator import catalogue
-    from coordinator.steps import other_databases
+    from coordinator.steps import other_databases, restore_checks
 
     given = _checked(params)
     if given.get('backup-id') != 'latest':
         catalogue.check_id(given.get('backup-id', ''))
     # What is not so is left out: it would only be repeated.
-    allowed = params.get(other_databases.ALLOWED)
-    return {**given, other_databases.ALLOWED: 'true'} if allowed else given
+    allowed = (other_databases.ALLOWED, restore_checks.INCONSISTENT)
+    return {**given, **{name: 'true' for name in allowed if params.get(name)}}
 
 
 def _checked(params: typing.Mapping[str, object]) -> dict[str, str]:

@@ -80,7 +80,7 @@ class CatalogueActions(action_base.ActionBase):
             store = reachable.maas_store
             pinned = catalogue.pinned(store, found.backup_id)
             verified = catalogue.standing(store, found.backup_id)
-            state = retention.COMPLETE
+            state = retention.INCONSISTENT if found.inconsistent else retention.COMPLETE
             if verified is not None and not verified.good:
                 state = retention.ARCHIVED if verified.archived else retention.DAMAGED
             event.set_results(

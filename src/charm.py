@@ -215,7 +215,7 @@ class CoordinatorCharm(ops.CharmBase):
             # Texts may differ in nothing but their layout, or in what does not fit.
             stored = self._record.save(moved) if moved is not op else None
             if stored is not None:
-                if plans.published(stored):
+                if plans.complete(stored):
                     self._record.set_last_complete(stored.backup_id, reachable.now())
                 if history.is_behind(op, stored):
                     history.write(stored, reachable)

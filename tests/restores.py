@@ -23,10 +23,12 @@ def simulate(
     after: simulation.Simulation | None = None,
     maas_revision: int = behaviour.MaasBehaviour.revision,
     postgresql_track: str = behaviour.PostgresqlBehaviour.track,
+    maas_key: str = '',
 ) -> simulation.Simulation:
     sim = simulation.Simulation(
         maas_revision=maas_revision,
         postgresql_track=postgresql_track,
+        maas_key=maas_key,
         regions=regions,
         postgresql_units=postgresql_units,
         version=version,

@@ -39,6 +39,7 @@ def set_text(found: manifest.Manifest, state: str, pinned: bool) -> str:
                 ('application', _charm(maas.charm)),
                 ('place', _place(maas.place)),
                 ('controllers', ', '.join(maas.controllers)),
+                ('images', _images(found)),
             ),
         ),
         report.table(
@@ -70,6 +71,12 @@ def _block(head: str, lines: Iterable[tuple[str, str]]) -> str:
     width = max(len(name) for name, _ in cells) + 1
     rows = [f'  {name + ":":<{width}} {value}'.rstrip() for name, value in cells]
     return '\n'.join([plain.one_line(head), *rows])
+
+
+def _images(found: manifest.Manifest) -> str:
+    if found.images is None:
+        return 'unknown: MAAS was not asked'
+    return ': '.join(filter(None, (found.images.state, found.images.why)))
 
 
 def _charm(charm: manifest.Charm) -> str:

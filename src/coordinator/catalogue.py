@@ -16,6 +16,7 @@ from coordinator import errors, index, keys, manifest, marks, ports, retention, 
 
 _SETS = 'coordinator/backup-sets/'
 _MANIFEST, _SEALED, _KEEP = 'manifest.json', 'secrets.age', 'keep'
+_IMAGES = 'images.json'
 _READERS = 8
 """Manifests read at the same time: S3 answers slowly, but many at once."""
 
@@ -26,7 +27,7 @@ class Entry:
 
     backup_id: str
     state: str
-    """COMPLETE, DAMAGED, ARCHIVED, UNREADABLE, NEWER or FAILED of `retention`."""
+    """COMPLETE, INCONSISTENT, DAMAGED, ARCHIVED, UNREADABLE, NEWER or FAILED of `retention`."""
     summary: index.Summary | None = None
     """Of a set whose manifest can be read."""
     problem: str = ''
@@ -77,6 +78,11 @@ def manifest_key(backup_id: str) -> str:
 def sealed_key(backup_id: str) -> str:
     """Key of a set's sealed passwords."""
     return folder(backup_id) + _SEALED
+
+
+def images_key(backup_id: str) -> str:
+    """Key of what MAAS said of its images when the set was made."""
+    return folder(backup_id) + _IMAGES
 
 
 def keep_key(backup_id: str) -> str:
@@ -134,7 +140,7 @@ def _outcomes(found: Iterable[str]) -> list[verification.Outcome]:
 
 
 def _with_outcome(entry: Entry, outcome: verification.Outcome | None) -> Entry:
-    if outcome is None or outcome.good or entry.state != retention.COMPLETE:
+    if outcome is None or outcome.good or entry.state not in retention.WHOLE:
         return dataclasses.replace(entry, verified=outcome)
     state = retention.ARCHIVED if outcome.archived else retention.DAMAGED
     problem = (
@@ -175,7 +181,9 @@ def _summed(
 
 def _entry(backup_id: str, row: index.Row | index.Damage) -> Entry:
     if isinstance(row, index.Row):
-        return Entry(backup_id, retention.COMPLETE, row.summary)
+        why = row.summary.inconsistent
+        state = retention.INCONSISTENT if why else retention.COMPLETE
+        return Entry(backup_id, state, row.summary, why)
     state = retention.NEWER if row.newer else retention.UNREADABLE
     return Entry(backup_id, state, problem=row.problem)
 

@@ -25,7 +25,7 @@ from coordinator import errors, keys, manifest, plain, ports
 logger = logging.getLogger(__name__)
 
 KEY = 'coordinator/index.json'
-VERSION = 1
+VERSION = 2
 _LARGEST = 64 << 20
 """Bytes: ten thousand sets have about four million."""
 _VERSION, _CHECKSUM, _SETS = 'version', 'checksum', 'sets'
@@ -56,6 +56,8 @@ class Summary(NamedTuple):
     postgresql_path: str
     stanza: str
     label: str
+    inconsistent: str
+    """Why the files may lack an image that the database knows; '' if they do not."""
 
     @classmethod
     def of(cls, found: manifest.Manifest) -> Self:
@@ -80,6 +82,7 @@ class Summary(NamedTuple):
             postgresql_path=database.place.path,
             stanza=database.stanza,
             label=database.label,
+            inconsistent=found.inconsistent,
         )
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import pydantic
 
@@ -54,7 +54,9 @@ Few = pydantic.Field(max_length=100)
 """So many there may be of what a set has few of."""
 
 
-class _Part(pydantic.BaseModel):
+class Part(pydantic.BaseModel):
+    """A part of a stored document. Its fields have hyphens there, and unknown ones are ignored."""
+
     model_config = pydantic.ConfigDict(
         alias_generator=lambda name: name.replace('_', '-'),
         populate_by_name=True,
@@ -65,7 +67,7 @@ class _Part(pydantic.BaseModel):
     )
 
 
-class Object(_Part):
+class Object(Part):
     """One object in S3; `key` is relative to the path of its place."""
 
     key: Key
@@ -77,7 +79,7 @@ class Object(_Part):
     """Only where the coordinator had the content in hand anyway."""
 
 
-class Place(_Part):
+class Place(Part):
     """Where in S3 a part lies."""
 
     endpoint: Text = ''
@@ -87,7 +89,7 @@ class Place(_Part):
     region: Text = ''
 
 
-class Charm(_Part):
+class Charm(Part):
     """An application as it was when the backup was made."""
 
     application: Text
@@ -98,7 +100,7 @@ class Charm(_Part):
     units: Count
 
 
-class Maas(_Part):
+class Maas(Part):
     """The files backup that maas-region made."""
 
     charm: Charm
@@ -115,7 +117,7 @@ class Maas(_Part):
         return sum(item.size for item in self.objects)
 
 
-class PostgreSQL(_Part):
+class PostgreSQL(Part):
     """The database backup that pgBackRest made."""
 
     charm: Charm
@@ -136,7 +138,7 @@ class PostgreSQL(_Part):
     """pgBackRest's own manifest, which has a checksum of each file."""
 
 
-class Passwords(_Part):
+class Passwords(Part):
     """The system users' passwords: sealed, and hashed for comparison."""
 
     sealed: Object
@@ -144,7 +146,21 @@ class Passwords(_Part):
     hashes: Annotated[dict[str, str], Few]
 
 
-class Model(_Part):
+SYNCHRONISED, INCONSISTENT, UNKNOWN = 'synchronised', 'inconsistent', 'unknown'
+
+
+class Images(Part):
+    """Whether the files hold every image that the database knows."""
+
+    state: Text
+    """SYNCHRONISED, INCONSISTENT, or UNKNOWN when MAAS could not be asked."""
+    why: Text = ''
+    """Why it is not SYNCHRONISED, with the names of images."""
+    reading: Object | None = None
+    """What MAAS reported of its images right before the files were backed up."""
+
+
+class Model(Part):
     """The Juju model that was backed up."""
 
     name: Text
@@ -152,7 +168,7 @@ class Model(_Part):
     juju_version: Text
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """One backup set."""
 
     version: int = VERSION
@@ -168,6 +184,15 @@ class Manifest(_Part):
     passwords: Passwords
     seconds: Annotated[dict[str, Seconds], Few]
     """How long each step took: what a restore's estimate starts from."""
+    images: Images | None = None
+    """None in an adopted set, and in one of a revision that did not ask MAAS."""
+
+    @property
+    def inconsistent(self) -> str:
+        """Why the files may lack an image that the database knows; '' if they do not."""
+        if self.images is None or self.images.state != INCONSISTENT:
+            return ''
+        return self.images.why or 'images changed while it was made'
 
     def to_json(self) -> bytes:
         """Return the manifest as stored, its own checksum included."""
@@ -184,8 +209,11 @@ def checksum(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class _Version(_Part):
+class _Version(Part):
     version: int
+
+
+Document = TypeVar('Document', bound=Part)
 
 
 def parse(content: bytes, source: str) -> Manifest:
@@ -195,19 +223,38 @@ def parse(content: bytes, source: str) -> Manifest:
         ForeignRecordError: its version is newer than this one.
         UnexpectedAnswer: it is damaged.
     """
+    return read(Manifest, content, source, VERSION, checked=True)
+
+
+def read(
+    form: type[Document], content: bytes, source: str, newest: int, *, checked: bool = False
+) -> Document:
+    """Read a stored document.
+
+    Args:
+        form: what it should be.
+        content: the document, as JSON.
+        source: names it in errors.
+        newest: the newest version of it that this revision knows.
+        checked: whether it has a checksum.
+
+    Raises:
+        ForeignRecordError: its version is newer.
+        UnexpectedAnswer: it is damaged.
+    """
     try:
         version = _Version.model_validate_json(content).version
-        if version > VERSION:
+        if version > newest:
             raise errors.ForeignRecordError(
                 f'{source} has version {version}, this revision of the charm reads up to '
-                f'{VERSION}: juju refresh {this.application()}'
+                f'{newest}: juju refresh {this.application()}'
             )
         raw: dict[str, Any] = json.loads(content)
-        if raw.pop(_CHECKSUM, None) != checksum(raw):
+        if checked and raw.pop(_CHECKSUM, None) != checksum(raw):
             raise errors.UnexpectedAnswer(
                 f'{source} was changed after it was written: its checksum does not fit'
             )
-        return Manifest.model_validate(raw)
+        return form.model_validate(raw)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = '.'.join(str(part) for part in first['loc'])

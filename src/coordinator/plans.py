@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from coordinator import operation
+from coordinator import manifest, operation
 from coordinator.step import Plan, Step, minutes
 from coordinator.steps import (
     adopting,
@@ -13,6 +13,7 @@ from coordinator.steps import (
     checks,
     claiming,
     expiry,
+    fence,
     maas_region,
     maas_status,
     marking,
@@ -87,6 +88,17 @@ BACKUP_ALL = Plan(
             only_looks=True,
         ),
         _CAPTURE,
+        # While PostgreSQL still has all its units, as this may take long.
+        Step(
+            'await-images',
+            'wait until every region controller has all of each image, if there is a maas-api-key',
+            fence.await_images,
+            mark=fence.mark,
+            undo=fence.discard,
+            deadline=fence.deadline,
+            tolerated=True,
+            remains=fence.remains,
+        ),
         _SCALE_DOWN,
         Step(
             'back-up-postgresql',
@@ -107,11 +119,12 @@ BACKUP_ALL = Plan(
         Step(
             'back-up-maas',
             'have the leader of {maas} back up images, preseeds and controller ids',
-            maas_region.back_up,
+            fence.back_up,
             mark=maas_region.mark_back_up,
             undo=maas_region.cancel_back_up,
             remains=maas_region.remains,
-            deadline=lambda settings: settings.maas_backup_deadline,
+            deadline=fence.files_deadline,
+            attempts=fence.ATTEMPTS,
         ),
         # Both parts are good by now, so the set is published even if a unit does not come back.
         Step(
@@ -311,5 +324,12 @@ PLANS: Mapping[str, Plan] = {
 
 
 def published(op: operation.Operation) -> bool:
-    """Whether an operation has left a complete backup set, however else it ended."""
+    """Whether an operation has left a backup set, however else it ended."""
     return any(entry.name == 'publish' and entry.state == operation.DONE for entry in op.steps)
+
+
+def complete(op: operation.Operation) -> bool:
+    """Whether an operation has left a complete backup set: one that is inconsistent is not."""
+    judged = fence.judged(op)
+    inconsistent = judged is not None and judged.state == manifest.INCONSISTENT
+    return published(op) and not inconsistent

@@ -25,6 +25,8 @@ _PERIODS: Mapping[str, Callable[[datetime.datetime], Hashable]] = {
 }
 
 COMPLETE = 'complete'
+INCONSISTENT = 'inconsistent'
+"""All of it is there, but images changed while it was made: MAAS may not come up from it."""
 DATABASE_EXPIRED = 'database-expired'
 """Complete once. pgBackRest's repository was read, and has the set's label no more."""
 DAMAGED = 'damaged'
@@ -37,6 +39,9 @@ UNREADABLE = 'unreadable'
 """Its manifest is damaged, or that of another set."""
 NEWER = 'newer'
 """Its manifest has a version that this revision does not know."""
+
+WHOLE = frozenset({COMPLETE, INCONSISTENT})
+"""Sets of which every object is there, as far as that is known."""
 
 _LEFT_ALONE = {
     DAMAGED: 'verify-backup found it damaged: left alone, delete-backup deletes it',

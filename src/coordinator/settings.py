@@ -34,6 +34,7 @@ class Settings:
     scaling_minutes: int = 120
     postgresql_backup_minutes: int = 720
     maas_backup_minutes: int = 360
+    image_sync_minutes: int = 60
     retention: rules.Policy = dataclasses.field(default_factory=rules.Policy)
     """Which backup sets stay; a record of a revision without it keeps all of them."""
 
@@ -52,6 +53,11 @@ class Settings:
         """For the files backup."""
         return datetime.timedelta(minutes=self.maas_backup_minutes)
 
+    @property
+    def image_sync_deadline(self) -> datetime.timedelta:
+        """For the images of MAAS to reach every region controller."""
+        return datetime.timedelta(minutes=self.image_sync_minutes)
+
     def to_dict(self) -> dict[str, object]:
         """Return what JSON can hold."""
         raw: dict[str, object] = {
@@ -59,6 +65,8 @@ class Settings:
             'recipients': list(self.recipients),
         }
         del raw['retention']
+        if self.image_sync_minutes == Settings.image_sync_minutes:
+            del raw['image_sync_minutes']
         # Most operations have none, and their records no room to spare.
         return {**raw, 'retention': self.retention.to_dict()} if self.retention.rules else raw
 
@@ -120,6 +128,7 @@ def from_config(
         scaling_minutes=_minutes(config, 'scaling-deadline'),
         postgresql_backup_minutes=_minutes(config, 'postgresql-backup-deadline'),
         maas_backup_minutes=_minutes(config, 'maas-backup-deadline'),
+        image_sync_minutes=_minutes(config, 'image-sync-deadline'),
         retention=rules.Policy.from_config(config),
     )
 

@@ -70,7 +70,7 @@ def _hurried(sim: simulation.Simulation) -> simulation.Simulation:
 
 
 SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
-    'backup-all': lambda: _backup(sites.fail_over),
+    'backup-all': lambda: _backup(sites.fail_over, maas_key=simulation.MAAS_KEY),
     'backup-all, replica': lambda: _backup(sites.fail_over, strategy='replica'),
     'backup-all, 1 region, Juju 4.0': lambda: _backup(regions=1, version='4.0.15'),
     'backup-all, 1 database unit': lambda: _backup(postgresql_units=1, regions=1),

@@ -77,6 +77,8 @@ class Refusal:
 
     kind: str
     error: Callable[[], Exception]
+    of_maas: Callable[[], Exception]
+    """What MAAS says in its place."""
     for_good: bool = False
     only: frozenset[str] = frozenset()
     """Methods that can give it; empty: all."""
@@ -96,9 +98,10 @@ class Refusal:
 
     def strike(self, run: Run, moment: moments.Moment) -> None:
         assert moment.call is not None
+        error = self.of_maas if moment.call.target == 'maas' else self.error
         if self.for_good:
-            run.broken[moment.call.name] = self.error
-        raise self.error()
+            run.broken[moment.call.name] = error
+        raise error()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -331,19 +334,40 @@ def restore_by_hand(run: Run, unit: str, parameters: Mapping[str, object]) -> No
     assert task.status == 'completed', task.message
 
 
-def _errors() -> dict[str, tuple[Callable[[], Exception], frozenset[str]]]:
-    return {
-        'no connection': (lambda: errors.ConnectionFailed('no address answers'), frozenset()),
-        'refused': (lambda: errors.NotAuthorised('permission denied'), frozenset()),
-        'not found': (lambda: errors.NotFound('it is not there'), MAY_MISS),
-        'wrong answer': (lambda: errors.UnexpectedAnswer('no such shape'), frozenset()),
-        'a fault of ours': (lambda: RuntimeError('hunter2'), frozenset()),
-    }
+def _fault_of_ours() -> Exception:
+    return RuntimeError('hunter2')
 
 
 def refusals(for_good: bool) -> list[Fault]:
     """Return every kind of error that a call can give."""
-    return [Refusal(kind, error, for_good, only) for kind, (error, only) in _errors().items()]
+    return [
+        Refusal(
+            'no connection',
+            lambda: errors.ConnectionFailed('no address answers'),
+            lambda: errors.MaasUnavailable('MAAS does not answer'),
+            for_good,
+        ),
+        Refusal(
+            'refused',
+            lambda: errors.NotAuthorised('permission denied'),
+            lambda: errors.MaasKeyRefused('MAAS refuses the API key'),
+            for_good,
+        ),
+        Refusal(
+            'not found',
+            lambda: errors.NotFound('it is not there'),
+            lambda: errors.MaasRefused('it is not there'),
+            for_good,
+            MAY_MISS,
+        ),
+        Refusal(
+            'wrong answer',
+            lambda: errors.UnexpectedAnswer('no such shape'),
+            lambda: errors.MaasUnintelligible('it is a web page'),
+            for_good,
+        ),
+        Refusal('a fault of ours', _fault_of_ours, _fault_of_ours, for_good),
+    ]
 
 
 HOUR = 3600.0

@@ -119,7 +119,7 @@ class Watch:
     def _published(self, content: bytes) -> None:
         for sentence in publishing.wrong(self._sim, self._before, content):
             # An operator may have damaged what was complete, or have made the newest backup.
-            if not self.meddled or 'password' in sentence:
+            if not self.meddled or 'password' in sentence or 'image' in sentence:
                 self.fault(sentence)
 
     # --- At rest ---------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ class Watch:
             }
             path = catalogue.folder(op.backup_id)
             claims = {key for key in ours if marks.is_claim(key.removeprefix(path))}
-            explained |= of_the_set | claims
+            explained |= of_the_set | claims | {catalogue.images_key(op.backup_id)}
             for key in of_the_set - ours if not self.meddled else ():
                 yield f'the backup set is published, and {key} is not there'
         if op.kind == 'verify-backup':

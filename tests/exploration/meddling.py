@@ -176,6 +176,21 @@ def _abort(run: Run) -> None:
 
 
 NEW_PASSWORDS = Move('changes the passwords of PostgreSQL', _change_passwords)
+_ROCKY, _ALMA = 'custom/rocky-9/amd64', 'custom/alma-9/amd64'
+_SYNCHRONISES = 100.0
+"""Seconds until every region has an image that was uploaded to one."""
+
+
+def _upload(run: Run) -> None:
+    """Upload an image to a region that does not lead, so that the leader lacks it for a while."""
+    last = list(run.sim.site.maas.states)[-1]
+    run.sim.api.upload_image(_ALMA, {last: 1.0})
+    run.sim.clock.later(_SYNCHRONISES, run.sim.api.synchronise_all)
+
+
+UPLOAD = Move('uploads an image', _upload)
+DELETE_IMAGE = Move('deletes an image', lambda run: run.sim.api.delete_image(_ROCKY))
+
 MOVES: Sequence[faults.Fault] = [
     Move('adds a PostgreSQL unit', _add_unit),
     Move('removes a PostgreSQL unit', _remove_unit),
@@ -195,6 +210,8 @@ MOVES: Sequence[faults.Fault] = [
     Move('removes the secrets put aside', _remove_secrets),
     Move('lets PostgreSQL fail over', _fail_over),
     NEW_PASSWORDS,
+    UPLOAD,
+    DELETE_IMAGE,
     Move('aborts', _abort),
 ]
 

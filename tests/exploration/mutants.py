@@ -12,6 +12,7 @@ from coordinator import (
     catalogue,
     doubt,
     errors,
+    images,
     maas_backup,
     operation,
     pgbackrest,
@@ -199,6 +200,26 @@ def _keeps_the_lowest_unit() -> contextlib.AbstractContextManager[None]:
     return _replaced(postgresql, '_primary', lowest)
 
 
+def _removes_the_fence() -> contextlib.AbstractContextManager[None]:
+    @property
+    def nothing(reading: images.Reading) -> list[images.Image]:
+        return []
+
+    return _replaced(images.Reading, 'incomplete', nothing)
+
+
+def _reads_no_second_time() -> contextlib.AbstractContextManager[None]:
+    def unchanged(before: images.Reading, now: images.Reading) -> list[str]:
+        return []
+
+    @contextlib.contextmanager
+    def patched() -> Generator[None]:
+        with _replaced(images, 'changed', unchanged), _replaced(images, 'lost', unchanged):
+            yield
+
+    return patched()
+
+
 @dataclasses.dataclass(frozen=True)
 class Mutant:
     """An engine with a fault, and where that must show."""
@@ -247,4 +268,6 @@ MUTANTS = (
     ),
     Mutant('removes any storage', _removes_any_storage, faults.ABORTS),
     Mutant('keeps the lowest unit', _keeps_the_lowest_unit, []),
+    Mutant('removes the fence', _removes_the_fence, [meddling.UPLOAD]),
+    Mutant('reads the images no second time', _reads_no_second_time, [meddling.DELETE_IMAGE]),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterable, Iterator
 
 from coordinator import (
@@ -14,8 +16,8 @@ from coordinator import (
     plans,
     sealing,
 )
+from rehearsal.standins import installation, maas_backups, modelled, repository
 from rehearsal.standins import manifest as standin_manifest
-from rehearsal.standins import modelled, repository
 from tests import examples, restores, simulation
 from tests.exploration import scene
 
@@ -35,6 +37,7 @@ def wrong(sim: simulation.Simulation, before: scene.Scene, content: bytes) -> It
     if sim.op.kind == 'backup-all':
         yield from _older(before, published)
         yield from _of_another_site(sim, published)
+        yield from _lacking_images(sim, published)
     yield from _other_passwords(sim, published)
 
 
@@ -67,6 +70,21 @@ def _assert_complete(sim: simulation.Simulation, published: manifest.Manifest) -
         raise errors.StepError(f'{label} is not listed')
     pgbackrest.verify(sim.world.postgresql_store, published.postgresql.stanza, backup)
     sim.world.maas_store.head(published.passwords.sealed.key)
+
+
+def _lacking_images(sim: simulation.Simulation, published: manifest.Manifest) -> Iterator[str]:
+    """Compare the uploaded images that the database knows with those in the files."""
+    if published.images is None or published.images.state != manifest.SYNCHRONISED:
+        return
+    cluster = standin_manifest.Cluster(published.postgresql.stanza, 0)
+    store = sim.world.postgresql_store
+    database = repository.Repository(store, cluster).restore(published.postgresql.label).database
+    key = f'{maas_backup.folder(published.maas.backup_id)}{maas_backups.IMAGES}'
+    with tarfile.open(fileobj=io.BytesIO(sim.world.maas_store.get(key))) as packed:
+        there = set(packed.getnames())
+    for image in database.get('images', []):
+        if image.startswith(installation.CUSTOM) and image not in there:
+            yield f'published as synchronised, and the files lack image {image}'
 
 
 def _older(before: scene.Scene, published: manifest.Manifest) -> Iterator[str]:

@@ -64,7 +64,8 @@ def test_whatever_starts_a_task_or_claims_an_id_or_removes_a_unit_is_marked_firs
     entry: plans.Step,
 ):
     starts = {
-        'capture-secrets', 'scale-down-postgresql', 'back-up-postgresql', 'back-up-maas'
+        'capture-secrets', 'await-images', 'scale-down-postgresql', 'back-up-postgresql',
+        'back-up-maas',
     }  # fmt: skip
     assert (entry.mark is not None) == (entry.name in starts)
 
@@ -78,7 +79,11 @@ def test_every_step_has_a_deadline_and_a_cap_on_attempts(entry: plans.Step):
 
 def test_deadlines_follow_the_settings():
     config = dataclasses.replace(
-        worlds.CONFIG, scaling_minutes=1, postgresql_backup_minutes=2, maas_backup_minutes=3
+        worlds.CONFIG,
+        scaling_minutes=1,
+        postgresql_backup_minutes=2,
+        maas_backup_minutes=3,
+        image_sync_minutes=4,
     )
     minutes = {
         entry.name: entry.deadline(config).total_seconds() / 60
@@ -89,7 +94,8 @@ def test_deadlines_follow_the_settings():
         'scale-down-postgresql': 1,
         'restore-postgresql-scale': 1,
         'back-up-postgresql': 2,
-        'back-up-maas': 3,
+        'await-images': 4 + 30,
+        'back-up-maas': 3 + 4 + 30,
     }
     scale_down = BACKUP.find('scale-down-postgresql')
     assert scale_down is not None
@@ -98,7 +104,7 @@ def test_deadlines_follow_the_settings():
 
 def test_a_missing_unit_does_not_stop_the_set_from_being_published():
     tolerated = [entry.name for entry in BACKUP.steps if entry.tolerated]
-    assert tolerated == ['restore-postgresql-scale', 'expire-backups']
+    assert tolerated == ['await-images', 'restore-postgresql-scale', 'expire-backups']
     assert before('restore-postgresql-scale', 'publish')
 
 

@@ -17,6 +17,7 @@ CONFIG: dict[str, object] = {
     'scaling-deadline': 120,
     'postgresql-backup-deadline': 720,
     'maas-backup-deadline': 360,
+    'image-sync-deadline': 60,
 }
 
 
@@ -40,13 +41,19 @@ def test_config_becomes_settings():
 
 
 def test_deadlines_are_minutes():
-    found = read(scaling_deadline=1, postgresql_backup_deadline=2, maas_backup_deadline=3)
+    found = read(
+        scaling_deadline=1,
+        postgresql_backup_deadline=2,
+        maas_backup_deadline=3,
+        image_sync_deadline=4,
+    )
     deadlines = (
         found.scaling_deadline,
         found.postgresql_backup_deadline,
         found.maas_backup_deadline,
+        found.image_sync_deadline,
     )
-    assert [length.total_seconds() for length in deadlines] == [60, 120, 180]
+    assert [length.total_seconds() for length in deadlines] == [60, 120, 180, 240]
 
 
 @pytest.mark.parametrize('separator', [' ', ',', ', ', '\n', ' ,\n'])

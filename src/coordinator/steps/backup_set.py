@@ -17,7 +17,15 @@ from coordinator import (
     ports,
     step,
 )
-from coordinator.steps import checks, controllers, maas_region, passwords, postgresql, repository
+from coordinator.steps import (
+    checks,
+    controllers,
+    fence,
+    maas_region,
+    passwords,
+    postgresql,
+    repository,
+)
 
 VERIFIED = 'verified'
 MAAS, POSTGRESQL = 'maas-part', 'postgresql-part'
@@ -142,9 +150,20 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
             hashes=json.loads(op.fact(passwords.HASHES)),
         ),
         seconds=_seconds(op),
+        images=fence.judged(op),
     )
     catalogue.commit(repository.of(op, world), contents)
-    return step.Done()
+    return step.Done(left=_inconsistent(contents))
+
+
+def _inconsistent(contents: manifest.Manifest) -> str:
+    why = contents.inconsistent
+    if not why:
+        return ''
+    return (
+        f'backup set {contents.backup_id} is inconsistent, so MAAS may not finish initialising '
+        f'after a restore of it: {why}. Run backup-all again'
+    )
 
 
 def _started(op: operation.Operation) -> str:

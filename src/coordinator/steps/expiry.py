@@ -31,8 +31,8 @@ def expire(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Delete the sets that no rule keeps, oldest first, one in each dispatch."""
     store = repository.of(op, world)
     listed = catalogue.entries(store, heal=True)
-    complete = {entry.backup_id for entry in listed if entry.state == retention.COMPLETE}
-    if op.kind == 'backup-all' and op.backup_id not in complete:
+    whole = {entry.backup_id for entry in listed if entry.state in retention.WHOLE}
+    if op.kind == 'backup-all' and op.backup_id not in whole:
         # S3 may list late. Judged without the newest set, another one would take its place.
         return step.Wait(f'{checks.where(store)} does not list backup set {op.backup_id} yet')
     if not op.settings.retention.rules:
@@ -273,5 +273,6 @@ def _newest(entry: catalogue.Entry, listed: Sequence[catalogue.Entry], world: po
     # One that cannot be restored, or that a wrong clock has dated, is the newest of none better.
     expired = database_expired(listed, world)
     past = [name for name in same if name <= operation.stamp(world.now())] or same
-    useless = expired | {other.backup_id for other in listed if other.state == retention.DAMAGED}
+    worse = (retention.DAMAGED, retention.INCONSISTENT)
+    useless = expired | {other.backup_id for other in listed if other.state in worse}
     return max((name for name in past if name not in useless), default=max(past))

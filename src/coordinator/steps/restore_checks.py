@@ -42,6 +42,8 @@ from coordinator.steps import (
 BACKUP_SET = 'backup-set'
 """Fact: the manifest of the set."""
 LATEST = 'latest'
+INCONSISTENT = 'inconsistent'
+"""Parameter: restore although MAAS may not come up from the set."""
 
 
 def ready_for_restore(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -67,6 +69,7 @@ def _essence(wanted: manifest.Manifest) -> manifest.Manifest:
     """
     return wanted.model_copy(
         update={
+            'images': None,
             'maas': wanted.maas.model_copy(update={'objects': wanted.maas.objects[:1]}),
             'passwords': wanted.passwords.model_copy(update={'recipients': ()}),
             'seconds': {},
@@ -138,6 +141,7 @@ def restore_checks(
         yield from _site_checks(wanted, parameters, config, world)
         yield checks.made('maas-status', lambda: maas_status.check(config, world))
         yield checks.made('passwords', lambda: _passwords(wanted, parameters, config, world))
+    yield checks.made('images', lambda: _images(wanted, parameters))
     yield _verification(wanted, world)
     yield checks.made('archive', lambda: readable.check(wanted, world.maas_store, world))
     yield checks.made('maas-objects', lambda: _maas_objects(wanted, world))
@@ -300,6 +304,30 @@ def _verification(wanted: manifest.Manifest, world: ports.World) -> checks.Check
     outcome = checks.OK if found.outcome.good else checks.WARNING
     sentence = '; '.join(filter(None, (str(found.outcome), found.told)))
     return checks.Check('verified', outcome, sentence)
+
+
+def _images(wanted: manifest.Manifest, parameters: Mapping[str, str]) -> str | checks.Warned:
+    """Make sure that the files hold the images that the database knows, or that it is asked for.
+
+    Raises:
+        StepError: they may not.
+    """
+    why = wanted.inconsistent
+    if why and parameters.get(INCONSISTENT) != 'true':
+        raise errors.StepError(
+            f'backup set {wanted.backup_id} is inconsistent: {why}. MAAS may not finish '
+            'initialising after a restore of it. Restore another set, or give inconsistent=true '
+            'to restore it all the same'
+        )
+    if why:
+        return checks.Warned(
+            f'the set is inconsistent: {why}. If MAAS does not finish initialising, delete these '
+            'images from its database'
+        )
+    if wanted.images is None or wanted.images.state != manifest.SYNCHRONISED:
+        told = wanted.images.why if wanted.images else 'MAAS was not asked when it was made'
+        return f'nobody knows whether the files hold every image that the database knows: {told}'
+    return 'the files hold every image that the database knows'
 
 
 def _readable(wanted: manifest.Manifest, config: settings.Settings, world: ports.World) -> str:

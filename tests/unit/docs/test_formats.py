@@ -11,7 +11,16 @@ from collections.abc import Iterator, Mapping
 import pydantic
 import pytest
 
-from coordinator import ended, formats, history, manifest, operation, settings, verification
+from coordinator import (
+    ended,
+    formats,
+    history,
+    images,
+    manifest,
+    operation,
+    settings,
+    verification,
+)
 from docs.generate import contents
 
 PAGE = (contents.ROOT / 'docs/reference/formats.md').read_text()
@@ -21,7 +30,11 @@ MODELS: Mapping[str, type] = {
     'Maas': manifest.Maas,
     'PostgreSQL': manifest.PostgreSQL,
     'Passwords': manifest.Passwords,
+    'Images': manifest.Images,
     'Charm': manifest.Charm,
+    'Images of MAAS': images.Reading,
+    'Image': images.Image,
+    'File': images.File,
     'Place': manifest.Place,
     'Object': manifest.Object,
     'Verification': verification.Verification,

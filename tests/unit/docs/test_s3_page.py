@@ -128,7 +128,9 @@ def asked() -> list[Asked]:
 
 def everything() -> list[Asked]:
     asked: list[Asked] = []
-    sim = recorded(restores.simulate(regions=1, postgresql_units=1), asked)
+    sim = recorded(
+        restores.simulate(regions=1, postgresql_units=1, maas_key=simulation.MAAS_KEY), asked
+    )
     run(sim, 'backup-all')
     sim.config = dataclasses.replace(sim.config, retention=rules.Policy(last=1))
     run(sim, 'backup-all')
@@ -139,7 +141,10 @@ def everything() -> list[Asked]:
     catalogue.pin(store, backup_id)
     catalogue.entries(store, heal=True)
     history.write(sim.op, sim.world)
-    fresh = recorded(restores.simulate(regions=1, postgresql_units=1, after=sim), asked)
+    fresh = recorded(
+        restores.simulate(regions=1, postgresql_units=1, maas_key=simulation.MAAS_KEY, after=sim),
+        asked,
+    )
     run(fresh, 'restore-all', backup_id=backup_id, identity=restores.IDENTITY)
     list(checks.writing_checks(fresh.world))
     run(fresh, 'backup-all')

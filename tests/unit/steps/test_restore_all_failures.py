@@ -206,6 +206,7 @@ def test_whatever_backs_postgresql_up_it_is_scaled_down_for_a_restore():
             'scaling-deadline': 120,
             'postgresql-backup-deadline': 720,
             'maas-backup-deadline': 360,
+            'image-sync-deadline': 60,
         },
         settings.Applications('maas-region', 'postgresql', 's3-maas', 's3-postgresql'),
         for_restore=True,
