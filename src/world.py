@@ -150,9 +150,14 @@ class LiveWorld:
             if bucket is not None and path is not None:
                 connection = dataclasses.replace(connection, bucket=bucket, path=path.strip('/'))
             patience = self._patience.setdefault(connection.endpoint, s3_patience.Patience())
-            self._stores[key] = s3.S3Store(
-                connection, self._fence, self._in_flight.answered, patience
-            )
+            self._stores[key] = next(
+                (
+                    store.beside(connection)
+                    for store in self._stores.values()
+                    if store.connection.server == connection.server
+                ),
+                None,
+            ) or s3.S3Store(connection, self._fence, self._in_flight.answered, patience)
         return self._stores[key]
 
     def _connection(self, name: str) -> s3.Connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import dataclasses
 import functools
 import hashlib
@@ -58,6 +59,11 @@ class Connection:
     path: str = ''
     ca_chain: Sequence[str] = ()
     """PEM certificates."""
+
+    @property
+    def server(self) -> Sequence[object]:
+        """What a client depends on."""
+        return (self.endpoint, self.region, self.access_key, self.secret_key, self.ca_chain)
 
     @classmethod
     def from_relation(
@@ -168,18 +174,9 @@ class S3Store:
             patience: with its server; stores of one server may share it.
         """
         self.patience = patience or s3_patience.Patience()
-        self.connection = connection
-        """How it is reached: with the keys, so it is for no message."""
         self._fence = fence
         self._answered = answered
-        self._prefix = f'{connection.path}/' if connection.path else ''
-        self._errors = s3_errors.Translator(
-            connection.integrator,
-            connection.bucket,
-            connection.endpoint,
-            connection.region,
-            self._prefix,
-        )
+        self._place_at(connection)
         self._ca = _ca_file(connection.ca_chain) if connection.ca_chain else None
         with self._errors.opening():
             self._client: Any = _session().client(
@@ -203,6 +200,28 @@ class S3Store:
             )
         sender = self._client._endpoint
         sender.http_session = s3_answers.Session(sender.http_session, self.patience)
+
+    def _place_at(self, connection: Connection) -> None:
+        self.connection = connection
+        """How it is reached: with the keys, so it is for no message."""
+        self._prefix = f'{connection.path}/' if connection.path else ''
+        self._errors = s3_errors.Translator(
+            connection.integrator,
+            connection.bucket,
+            connection.endpoint,
+            connection.region,
+            self._prefix,
+        )
+
+    def beside(self, connection: Connection) -> S3Store:
+        """Return a store of another bucket or path on the same server, with the same keys.
+
+        It has the same client: making one takes longer than the requests of most dispatches.
+        """
+        assert connection.server == self.connection.server
+        other = copy.copy(self)
+        other._place_at(connection)
+        return other
 
     @property
     def place(self) -> Mapping[str, str]:
