@@ -24,6 +24,7 @@ from tests.bench import (  # noqa: E402
     figures,
     integrity,
     listing,
+    profile,
     reactions,
     recording,
     restore,
@@ -72,8 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action='store_true',
         help='only weigh what beats ask of the controller, and a list of damaged sets of S3',
     )
+    parser.add_argument(
+        '--only-profile',
+        action='store_true',
+        help='only show where the CPU seconds of dispatches go',
+    )
     given = parser.parse_args(arguments)
     try:
+        if given.only_profile:
+            _print_all(profile.measure(_QUICK))
+            return 0
         if given.only_costs:
             _print_all(beats.measure())
             _print_all(listing.measure_damaged())
