@@ -95,11 +95,12 @@ integration: $(VENV)/.integration  ## Run the tests on the Juju controller that 
 integration-embedded: $(VENV)/.integration  ## The same on an embedded controller, behind a juju command.
 	$(BIN)/pytest --timeout 1800 tests/integration $(PYTEST_OPTIONS)
 
-lint: $(VENV)/.dev $(PACK)/.pack  ## Check style, types, spelling, prose and workflows.
+lint: $(VENV)/.dev $(PACK)/.pack  ## Check style, imports, types, spelling, prose and workflows.
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/codespell
 	$(BIN)/proselint --config .proselintrc.json check $(PROSE)
+	PYTHONPATH=src $(BIN)/lint-imports --no-cache
 	$(BIN)/pyright
 	$(BIN)/pyright --project packing
 	$(BIN)/zizmor --offline --quiet .github

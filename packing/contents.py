@@ -17,7 +17,7 @@ EXPECTED = {
     'LICENSE', 'actions.yaml', 'config.yaml', 'dispatch', 'icon.svg', 'manifest.yaml',
     'metadata.yaml', 'src', 'venv',
 }  # fmt: skip
-_OURS = {'src/charm.py', 'src/world.py', 'src/coordinator/plans.py'}
+_OURS = {'src/charm.py', 'src/world.py', 'src/coordinator/operations/plans.py'}
 _LEFT_OVERS = ('__pycache__', '.pytest_cache', '.ruff_cache', '.git', 'tests', 'rehearsal')
 _RUNS = 5
 _SHOWN = 10

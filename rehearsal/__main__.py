@@ -17,7 +17,7 @@ import threading
 _SOURCE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_SOURCE / 'src')]
 
-from coordinator import settings  # noqa: E402
+from coordinator.engine import settings  # noqa: E402
 from rehearsal import control, embedded, private, story  # noqa: E402  (src comes first)
 from rehearsal.juju import serving  # noqa: E402
 from rehearsal.real import account, programs  # noqa: E402

@@ -11,7 +11,8 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from coordinator import ports, s3
+from coordinator import ports
+from coordinator.s3 import object_store
 from rehearsal import clock, model, tls
 from rehearsal.agent import charm_agent, charm_files, home
 from rehearsal.controller import faults, server
@@ -26,14 +27,16 @@ class Stores:
     """S3 clients by the fields of the s3 relation that they were made for."""
 
     def __init__(self) -> None:
-        self._made: dict[str, s3.S3Store] = {}
+        self._made: dict[str, object_store.S3Store] = {}
 
     def __call__(self, fields: Mapping[str, str]) -> ports.ObjectStore:
         """Return the store that the fields of an s3 relation lead to."""
         key = json.dumps(fields, sort_keys=True)
         if key not in self._made:
             info = {**fields, 'tls-ca-chain': s3_parameters.chain(fields)}
-            self._made[key] = s3.S3Store(s3.Connection.from_relation('rehearsal', info))
+            self._made[key] = object_store.S3Store(
+                object_store.Connection.from_relation('rehearsal', info)
+            )
         return self._made[key]
 
     def close(self) -> None:

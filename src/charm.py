@@ -18,16 +18,20 @@ import typing
 import object_storage
 import ops
 
-import acknowledging_actions
-import actions
-import adoption_actions
-import catalogue_actions
-import expiry_actions
 import lease
 import observing
 import succession
-import verification_actions
-from coordinator import errors, operation, pacemaker, record, settings, status
+from actions import acknowledging as acknowledging_actions
+from actions import adoption as adoption_actions
+from actions import catalogue as catalogue_actions
+from actions import expiry as expiry_actions
+from actions import operations as actions
+from actions import verification as verification_actions
+from coordinator import errors
+from coordinator.engine import operation, settings
+from coordinator.record import databag
+from coordinator.report import status
+from coordinator.unit import pacemaker
 
 if typing.TYPE_CHECKING:
     from coordinator import ports
@@ -76,7 +80,7 @@ class CoordinatorCharm(ops.CharmBase):
         logging.getLogger().setLevel(logging.INFO)
         self.stores = {name: object_storage.S3Requirer(self, name) for name in S3}
         self._secrets: dict[str, dict[str, str]] = {}
-        self._record = record.Record(self.model, self.charm_dir / _NEWEST)
+        self._record = databag.Record(self.model, self.charm_dir / _NEWEST)
         self.succession = succession.Succession(self, self._record)
         self.observing = observing.Observing(self, self._record)
         self._pacemaker = pacemaker.Pacemaker(self.unit.name, str(self.charm_dir))
@@ -84,7 +88,7 @@ class CoordinatorCharm(ops.CharmBase):
             framework.observe(self.on[name].relation_changed, self._on_s3_changed)
         for event in (self.on.stop, self.on.remove):
             framework.observe(event, self._on_leaving)
-        for name in (*RELATIONS, record.RELATION):
+        for name in (*RELATIONS, databag.RELATION):
             framework.observe(self.on[name].relation_broken, self._on_broken)
         for event in self._waking_events():
             framework.observe(event, self._on_wake)
@@ -108,9 +112,9 @@ class CoordinatorCharm(ops.CharmBase):
             self.on.upgrade_charm,
             self.on.leader_elected,
             self.on.secret_changed,
-            self.on[record.RELATION].relation_created,
-            self.on[record.RELATION].relation_changed,
-            self.on[record.RELATION].relation_departed,
+            self.on[databag.RELATION].relation_created,
+            self.on[databag.RELATION].relation_changed,
+            self.on[databag.RELATION].relation_departed,
         ]
         for name in (MAAS, POSTGRESQL, *S3):
             of_relation = self.on[name]
@@ -160,7 +164,7 @@ class CoordinatorCharm(ops.CharmBase):
         ended = op if found.id == op.id else self._record.unsettled
         if ended is None or ended.id != found.id:
             return
-        from coordinator import aftermath
+        from coordinator.operations import aftermath
 
         with self.connected() as reachable:
             lines = aftermath.seen(ended, reachable)
@@ -193,7 +197,10 @@ class CoordinatorCharm(ops.CharmBase):
             return None
 
     def _advance(self, op: operation.Operation) -> operation.Operation:
-        from coordinator import advance, doubt, history, log, plans, situation
+        from coordinator.engine import advance, doubt, log
+        from coordinator.operations import plans
+        from coordinator.record import history
+        from coordinator.report import situation
 
         plan = plans.PLANS.get(op.kind)
         if plan is None:
@@ -228,7 +235,7 @@ class CoordinatorCharm(ops.CharmBase):
 
     def _list_sets(self, op: operation.Operation, reachable: ports.World) -> None:
         """List the backup sets that an operation leaves, for the metrics; S3 may not answer."""
-        from coordinator import listing
+        from coordinator.report import listing
 
         try:
             self.observing.note_sets(listing.listed(reachable), reachable)
@@ -294,7 +301,7 @@ class CoordinatorCharm(ops.CharmBase):
 
     def _lacking(self) -> str:
         """Return what a person must give before an operation can go on, '' if nothing."""
-        from coordinator import access
+        from coordinator.juju_api import access
 
         try:
             access.credentials(self._check_access())

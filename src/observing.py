@@ -9,12 +9,14 @@ import typing
 import ops
 
 import coordinator
-from coordinator import errors, record
+from coordinator import errors
 from coordinator.observed import note, service
+from coordinator.record import databag
 
 if typing.TYPE_CHECKING:
     import charm
-    from coordinator import catalogue, ports
+    from coordinator import ports
+    from coordinator.sets import catalogue
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ _HOUR = 3600
 class Observing(ops.Object):
     """Leaves the note for the exporter, and has systemd listen for whoever scrapes it."""
 
-    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: record.Record):
+    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record):
         super().__init__(coordinator_charm, 'observing')
         self._charm = coordinator_charm
         self._record = kept

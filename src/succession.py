@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import typing
 
-from coordinator import errors, record
+from coordinator import errors
+from coordinator.record import databag
 
 if typing.TYPE_CHECKING:
     import charm
-    from coordinator import operation
+    from coordinator.engine import operation
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ _SEALING = ('backup-all', 'adopt-backup')
 class Succession:
     """Joins one coordinator's operation to the next one's."""
 
-    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: record.Record):
+    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record):
         self._charm = coordinator_charm
         self._record = kept
 
@@ -32,7 +33,9 @@ class Succession:
 
     def leave(self, op: operation.Operation) -> None:
         """Do at once what can be done for an operation that no dispatch will move on."""
-        from coordinator import history, leaving, log
+        from coordinator.engine import log
+        from coordinator.operations import leaving
+        from coordinator.record import history
 
         if not self._charm.unit.is_leader():
             logger.error(
@@ -88,7 +91,8 @@ class Succession:
         logger.warning('%s: %s is not over: %s', found.at, found.kind, found.current.reason)
 
     def _found(self) -> operation.Operation | None:
-        from coordinator import history, taking_over
+        from coordinator.operations import taking_over
+        from coordinator.record import history
 
         with self._charm.connected() as reachable:
             found = history.newest(reachable.maas_store, reachable.model_uuid)

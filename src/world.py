@@ -10,14 +10,15 @@ import typing
 import ops
 
 import lease
-from coordinator import access, elapsed, errors, in_flight, integrators, maas_port, ports
-from coordinator.juju_api import model, remembered
+from coordinator import errors, integrators, maas_port, ports
+from coordinator.juju_api import access, model, remembered
+from coordinator.unit import elapsed, in_flight
 
 if typing.TYPE_CHECKING:
     import charm
-    from coordinator import s3, s3_patience
     from coordinator.maas_api import client as maas_client
     from coordinator.maas_api import login as maas_login
+    from coordinator.s3 import object_store, timeouts
 
 
 _CHARMS = {'s3-maas': integrators.MAAS_REGION, 's3-postgresql': integrators.POSTGRESQL}
@@ -37,9 +38,9 @@ class LiveWorld:
         self._juju: model.JujuApi | None = None
         self._in_flight = in_flight.InFlight(coordinator_charm.charm_dir / _IN_FLIGHT)
         self._maas: dict[maas_login.Endpoint, maas_client.MaasApi] = {}
-        self._stores: dict[tuple[str, str | None, str | None], s3.S3Store] = {}
-        self._patience: dict[str, s3_patience.Patience] = {}
-        self._connections: dict[str, s3.Connection] = {}
+        self._stores: dict[tuple[str, str | None, str | None], object_store.S3Store] = {}
+        self._patience: dict[str, timeouts.Patience] = {}
+        self._connections: dict[str, object_store.Connection] = {}
 
     @property
     def juju(self) -> ports.JujuModel:
@@ -81,7 +82,7 @@ class LiveWorld:
     def reader(self) -> ports.Reader:
         """What reads backup sets whole."""
         # Not above, as S3 itself.
-        from coordinator import reader
+        from coordinator.integrity import reader
 
         return reader.Reader(self._charm.charm_dir / _READING)
 
@@ -140,16 +141,18 @@ class LiveWorld:
         for opened in (*self._stores.values(), *self._maas.values()):
             opened.close()
 
-    def _store(self, name: str, bucket: str | None = None, path: str | None = None) -> s3.S3Store:
+    def _store(
+        self, name: str, bucket: str | None = None, path: str | None = None
+    ) -> object_store.S3Store:
         # Not above: boto3 is dear to import, and a dispatch that waits seldom needs S3.
-        from coordinator import s3, s3_patience
+        from coordinator.s3 import object_store, timeouts
 
         key = (name, bucket, path)
         if key not in self._stores:
             connection = self._connection(name)
             if bucket is not None and path is not None:
                 connection = dataclasses.replace(connection, bucket=bucket, path=path.strip('/'))
-            patience = self._patience.setdefault(connection.endpoint, s3_patience.Patience())
+            patience = self._patience.setdefault(connection.endpoint, timeouts.Patience())
             self._stores[key] = next(
                 (
                     store.beside(connection)
@@ -157,11 +160,11 @@ class LiveWorld:
                     if store.connection.server == connection.server
                 ),
                 None,
-            ) or s3.S3Store(connection, self._fence, self._in_flight.answered, patience)
+            ) or object_store.S3Store(connection, self._fence, self._in_flight.answered, patience)
         return self._stores[key]
 
-    def _connection(self, name: str) -> s3.Connection:
-        from coordinator import s3
+    def _connection(self, name: str) -> object_store.Connection:
+        from coordinator.s3 import object_store
 
         if name in self._connections:
             # Each question of a secret is two processes.
@@ -173,7 +176,7 @@ class LiveWorld:
                 f'no relation {name}: juju integrate {app}:{name} <s3-integrator>'
             )
         fields = self._fields(name, relation)
-        found = s3.Connection.from_relation(relation.app.name, fields, _CHARMS[name])
+        found = object_store.Connection.from_relation(relation.app.name, fields, _CHARMS[name])
         self._connections[name] = found
         return found
 

@@ -7,7 +7,9 @@ import hashlib
 import json
 from collections.abc import Collection
 
-from coordinator import catalogue, maas_backup, manifest, ports, rules
+from coordinator import ports
+from coordinator.parts import maas_backup
+from coordinator.sets import catalogue, manifest, rules
 from tests import simulation
 
 DAYS = ('2026-08-18', '2026-08-19', '2026-08-20', '2026-08-21')

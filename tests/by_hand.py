@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from coordinator import maas_backup, operation, pgbackrest
+from coordinator.engine import operation
+from coordinator.parts import maas_backup, pgbackrest
 from coordinator.steps import adopting
 from tests import restores, simulation
 

@@ -13,7 +13,10 @@ from ops import testing
 from scenario.state import _Event
 
 import charm
-from coordinator import ended, formats, operation, plans, ports, settings
+from coordinator import ports, times
+from coordinator.engine import formats, operation, settings
+from coordinator.operations import plans
+from coordinator.record import ended
 from tests import examples, worlds
 
 APP = 'maas-backup-coordinator'
@@ -125,7 +128,7 @@ def state(
 
 def new_operation(operation_id: str = examples.BACKUP_ID) -> operation.Operation:
     """Return a backup that has not begun, with the real plan's steps."""
-    began = operation.parse_stamp(operation_id)
+    began = times.parse_stamp(operation_id)
     names = plans.BACKUP_ALL.names
     return operation.Operation.new(operation_id, 'backup-all', names, SETTINGS, began)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import sealing
+from coordinator.sets import sealing
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyrage
 
-from coordinator import manifest
+from coordinator.sets import manifest
 
 IDENTITY = pyrage.x25519.Identity.generate()
 RECIPIENT = str(IDENTITY.to_public())

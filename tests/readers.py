@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from coordinator import errors, manifest, ports
+from coordinator import errors, ports
 from coordinator.integrity import job as jobs
+from coordinator.sets import manifest
 
 
 class InstantReader:

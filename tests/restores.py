@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pyrage
 
-from coordinator import catalogue, operation
+from coordinator.engine import operation
+from coordinator.sets import catalogue
 from rehearsal import site
 from rehearsal.standins import behaviour
 from tests import simulation

@@ -11,16 +11,9 @@ import datetime
 import json
 from collections.abc import Callable
 
-from coordinator import (
-    advance,
-    errors,
-    integrators,
-    maas_port,
-    operation,
-    plans,
-    ports,
-    settings,
-)
+from coordinator import errors, integrators, maas_port, ports, times
+from coordinator.engine import advance, operation, settings
+from coordinator.operations import plans
 from rehearsal import clock, deployed, direct, memory_store, model, site
 from rehearsal.maas import direct as direct_maas
 from rehearsal.maas import modelled
@@ -193,7 +186,7 @@ class Simulation:
         now = self.clock.now()
         given = {key.replace('_', '-'): value for key, value in parameters.items()}
         self.op = operation.Operation.new(
-            operation.stamp(now), kind, plans.PLANS[kind].names, self.config, now, given
+            times.stamp(now), kind, plans.PLANS[kind].names, self.config, now, given
         )
         return self.op
 

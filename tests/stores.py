@@ -11,7 +11,7 @@ from typing import Any
 import botocore.endpoint
 import pytest
 
-from coordinator import s3
+from coordinator.s3 import object_store
 
 KEYS = {'access-key': 'AKIA0123', 'secret-key': 's3cret'}
 
@@ -36,9 +36,9 @@ def find_here(monkeypatch: pytest.MonkeyPatch, domain: str) -> None:
 
 
 @contextlib.contextmanager
-def opened(fields: Mapping[str, Any]) -> Generator[s3.S3Store]:
+def opened(fields: Mapping[str, Any]) -> Generator[object_store.S3Store]:
     """Lend the store that an integrator with these fields leads to."""
     info = {'bucket': 'backups', 's3-uri-style': 'path', **KEYS, **fields}
-    store = s3.S3Store(s3.Connection.from_relation('integrator', info))
+    store = object_store.S3Store(object_store.Connection.from_relation('integrator', info))
     yield store
     store.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from coordinator import advance, operation, ports, step
+from coordinator import ports
+from coordinator.engine import advance, operation, step
 
 
 class Toy:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import datetime
 import math
 
-from coordinator import maas_port, operation, ports, settings
+from coordinator import maas_port, ports, times
+from coordinator.engine import operation, settings
 from rehearsal import memory_store
 
 START = datetime.datetime(2026, 8, 22, 10, 15, tzinfo=datetime.UTC)
-BEGAN = operation.stamp(START)
+BEGAN = times.stamp(START)
 CONFIG = settings.Settings(
     maas='maas-region', postgresql='postgresql', recipients=('age1example',)
 )
 
 
 class Counter:
-    """Counts ages as `coordinator.elapsed` does, by a clock that tests set."""
+    """Counts ages as `coordinator.unit.elapsed` does, by a clock that tests set."""
 
     def __init__(self, longest: float = math.inf) -> None:
         self._longest = longest
@@ -109,4 +110,4 @@ class StoredWorld(EmptyWorld):
 
 def new_operation(*step_names: str) -> operation.Operation:
     """Return an operation that has not begun."""
-    return operation.Operation.new(operation.stamp(START), 'backup-all', step_names, CONFIG, START)
+    return operation.Operation.new(times.stamp(START), 'backup-all', step_names, CONFIG, START)

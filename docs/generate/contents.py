@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from coordinator import plans
 from coordinator.observed import alerts, metrics
+from coordinator.operations import plans
 from docs.generate import examples, plan_pages, tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

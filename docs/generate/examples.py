@@ -17,8 +17,13 @@ import pyrage
 import pytest
 from ops import testing
 
-import action_base
-from coordinator import ended, operation, pgbackrest, sealing, status
+from actions import base as action_base
+from coordinator import times
+from coordinator.engine import operation
+from coordinator.parts import pgbackrest
+from coordinator.record import ended
+from coordinator.report import status
+from coordinator.sets import sealing
 from coordinator.steps import claiming
 from rehearsal import site
 from rehearsal.juju import shown
@@ -235,7 +240,7 @@ class _Desk:
 
     def next_night(self) -> None:
         """Let time pass until the next night's backup is due."""
-        begun = operation.parse_stamp(self.sim.op.id)
+        begun = times.parse_stamp(self.sim.op.id)
         due = begun + datetime.timedelta(days=1)
         self.sim.clock.advance((due - self.sim.clock.now()).total_seconds())
 

@@ -1,10 +1,11 @@
-"""Each plan as a table and as a diagram, out of `coordinator.plans`."""
+"""Each plan as a table and as a diagram, out of `coordinator.operations.plans`."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from coordinator import settings, status, step
+from coordinator.engine import settings, step
+from coordinator.report import status
 from docs.generate import diagram as drawing
 from docs.generate import tables
 

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from coordinator import operation
+from coordinator import times
 from rehearsal import deployed
 from rehearsal.real import database, machines
 from rehearsal.standins import system_users
@@ -78,8 +78,8 @@ def claims(
 def step_times(real: machines.Machines, record: Mapping[str, Any]) -> Iterator[str]:
     """Yield each step of an operation with its time, and with its own work's beside it."""
     steps = [step for step in record['steps'] if step.get('started')]
-    begun = [operation.parse_stamp(step['started']) for step in steps]
-    ends = [*begun[1:], operation.parse_stamp(record['ended']) + datetime.timedelta(seconds=1)]
+    begun = [times.parse_stamp(step['started']) for step in steps]
+    ends = [*begun[1:], times.parse_stamp(record['ended']) + datetime.timedelta(seconds=1)]
     for step, start, end in zip(steps, begun, ends, strict=True):
         works = [work for work in real.clusters.works if start <= work.begun < end]
         told = '; '.join(f'{work.what} on {work.unit} {work.seconds:.1f} s' for work in works)

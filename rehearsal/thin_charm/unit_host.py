@@ -11,7 +11,8 @@ from typing import Any
 import ops
 from ops import hookcmds
 
-from coordinator import ports, s3
+from coordinator import ports
+from coordinator.s3 import object_store
 from rehearsal.standins import host
 
 
@@ -118,7 +119,9 @@ class UnitHost:
             self._event.log(message)
 
     def store(self, connection: Mapping[str, str]) -> ports.ObjectStore:
-        return s3.S3Store(s3.Connection.from_relation('s3-integrator', connection))
+        return object_store.S3Store(
+            object_store.Connection.from_relation('s3-integrator', connection)
+        )
 
     def save(self) -> None:
         self._write(self._charm.unit, self.own)

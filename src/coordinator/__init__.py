@@ -1,18 +1,18 @@
 """Backs up and restores charmed MAAS as one.
 
-The map, from the top:
+The map, from the top; each package imports from those below it only:
 
-- `plans` lists what each operation does, step by step: read it first.
-- `steps/` holds the steps; each looks at the world, has at most one effect, and answers
-  done, wait, or raises an error (`step`, `errors`).
-- `advance` is the engine: it takes an operation one checkpoint further.
-- `operation` is the record of one operation; `record` keeps it in the peer databag, `history`
-  a copy in S3 for people.
-- `ports` says what steps may ask of the outside; `juju_api/` and `s3` answer.
-- `catalogue` and `manifest`: backup sets in the repository; `pgbackrest` and `maas_backup` read
-  what the two charms leave there; `sealing` turns passwords into an age file.
-- `pacemaker` brings the next dispatch while an operation waits.
-- `settings`, `status`, `report`: what the operator configures, and what is reported.
+- `operations`: what each operation does, step by step (`plans`: read it first), resume and abort.
+- `report`: what the operator reads: the status, and what the actions print.
+- `steps`: each looks at the world, has at most one effect, and answers done, wait, or raises.
+- `record` keeps the record of an operation in the peer databag, and a copy for people in S3.
+- `engine`: the record of an operation, and `advance`, which takes it one checkpoint further.
+- `integrity` reads whole backup sets, in a process beside the unit's agent.
+- `sets`: manifests, the catalogue, retention, and the sealed passwords.
+- `parts`: what the two charms leave in S3. `juju_api` and `s3` answer for the ports. `unit`: the
+  pacemaker, and what a dispatch leaves on the unit's disk for the next.
+- The modules beside the packages are for all of them: `ports` says what may be asked of the
+  outside, `errors` what can go wrong.
 
 `charm.py` joins them to Juju.
 """

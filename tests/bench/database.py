@@ -12,8 +12,8 @@ import resource
 import tempfile
 from collections.abc import Callable, Iterator
 
-from coordinator import s3
 from coordinator.integrity import check, inspection, pace
+from coordinator.s3 import object_store
 from rehearsal import s3_server
 from rehearsal.real import account, programs
 from tests.bench import figures
@@ -48,7 +48,7 @@ def _both(
 ) -> Iterator[str | figures.Figure]:
     fields = server.connection(_BUCKET, _PATH)
     server.create_bucket(_BUCKET)
-    store = s3.S3Store(s3.Connection.from_relation('bench', fields))
+    store = object_store.S3Store(object_store.Connection.from_relation('bench', fields))
     repository.upload(store)
     objects = repositories.objects(store, repository.backup)
     stored = sum(item.size for item in objects) / _MIB

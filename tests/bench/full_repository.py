@@ -16,7 +16,8 @@ from typing import Any
 _SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(_SOURCE / 'src')]
 
-from coordinator import catalogue, manifest, operation  # noqa: E402  (src comes first)
+from coordinator import times  # noqa: E402
+from coordinator.sets import catalogue, manifest  # noqa: E402  (src comes first)
 from rehearsal import s3_server  # noqa: E402
 from tests import examples  # noqa: E402
 
@@ -40,7 +41,7 @@ def objects(sets: int, damaged: int = 0) -> Iterator[tuple[str, bytes]]:
     """Yield keys, relative to the path, and contents."""
     example = examples.backup_set()
     for number in range(sets):
-        backup_id = operation.stamp(_FIRST + number * _BETWEEN)
+        backup_id = times.stamp(_FIRST + number * _BETWEEN)
         found: manifest.Manifest = example.model_copy(
             update={'backup_id': backup_id, 'started': backup_id}
         )

@@ -23,8 +23,9 @@ from typing import Any
 
 import boto3
 
-from coordinator import checksums, s3
+from coordinator import checksums
 from coordinator.integrity import archives, check, inspection, pace
+from coordinator.s3 import object_store
 from rehearsal import s3_server
 from tests.bench import figures
 
@@ -55,7 +56,7 @@ def measure(mebibytes: int) -> Iterator[str | figures.Figure]:
             fields = server.connection(_BUCKET)
             server.create_bucket(_BUCKET)
             etag = _upload(archive, fields)
-            store = s3.S3Store(s3.Connection.from_relation('bench', fields))
+            store = object_store.S3Store(object_store.Connection.from_relation('bench', fields))
             expected = [checksum] if (checksum := checksums.of_etag(etag)) else []
             item = check.Object(store, _KEY, size, expected, archives.TarGz)
             runs = [(_theirs(gzip, archive), _ours(item)) for _ in range(_RUNS)]

@@ -16,7 +16,9 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from coordinator import catalogue, listing, report, s3
+from coordinator.report import listing, operation_report
+from coordinator.s3 import object_store
+from coordinator.sets import catalogue
 from tests import examples
 from tests.bench import figures, full_repository, meter
 
@@ -60,7 +62,7 @@ def measure(counts: Sequence[int] = _COUNTS) -> Iterator[str | figures.Figure]:
             )
         )
     yield f'listing backup sets; load {os.getloadavg()[0]:.2f}'
-    yield report.table(_HEAD, rows)
+    yield operation_report.table(_HEAD, rows)
     yield figures.Figure(f'list-backups of {counts[-1]} sets', 's', seconds, 'under 2 s')
 
 
@@ -73,7 +75,9 @@ def measure_damaged(sets: int = _COUNTS[-1]) -> Iterator[str]:
                 fields = server.connection(full_repository.BUCKET, full_repository.PATH)
                 fields['endpoint'] = counted.endpoint
                 before = sum(server.requests.values())
-                store = s3.S3Store(s3.Connection.from_relation('bench', fields))
+                store = object_store.S3Store(
+                    object_store.Connection.from_relation('bench', fields)
+                )
                 found = catalogue.with_failed(store, heal=True)
                 store.close()
                 requests = sum(server.requests.values()) - before
@@ -81,15 +85,15 @@ def measure_damaged(sets: int = _COUNTS[-1]) -> Iterator[str]:
                 raise AssertionError(f'half of {len(found)} sets should be damaged')
             rows.append((how, str(requests), f'{counted.bytes / 2**20:.1f} MiB'))
     yield f'list-backups of {sets} sets, half of them damaged; aim: under 30 requests'
-    yield report.table(('list', 'requests', 'received'), rows)
+    yield operation_report.table(('list', 'requests', 'received'), rows)
 
 
 def _timed(
-    server: full_repository.FullServer, work: Callable[[s3.S3Store], object]
+    server: full_repository.FullServer, work: Callable[[object_store.S3Store], object]
 ) -> tuple[float, int]:
     """Return how long something took, and how many requests."""
     fields = server.connection(full_repository.BUCKET, full_repository.PATH)
-    store = s3.S3Store(s3.Connection.from_relation('bench', fields))
+    store = object_store.S3Store(object_store.Connection.from_relation('bench', fields))
     before = sum(server.requests.values())
     # A dispatch of the charm does without.
     gc.disable()
@@ -101,7 +105,7 @@ def _timed(
     return seconds, sum(server.requests.values()) - before
 
 
-def _ours(count: int, store: s3.S3Store) -> None:
+def _ours(count: int, store: object_store.S3Store) -> None:
     found = catalogue.with_failed(store, heal=True)
     if len(found) != count or any(entry.summary is None for entry in found):
         raise AssertionError(f'{len(found)} sets were listed, there are {count}')
@@ -110,7 +114,7 @@ def _ours(count: int, store: s3.S3Store) -> None:
     listing.results(choice, wanted, _PLACE)
 
 
-def _theirs(store: s3.S3Store) -> None:
+def _theirs(store: object_store.S3Store) -> None:
     rows: list[tuple[str, ...]] = []
     for backup_id in store.folders('backup/')[:_MOST]:
         folder = f'backup/{backup_id}/'
@@ -118,4 +122,4 @@ def _theirs(store: s3.S3Store) -> None:
         metadata = json.loads(store.get(f'{folder}backup_metadata.json'))
         controllers = store.get(f'{folder}controllers.txt').decode().split()
         rows.append((backup_id, metadata['maas_snap_version'], str(size), ','.join(controllers)))
-    report.table(('backup-id', 'maas', 'size', 'controllers'), rows)
+    operation_report.table(('backup-id', 'maas', 'size', 'controllers'), rows)

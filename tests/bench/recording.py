@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
 
-from coordinator import operation
+from coordinator.engine import operation
 from rehearsal import embedded, model, site
 from rehearsal.agent import charm_agent
 

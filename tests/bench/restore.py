@@ -14,7 +14,10 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from coordinator import beat, operation, plans, report
+from coordinator.engine import operation
+from coordinator.operations import plans
+from coordinator.report import operation_report
+from coordinator.unit import beat
 from rehearsal import site
 from tests import restores, simulation
 from tests.bench import figures, recording, runbook
@@ -102,7 +105,7 @@ def _compared(
 
 def _by_step(ours: Sequence[Restored], hands: Sequence[Restored]) -> str:
     rows = [(name, _median(ours, name), _median(hands, name)) for name in plans.RESTORE_ALL.names]
-    return report.table(('step (median, s)', 'restore-all', 'by hand'), rows)
+    return operation_report.table(('step (median, s)', 'restore-all', 'by hand'), rows)
 
 
 def _median(runs: Sequence[Restored], name: str) -> str:

@@ -12,7 +12,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
-from coordinator import catalogue, ports
+from coordinator import ports
+from coordinator.sets import catalogue
 from rehearsal import clock, site
 from rehearsal.standins import maas_region, postgresql, system_users
 from tests import simulation

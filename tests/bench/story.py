@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 
-from coordinator import operation
+from coordinator.engine import operation
 from rehearsal.agent import charm_agent
 from tests.bench import critical_path, recording
 

@@ -11,17 +11,11 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from coordinator import (
-    catalogue,
-    errors,
-    index,
-    manifest,
-    operation,
-    pgbackrest,
-    plans,
-    ports,
-    sealing,
-)
+from coordinator import errors, ports
+from coordinator.engine import operation
+from coordinator.operations import plans
+from coordinator.parts import pgbackrest
+from coordinator.sets import catalogue, index, manifest, sealing
 from rehearsal import embedded, model, site, story
 from tests.embedded import charmed_maas
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Generator, Sequence
 
-from coordinator import operation
+from coordinator.engine import operation
 from rehearsal import embedded, s3_server
 from tests.chaos import operator, schedule
 from tests.embedded import charmed_maas

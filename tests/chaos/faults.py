@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from coordinator import plans
+from coordinator.operations import plans
 from rehearsal import model, site
 from rehearsal.agent import child
 from rehearsal.controller import faults as controller_faults

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterator, Sequence
 
-from coordinator import operation
+from coordinator.engine import operation
 from tests.chaos import operator
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
-from coordinator import operation
+from coordinator.engine import operation
 from rehearsal import model, site, story
 from rehearsal.agent import context, tool_server
 from tests.chaos import checks, faults, schedule

@@ -6,7 +6,7 @@ import dataclasses
 import random
 from collections.abc import Mapping
 
-from coordinator import plans
+from coordinator.operations import plans
 from rehearsal import embedded
 from rehearsal.controller import faults
 

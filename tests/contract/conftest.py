@@ -17,9 +17,10 @@ import boto3
 import botocore.client
 import pytest
 
-from coordinator import ports, s3
+from coordinator import ports
 from coordinator.juju_api import connection
 from coordinator.juju_api import model as juju_api
+from coordinator.s3 import object_store as s3_adapter
 from rehearsal import clock, direct, memory_store, model, s3_gate, s3_server
 from tests import facade_schemas, real_s3, served_model, stores
 
@@ -218,7 +219,7 @@ def s3_site(request: pytest.FixtureRequest, s3_sites: Callable[[str], S3Site]) -
 
 
 @pytest.fixture
-def s3_store(s3_site: S3Site) -> Iterator[s3.S3Store]:
+def s3_store(s3_site: S3Site) -> Iterator[s3_adapter.S3Store]:
     """Lend a store on a bucket of its own."""
     with stores.opened({**s3_site.fields(s3_site.new_bucket()), 'path': 'some/path'}) as opened:
         yield opened

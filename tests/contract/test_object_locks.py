@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from coordinator import catalogue, deletion, errors, s3
+from coordinator import errors
+from coordinator.s3 import object_store
+from coordinator.sets import catalogue, deletion
 from tests import stores, worlds
 
 YEAR = 365
@@ -51,12 +53,12 @@ def in_a_year() -> datetime.datetime:
 
 
 @pytest.fixture
-def store(s3_site: Site, locked: str) -> Iterator[s3.S3Store]:
+def store(s3_site: Site, locked: str) -> Iterator[object_store.S3Store]:
     with stores.opened(s3_site.fields(locked)) as opened:
         yield opened
 
 
-def test_an_object_says_until_when_its_bucket_locks_it(store: s3.S3Store, s3_site: Site):
+def test_an_object_says_until_when_its_bucket_locks_it(store: object_store.S3Store, s3_site: Site):
     stored = store.put('key', b'content')
     assert stored.versioned
     if s3_site.name in SILENT:
@@ -65,7 +67,7 @@ def test_an_object_says_until_when_its_bucket_locks_it(store: s3.S3Store, s3_sit
 
 
 def test_an_object_says_until_when_it_is_locked_by_itself(
-    store: s3.S3Store, s3_site: Site, locked: str
+    store: object_store.S3Store, s3_site: Site, locked: str
 ):
     store.put('key', b'content')
     until = in_a_year() + datetime.timedelta(days=YEAR)
@@ -75,7 +77,7 @@ def test_an_object_says_until_when_it_is_locked_by_itself(
     assert store.head('key').lock == f'until {until:%Y-%m-%dT%H:%M:%SZ}'
 
 
-def test_a_legal_hold_has_no_end(store: s3.S3Store, s3_site: Site, locked: str):
+def test_a_legal_hold_has_no_end(store: object_store.S3Store, s3_site: Site, locked: str):
     store.put('key', b'content')
     for status in ('ON', 'OFF'):
         hold = {'Status': status}
@@ -85,7 +87,7 @@ def test_a_legal_hold_has_no_end(store: s3.S3Store, s3_site: Site, locked: str):
 
 
 def test_a_lock_forbids_no_delete_marker_and_the_version_stays(
-    store: s3.S3Store, s3_site: Site, locked: str
+    store: object_store.S3Store, s3_site: Site, locked: str
 ):
     store.put('key', b'content')
     store.delete('key')
@@ -97,7 +99,7 @@ def test_a_lock_forbids_no_delete_marker_and_the_version_stays(
     assert [marker['Key'] for marker in versions['DeleteMarkers']] == ['key']
 
 
-def test_a_set_in_a_bucket_with_locks_is_deleted_out_of_sight(store: s3.S3Store):
+def test_a_set_in_a_bucket_with_locks_is_deleted_out_of_sight(store: object_store.S3Store):
     store.put(catalogue.manifest_key(BACKUP_ID), b'manifest')
     store.put(catalogue.sealed_key(BACKUP_ID), b'sealed')
     deletion.delete(store, deletion.Target(BACKUP_ID), [], worlds.START)

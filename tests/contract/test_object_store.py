@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from coordinator import errors, ports, s3
+from coordinator import errors, ports
+from coordinator.s3 import object_store
 from tests import dead_addresses, real_s3, stores
 
 CONTENT = random.Random(1).randbytes(3_000_001)
@@ -159,7 +160,7 @@ def test_folders_are_what_holds_objects_deeper(object_store: ports.ObjectStore):
 # --- On servers ----------------------------------------------------------------------------------
 
 
-def test_a_listing_of_several_pages_has_every_key_once(s3_store: s3.S3Store):
+def test_a_listing_of_several_pages_has_every_key_once(s3_store: object_store.S3Store):
     keys = [f'{number:04}' for number in range(PAGE + 5)]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(functools.partial(s3_store.put, content=b''), keys))

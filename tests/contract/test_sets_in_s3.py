@@ -13,8 +13,10 @@ from typing import Any, Protocol
 import boto3.s3.transfer
 import pytest
 
-from coordinator import catalogue, checksums, deletion, manifest, s3
+from coordinator import checksums
 from coordinator.integrity import check, contents, inspection, pace
+from coordinator.s3 import object_store
+from coordinator.sets import catalogue, deletion, manifest
 from tests import restores, simulation, stores, worlds
 
 MIB = 1 << 20
@@ -45,8 +47,8 @@ def backed_up() -> simulation.Simulation:
 class Kept:
     """A backup set on a server."""
 
-    maas: s3.S3Store
-    postgresql: s3.S3Store
+    maas: object_store.S3Store
+    postgresql: object_store.S3Store
 
     @property
     def manifest(self) -> manifest.Manifest:

@@ -9,7 +9,8 @@ import pathlib
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Self
 
-from coordinator import catalogue, history
+from coordinator.record import history
+from coordinator.sets import catalogue
 from rehearsal import embedded, model, site
 from rehearsal.standins import behaviour
 

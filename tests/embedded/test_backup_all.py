@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from coordinator import catalogue, history, sealing
+from coordinator.record import history
+from coordinator.sets import catalogue, sealing
 from rehearsal import embedded, model, s3_gate, site, story
 from tests.embedded import charmed_maas, conftest, onlooker
 

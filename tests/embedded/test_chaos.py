@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from coordinator import operation
+from coordinator.engine import operation
 from rehearsal import embedded, site
 from tests.chaos import checks, crew, faults, figures, operator, schedule
 from tests.embedded import charmed_maas

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from coordinator import formats
+from coordinator.engine import formats
 from rehearsal import embedded, story
 from tests.embedded import charmed_maas
 
@@ -33,12 +33,12 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     for name in ('charmcraft.yaml', 'actions.yaml', 'config.yaml'):
         shutil.copy(embedded.SOURCE / name, directory)
     shutil.copytree(embedded.SOURCE / 'src', directory / 'src')
-    source = directory / 'src/coordinator/formats.py'
+    source = directory / 'src/coordinator/engine/formats.py'
     text = source.read_text()
     today = f'\nFORMAT = {formats.FORMAT}\n'
     assert today in text
     source.write_text(text.replace(today, f'\nFORMAT = {formats.FORMAT - 1}\n'))
-    with (directory / 'src/coordinator/plans.py').open('a') as plans:
+    with (directory / 'src/coordinator/operations/plans.py').open('a') as plans:
         plans.write(_OLDER_PLAN)
     return directory
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from coordinator import history, leaving, operation, taking_over
+from coordinator.engine import operation
+from coordinator.operations import leaving, taking_over
+from coordinator.record import history
 from rehearsal import site, story
 from tests.embedded import charmed_maas, conftest
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from coordinator import plans
+from coordinator.operations import plans
 from rehearsal import embedded, model, s3_gate, site, story
 from rehearsal.agent import child, context, tool_server
 from tests.embedded import (

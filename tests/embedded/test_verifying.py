@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from coordinator import catalogue, retention
+from coordinator.sets import catalogue, retention
 from rehearsal import embedded
 from tests.embedded import charmed_maas
 

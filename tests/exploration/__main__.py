@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from coordinator import sealing
+from coordinator.sets import sealing
 from tests import simulation
 from tests.exploration import families, mutants, run, walk
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from coordinator import catalogue, rules, settings
+from coordinator.engine import settings
+from coordinator.sets import catalogue, rules
 from rehearsal import site
 from tests import backup_sets, by_hand, restores, simulation
 from tests.exploration import faults, meddling, sites

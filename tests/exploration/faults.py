@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from coordinator import errors, steering
+from coordinator import errors
+from coordinator.operations import steering
 from rehearsal import site
 from tests.exploration import moments
 from tests.exploration.run import Killed, Raised, Run

@@ -5,17 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 
-from coordinator import (
-    advance,
-    catalogue,
-    history,
-    index,
-    marks,
-    operation,
-    plans,
-    status,
-    verification,
-)
+from coordinator.engine import advance, operation
+from coordinator.operations import plans
+from coordinator.record import history
+from coordinator.report import status
+from coordinator.sets import catalogue, index, marks, verification
 from coordinator.steps import checks
 from rehearsal import site
 from rehearsal.standins import system_users

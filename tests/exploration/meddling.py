@@ -6,7 +6,8 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 
-from coordinator import errors, steering
+from coordinator import errors
+from coordinator.operations import steering
 from coordinator.steps import relations
 from rehearsal import model, site
 from tests import simulation

@@ -7,7 +7,8 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from coordinator import elapsed, maas_port, ports
+from coordinator import maas_port, ports
+from coordinator.unit import elapsed
 from tests import simulation, worlds
 
 BETWEEN, BEFORE, AFTER = 'between', 'before', 'after'
@@ -154,7 +155,7 @@ class GatedWorld:
         return self._sent
 
     def sending(self) -> None:
-        """Remember, as `coordinator.in_flight` does, that a request is sent."""
+        """Remember, as `coordinator.unit.in_flight` does, that a request is sent."""
         self._sent = self.now()
         self._unanswered += 1
 

@@ -8,18 +8,11 @@ import datetime
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from coordinator import (
-    catalogue,
-    doubt,
-    errors,
-    images,
-    maas_backup,
-    operation,
-    pgbackrest,
-    plans,
-    ports,
-    step,
-)
+from coordinator import errors, ports
+from coordinator.engine import doubt, operation, step
+from coordinator.operations import plans
+from coordinator.parts import maas_backup, pgbackrest
+from coordinator.sets import catalogue, images
 from coordinator.steps import passwords, postgresql, relations, scaling, tasks
 from tests.exploration import faults, meddling
 

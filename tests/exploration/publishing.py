@@ -6,16 +6,11 @@ import io
 import tarfile
 from collections.abc import Iterable, Iterator
 
-from coordinator import (
-    catalogue,
-    errors,
-    maas_backup,
-    manifest,
-    operation,
-    pgbackrest,
-    plans,
-    sealing,
-)
+from coordinator import errors
+from coordinator.engine import operation
+from coordinator.operations import plans
+from coordinator.parts import maas_backup, pgbackrest
+from coordinator.sets import catalogue, manifest, sealing
 from rehearsal.standins import installation, maas_backups, modelled, repository
 from rehearsal.standins import manifest as standin_manifest
 from tests import examples, restores, simulation

@@ -8,17 +8,11 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from coordinator import (
-    advance,
-    doubt,
-    elapsed,
-    errors,
-    history,
-    limits,
-    operation,
-    plans,
-    steering,
-)
+from coordinator import errors, times
+from coordinator.engine import advance, doubt, limits, operation
+from coordinator.operations import plans, steering
+from coordinator.record import history
+from coordinator.unit import elapsed
 from rehearsal import model
 from tests import simulation
 from tests.exploration import invariants, moments
@@ -170,7 +164,7 @@ class Run:
 
         Not beyond what counts between two dispatches, or deadlines would not pass.
         """
-        begun = operation.parse_stamp(self.sim.op.started)
+        begun = times.parse_stamp(self.sim.op.started)
         lasted = self.sim.clock.now() - begun
         return min(max(simulation.BEAT_SECONDS, lasted.total_seconds() / 20), elapsed.LONGEST)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 
-from coordinator import errors, maas_backup, pgbackrest
+from coordinator import errors
+from coordinator.parts import maas_backup, pgbackrest
 from rehearsal import site
 from rehearsal.standins import system_users
 from tests import backup_sets, simulation

@@ -9,7 +9,7 @@ from typing import Self
 import boto3
 from moto.server import ThreadedMotoServer
 
-from coordinator import s3
+from coordinator.s3 import object_store
 
 KEYS = {'access-key': 'integration', 'secret-key': 'integration-secret'}
 _REGION = 'us-east-1'
@@ -56,12 +56,12 @@ class S3OnHost:
             's3-uri-style': 'path',
         }
 
-    def store(self, name: str) -> s3.S3Store:
+    def store(self, name: str) -> object_store.S3Store:
         """Return what lies in a bucket, below its integrator's path."""
-        return s3.S3Store(self._connection(name))
+        return object_store.S3Store(self._connection(name))
 
-    def _connection(self, name: str) -> s3.Connection:
-        return s3.Connection.from_relation('s3-integrator', self.options(name) | KEYS)
+    def _connection(self, name: str) -> object_store.Connection:
+        return object_store.Connection.from_relation('s3-integrator', self.options(name) | KEYS)
 
 
 def _own_address() -> str:

@@ -20,7 +20,7 @@ WHOLE = [
     'metadata.yaml',
     'src/charm.py',
     'src/world.py',
-    'src/coordinator/plans.py',
+    'src/coordinator/operations/plans.py',
     'venv/lib/python3.12/site-packages/websocket/tests/test_app.py',
 ]
 
@@ -44,7 +44,9 @@ def test_what_does_not_belong_is_named(name: str):
     assert any(name.startswith(told.split()[0]) for told in contents.misplaced([*WHOLE, name]))
 
 
-@pytest.mark.parametrize('name', ['src/coordinator/plans.py', 'icon.svg', 'manifest.yaml'])
+@pytest.mark.parametrize(
+    'name', ['src/coordinator/operations/plans.py', 'icon.svg', 'manifest.yaml']
+)
 def test_what_is_missing_is_named(name: str):
     left = [other for other in WHOLE if other != name]
 

@@ -6,7 +6,8 @@ import json
 import pathlib
 from typing import Any, Self
 
-from coordinator import catalogue, manifest, ports
+from coordinator import ports
+from coordinator.sets import catalogue, manifest
 from rehearsal import embedded, model, site
 from rehearsal.real import machines, server
 from rehearsal.standins import behaviour

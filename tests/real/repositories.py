@@ -10,9 +10,11 @@ import shutil
 from collections.abc import Generator, Mapping
 from typing import Self
 
-from coordinator import errors, manifest, pgbackrest, ports
+from coordinator import errors, ports
 from coordinator.integrity import check, inspection, pace
 from coordinator.integrity import database as integrity
+from coordinator.parts import pgbackrest
+from coordinator.sets import manifest
 from rehearsal import memory_store
 from rehearsal.real import account, database, processes, programs, server
 from rehearsal.real import pgbackrest as real_pgbackrest

@@ -8,7 +8,8 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from coordinator import manifest, ports
+from coordinator import ports
+from coordinator.sets import manifest
 from rehearsal.real import pgbackrest as real_pgbackrest
 from tests.real import real_site
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from coordinator import pgbackrest_timeline
+from coordinator.parts import pgbackrest_timeline
 from rehearsal import embedded, site
 from tests.real import real_site
 

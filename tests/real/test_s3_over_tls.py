@@ -9,7 +9,8 @@ from urllib import parse
 
 import pytest
 
-from coordinator import errors, s3
+from coordinator import errors
+from coordinator.s3 import object_store
 from rehearsal import s3_server
 
 
@@ -20,8 +21,8 @@ def server() -> Iterator[s3_server.S3Server]:
         yield running
 
 
-def store(fields: dict[str, str]) -> s3.S3Store:
-    return s3.S3Store(s3.Connection.from_relation('s3-integrator', fields))
+def store(fields: dict[str, str]) -> object_store.S3Store:
+    return object_store.S3Store(object_store.Connection.from_relation('s3-integrator', fields))
 
 
 def test_who_has_the_chain_of_the_relation_reads_and_writes(server: s3_server.S3Server):

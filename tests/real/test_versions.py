@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from coordinator import pgbackrest_files, pgbackrest_info
+from coordinator.parts import pgbackrest_files, pgbackrest_info
 from rehearsal.real import programs
 from rehearsal.standins import pgbackrest as standin
 from tests import packers

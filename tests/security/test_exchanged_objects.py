@@ -10,7 +10,8 @@ import hashlib
 
 import pytest
 
-from coordinator import catalogue, manifest, operation, retention, sealing
+from coordinator.engine import operation
+from coordinator.sets import catalogue, manifest, retention, sealing
 from tests import restores, simulation
 
 RECIPIENT = (str(restores.KEY.to_public()),)

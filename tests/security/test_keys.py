@@ -12,17 +12,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from coordinator import (
-    catalogue,
-    errors,
-    keys,
-    maas_backup,
-    manifest,
-    pgbackrest,
-    pgbackrest_archive,
-    ports,
-    s3,
-)
+from coordinator import errors, keys, ports
+from coordinator.parts import maas_backup, pgbackrest, pgbackrest_archive
+from coordinator.s3 import object_store
+from coordinator.sets import catalogue, manifest
 from rehearsal import memory_store
 from tests import charm_states, examples, stores, worlds
 from tests.security import hostile
@@ -64,7 +57,7 @@ def server() -> Iterator[hostile.Server]:
 
 
 @pytest.fixture(scope='module')
-def store(server: hostile.Server) -> Iterator[s3.S3Store]:
+def store(server: hostile.Server) -> Iterator[object_store.S3Store]:
     with stores.opened({'endpoint': f'http://{server.address}', 'path': 'maas'}) as opened:
         yield opened
 
@@ -73,7 +66,7 @@ def store(server: hostile.Server) -> Iterator[s3.S3Store]:
 @hypothesis.given(key=BAD.filter(lambda key: not key.startswith('/')))
 @EACH
 def test_no_request_is_made_with_a_key_that_is_not_plain(
-    server: hostile.Server, store: s3.S3Store, request_kind: str, key: str
+    server: hostile.Server, store: object_store.S3Store, request_kind: str, key: str
 ):
     with pytest.raises(errors.StoreRefused, match='can be no key of an object') as caught:
         REQUESTS[request_kind](store, key)
@@ -100,7 +93,7 @@ def test_no_request_is_made_in_a_path_that_is_not_plain(
 )
 def test_a_bucket_has_a_name_and_leads_nowhere_else(bucket: str):
     with pytest.raises(errors.StoreRefused) as caught:
-        s3.Connection.from_relation('integrator', {**stores.KEYS, 'bucket': bucket})
+        object_store.Connection.from_relation('integrator', {**stores.KEYS, 'bucket': bucket})
     assert str(caught.value) == (
         'the bucket that integrator gives is no name of a bucket: juju config integrator '
         'bucket=...'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import catalogue, operation
+from coordinator.engine import operation
+from coordinator.sets import catalogue
 from tests import charm_states, restores, simulation
 
 each_level = pytest.mark.parametrize('level', ['read', 'write'])

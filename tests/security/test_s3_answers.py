@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from coordinator import errors, ports, s3, s3_answers
+from coordinator import errors, ports
+from coordinator.s3 import answers, object_store
 from tests import stores
 from tests.security import hostile
 
@@ -47,7 +48,7 @@ def failure(
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3_answers, 'LARGEST', BOUND)
+    monkeypatch.setattr(answers, 'LARGEST', BOUND)
 
 
 @pytest.mark.usefixtures('small')
@@ -96,11 +97,11 @@ def test_an_error_without_end_is_not_read_to_its_end():
         line.flood(b'<Code>x</Code>' * 4096)
 
     said = failure(script, errors.UnexpectedAnswer, 'get')
-    assert said == f'an answer of S3 is larger than {s3_answers.LARGEST} bytes'
+    assert said == f'an answer of S3 is larger than {answers.LARGEST} bytes'
 
 
 def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(s3_answers, 'SECONDS', 0.05)
+    monkeypatch.setattr(answers, 'SECONDS', 0.05)
 
     def script(line: hostile.Line) -> None:
         line.send(b'HTTP/1.1 200 OK\r\n\r\n')
@@ -111,7 +112,7 @@ def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_pages_without_end_are_not_asked_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(s3, '_MOST_PAGES', 5)
+    monkeypatch.setattr(object_store, '_MOST_PAGES', 5)
     tokens = itertools.count()
 
     def script(line: hostile.Line) -> None:

@@ -13,17 +13,11 @@ import pyrage
 import pytest
 from hypothesis import strategies as st
 
-from coordinator import (
-    catalogue,
-    errors,
-    history,
-    listing,
-    maas_backup,
-    manifest,
-    pgbackrest,
-    pgbackrest_info,
-    sealing,
-)
+from coordinator import errors
+from coordinator.parts import maas_backup, pgbackrest, pgbackrest_info
+from coordinator.record import history
+from coordinator.report import listing
+from coordinator.sets import catalogue, manifest, sealing
 from rehearsal import memory_store
 from tests import examples, worlds
 

@@ -14,7 +14,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from coordinator import catalogue, errors, history, operation, step
+from coordinator import errors
+from coordinator.engine import operation, step
+from coordinator.record import history
+from coordinator.sets import catalogue
 from rehearsal import site
 from tests import charm_states, examples, programs, restores, simulation
 

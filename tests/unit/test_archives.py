@@ -6,7 +6,8 @@ import datetime
 
 import pytest
 
-from coordinator import archives, s3_objects
+from coordinator import archives
+from coordinator.s3 import objects
 from rehearsal import memory_store
 
 HEADED = {
@@ -46,7 +47,7 @@ THAWED = 'ongoing-request="false", expiry-date="Fri, 21 Dec 2030 00:00:00 GMT"'
     ],
 )
 def test_a_head_says_whether_an_object_must_be_thawed(told: dict[str, str], archive: str):
-    assert s3_objects.headed('key', {**HEADED, **told}).archive == archive
+    assert objects.headed('key', {**HEADED, **told}).archive == archive
 
 
 def test_of_very_many_tiered_objects_a_sample_is_asked_for():

@@ -7,7 +7,8 @@ import datetime
 
 import pytest
 
-from coordinator import operation, plans, settings
+from coordinator.engine import operation, settings
+from coordinator.operations import plans
 from rehearsal import model
 from tests.bench import critical_path, reactions, recording
 

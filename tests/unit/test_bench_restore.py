@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from coordinator import plans
+from coordinator.operations import plans
 from rehearsal import site
 from tests.bench import figures, recording, restore, runbook
 

@@ -12,7 +12,10 @@ import pytest
 from ops import testing
 
 import charm
-from coordinator import catalogue, errors, history, operation, ports, record
+from coordinator import errors, ports
+from coordinator.engine import operation
+from coordinator.record import databag, history
+from coordinator.sets import catalogue
 from coordinator.steps import backup_set, checks, passwords
 from tests import charm_states, examples, programs, worlds
 
@@ -217,13 +220,13 @@ def test_the_record_is_saved_before_the_history_is_written(
     world: SmallWorld, monkeypatch: pytest.MonkeyPatch
 ):
     order: list[str] = []
-    save = record.Record.save
+    save = databag.Record.save
 
-    def saving(kept: record.Record, op: operation.Operation) -> operation.Operation | None:
+    def saving(kept: databag.Record, op: operation.Operation) -> operation.Operation | None:
         order.append('record')
         return save(kept, op)
 
-    monkeypatch.setattr(record.Record, 'save', saving)
+    monkeypatch.setattr(databag.Record, 'save', saving)
     world.breaks = lambda: order.append('history')
     wake(charm_states.state(charm_states.new_operation()))
     assert order == ['record', 'history']

@@ -9,7 +9,11 @@ import pathlib
 import pytest
 from ops import testing
 
-from coordinator import catalogue, history, operation, plans
+from coordinator import times
+from coordinator.engine import operation
+from coordinator.operations import plans
+from coordinator.record import history
+from coordinator.sets import catalogue
 from tests import charm_states, examples, programs, simulation, worlds
 
 APP = charm_states.APP
@@ -32,9 +36,9 @@ def empty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_backup_all_stores_an_operation_and_says_how_to_follow_it(systemd: programs.Programs):
-    before = operation.stamp(datetime.datetime.now(datetime.UTC))
+    before = times.stamp(datetime.datetime.now(datetime.UTC))
     results, out = charm_states.act('backup-all', charm_states.state())
-    after = operation.stamp(datetime.datetime.now(datetime.UTC))
+    after = times.stamp(datetime.datetime.now(datetime.UTC))
     op = charm_states.saved(out)
     assert results == {'backup-id': op.id, 'status': 'started', 'follow': FOLLOW}
     assert before <= op.id <= after
@@ -82,7 +86,7 @@ def test_a_second_backup_is_refused_while_one_is_held():
 def soon() -> tuple[str, str]:
     """Return an id that a clock a little ahead has made, and the next one."""
     then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=3)
-    return operation.stamp(then), operation.stamp(then + datetime.timedelta(seconds=1))
+    return times.stamp(then), times.stamp(then + datetime.timedelta(seconds=1))
 
 
 def test_ids_rise_even_if_the_clock_does_not():
@@ -113,7 +117,7 @@ def test_an_id_of_a_clock_that_was_years_ahead_does_not_determine_the_next(where
     over = charm_states.new_operation(last).ending(operation.COMPLETE, worlds.START)
     newest = FUTURE if where == 'the newest set' else ''
     results, _ = charm_states.act('backup-all', charm_states.state(over, last_complete=newest))
-    assert results['backup-id'] <= operation.stamp(datetime.datetime.now(datetime.UTC))
+    assert results['backup-id'] <= times.stamp(datetime.datetime.now(datetime.UTC))
 
 
 def test_backup_all_is_refused_on_a_unit_that_does_not_lead():

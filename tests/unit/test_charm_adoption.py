@@ -6,7 +6,8 @@ import pathlib
 
 import pytest
 
-from coordinator import catalogue, operation
+from coordinator.engine import operation
+from coordinator.sets import catalogue
 from tests import by_hand, charm_states, programs, simulation
 
 APP = charm_states.APP

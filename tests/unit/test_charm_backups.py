@@ -7,7 +7,8 @@ import pathlib
 
 import pytest
 
-from coordinator import catalogue, index, operation
+from coordinator.engine import operation
+from coordinator.sets import catalogue, index
 from rehearsal import memory_store
 from tests import charm_states, examples, programs, restores, simulation, worlds
 

@@ -7,7 +7,9 @@ import pathlib
 import pytest
 import yaml
 
-from coordinator import operation, ports, record
+from coordinator import ports
+from coordinator.engine import operation
+from coordinator.record import databag
 from tests import charm_states, programs, worlds
 
 ID, WORDS = worlds.BEGAN, 'hunter2'
@@ -64,14 +66,14 @@ def test_an_action_that_meets_a_fault_fails_with_a_sentence(
 ):
     programs.Programs(tmp_path / 'bin', monkeypatch)
     charm_states.reach(Faulty(), monkeypatch)
-    load, faults = record.Record.load, [ValueError(WORDS)] if name in LOADING else []
+    load, faults = databag.Record.load, [ValueError(WORDS)] if name in LOADING else []
 
-    def load_once_in_vain(self: record.Record) -> operation.Operation | None:
+    def load_once_in_vain(self: databag.Record) -> operation.Operation | None:
         if faults:
             raise faults.pop()
         return load(self)
 
-    monkeypatch.setattr(record.Record, 'load', load_once_in_vain)
+    monkeypatch.setattr(databag.Record, 'load', load_once_in_vain)
     said = charm_states.refusal(name, charm_states.state(), **ACTIONS[name])
     assert said == (
         'internal error (ValueError), the traceback is in juju debug-log. juju run '

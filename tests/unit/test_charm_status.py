@@ -12,7 +12,8 @@ import pytest
 from ops import testing
 
 import charm
-from coordinator import ended, operation
+from coordinator.engine import operation
+from coordinator.record import ended
 from tests import charm_states, examples, worlds
 
 pytestmark = pytest.mark.filterwarnings('ignore:JujuVersion.from_environ:DeprecationWarning')

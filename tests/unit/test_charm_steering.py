@@ -9,7 +9,9 @@ import pytest
 from ops import testing
 
 import charm
-from coordinator import ended, history, operation, plans
+from coordinator.engine import operation
+from coordinator.operations import plans
+from coordinator.record import ended, history
 from tests import charm_states, examples, worlds
 
 APP = charm_states.APP

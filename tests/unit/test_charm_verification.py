@@ -7,7 +7,8 @@ import pathlib
 
 import pytest
 
-from coordinator import catalogue, operation, retention, rules, verification
+from coordinator.engine import operation
+from coordinator.sets import catalogue, retention, rules, verification
 from tests import backup_sets, charm_states, programs, simulation
 
 APP = charm_states.APP

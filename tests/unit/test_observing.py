@@ -8,7 +8,8 @@ import pathlib
 import pytest
 from ops import testing
 
-from coordinator import errors, operation, ports
+from coordinator import errors, ports
+from coordinator.engine import operation
 from coordinator.observed import note, sets
 from tests import charm_states, examples, programs, worlds
 

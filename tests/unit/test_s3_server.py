@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from coordinator import s3
+from coordinator.s3 import object_store
 from rehearsal import s3_gate, s3_server
 
 BUCKET = 'backups'
@@ -162,7 +162,9 @@ def test_a_clock_that_is_wrong_by_more_than_a_quarter_of_an_hour_is_refused(
 def test_a_journal_keeps_what_was_acknowledged_with_its_time(tmp_path: pathlib.Path):
     with s3_server.S3Server(tmp_path / 'journal') as server:
         server.create_bucket(BUCKET)
-        store = s3.S3Store(s3.Connection.from_relation('test', server.connection(BUCKET)))
+        store = object_store.S3Store(
+            object_store.Connection.from_relation('test', server.connection(BUCKET))
+        )
         for key in ('kept', 'replaced', 'deleted', 'ünïcode name'):
             store.put(key, key.encode())
         replaced = store.put('replaced', b'anew')

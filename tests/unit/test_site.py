@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from coordinator import maas_backup, pgbackrest, s3
+from coordinator.parts import maas_backup, pgbackrest
+from coordinator.s3 import object_store
 from rehearsal import clock, model, s3_server, site
 from rehearsal.standins import behaviour
 from tests.unit import site_bench
@@ -173,7 +174,7 @@ def test_in_real_time_the_stand_ins_write_to_an_s3_server_and_restore_from_it():
         connections = {name: server.connection('site-backups', name) for name in ('maas', 'pg')}
         server.create_bucket('site-backups')
         stores = {
-            name: s3.S3Store(s3.Connection.from_relation(name, fields))
+            name: object_store.S3Store(object_store.Connection.from_relation(name, fields))
             for name, fields in connections.items()
         }
 
@@ -198,7 +199,9 @@ async def back_up_and_restore_in_real_time(connections: dict[str, dict[str, str]
         juju,
         regions=1,
         postgresql_units=1,
-        store_for=lambda fields: s3.S3Store(s3.Connection.from_relation('s3', fields)),
+        store_for=lambda fields: object_store.S3Store(
+            object_store.Connection.from_relation('s3', fields)
+        ),
         maas_connection=connections['maas'],
         postgresql_connection=connections['pg'],
         maas_switches=maas_switches,

@@ -11,7 +11,10 @@ import pytest
 from ops import testing
 
 import charm
-from coordinator import errors, history, leaving, operation, ports, taking_over
+from coordinator import errors, ports
+from coordinator.engine import operation
+from coordinator.operations import leaving, taking_over
+from coordinator.record import history
 from tests import charm_states, examples, programs, simulation, worlds
 
 pytestmark = pytest.mark.filterwarnings('ignore:JujuVersion.from_environ:DeprecationWarning')

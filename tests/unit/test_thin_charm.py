@@ -116,7 +116,7 @@ def test_the_file_has_packages_of_its_own_and_starts_by_itself(tmp_path: pathlib
         assert b'ThinCharm' in archive.read('src/charm.py')
         assert b"channel: '24.04'" in archive.read('manifest.yaml')
     assert {'packages/ops/__init__.py', 'dispatch'} <= names
-    assert {'src/rehearsal/standins/postgresql.py', 'src/coordinator/s3.py'} <= names
+    assert {'src/rehearsal/standins/postgresql.py', 'src/coordinator/s3/object_store.py'} <= names
     assert 'src/world.py' not in names
     assert not [name for name in names if '__pycache__' in name]
 

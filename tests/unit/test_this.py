@@ -9,7 +9,10 @@ from collections.abc import Callable
 import pytest
 
 import charm
-from coordinator import access, errors, rules, sealing, settings, this
+from coordinator import errors, this
+from coordinator.engine import settings
+from coordinator.juju_api import access
+from coordinator.sets import rules, sealing
 
 SOURCES = sorted(pathlib.Path(charm.__file__).parent.rglob('*.py'))
 NO_COMMAND = {

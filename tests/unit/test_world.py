@@ -12,7 +12,8 @@ import pytest
 from ops import testing
 
 import world
-from coordinator import errors, s3
+from coordinator import errors
+from coordinator.s3 import object_store
 from tests import charm_states, programs, worlds
 
 pytestmark = pytest.mark.filterwarnings('ignore:JujuVersion.from_environ:DeprecationWarning')
@@ -30,7 +31,7 @@ GRANTED = [testing.Secret(KEYS, id=S3_SECRET)]
 CHAIN = ['-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----']
 TRACK_1 = {**PLAIN, **KEYS, 'data': '{"bucket": "relation-5"}'}
 TRACK_2 = {**PLAIN, 'version': '1', 'secret-extra': S3_SECRET}
-CONNECTION = s3.Connection(
+CONNECTION = object_store.Connection(
     integrator='s3-integrator-maas',
     bucket='backups',
     access_key='AKIA0123',
@@ -57,10 +58,10 @@ def reached(state: testing.State) -> Generator[world.LiveWorld]:
         live.close()
 
 
-def connection(state: testing.State) -> s3.Connection:
+def connection(state: testing.State) -> object_store.Connection:
     with reached(state) as live:
         store = live.maas_store
-        assert isinstance(store, s3.S3Store)
+        assert isinstance(store, object_store.S3Store)
         return store.connection
 
 
@@ -71,8 +72,8 @@ def test_the_first_track_of_the_integrator_gives_plain_fields():
 def test_the_stores_of_one_server_share_their_patience_with_it():
     with reached(charm_states.state(s3=TRACK_1)) as live:
         one, other = live.maas_store, live.maas_store_at('backups', 'elsewhere')
-        assert isinstance(one, s3.S3Store)
-        assert isinstance(other, s3.S3Store)
+        assert isinstance(one, object_store.S3Store)
+        assert isinstance(other, object_store.S3Store)
         assert one is not other
         assert one.patience is other.patience
 

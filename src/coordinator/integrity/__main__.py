@@ -1,4 +1,4 @@
-"""The process that reads a backup set whole: `coordinator.reader` starts it and looks at it.
+"""The process that reads a backup set whole: `integrity.reader` starts it and looks at it.
 
 It gets what to read, and the keys to do it with, over its standard input, and leaves a note of how
 it stands in a folder. A signal ends it at any moment: the note is enough to go on from. It ends by
@@ -16,8 +16,8 @@ import sys
 import threading
 import time
 
-from coordinator import reader
 from coordinator.integrity import job as jobs
+from coordinator.integrity import reader
 
 _NOTED_EVERY = 1.0
 _UNWATCHED = 900

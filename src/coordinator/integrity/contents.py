@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from coordinator import checksums, errors, maas_backup, manifest, ports
+from coordinator import checksums, errors, ports
 from coordinator.integrity import archives, check, database
+from coordinator.parts import maas_backup
+from coordinator.sets import manifest
 
 
 def objects(

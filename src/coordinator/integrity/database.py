@@ -7,17 +7,10 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from coordinator import (
-    checksums,
-    manifest,
-    pgbackrest,
-    pgbackrest_archive,
-    pgbackrest_files,
-    pgbackrest_pairs,
-    plain,
-    ports,
-)
+from coordinator import checksums, plain, ports
 from coordinator.integrity import check, decompression, wal
+from coordinator.parts import pgbackrest, pgbackrest_archive, pgbackrest_files, pgbackrest_pairs
+from coordinator.sets import manifest
 
 _MOST_NAMED = 3
 """Damaged files of one object that are named."""

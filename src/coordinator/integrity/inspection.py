@@ -7,8 +7,8 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from coordinator import comparison, errors, plain
-from coordinator.integrity import check, pace, reading
+from coordinator import errors, plain
+from coordinator.integrity import check, comparison, pace, reading
 
 _LONGEST = 240
 """Bytes of a finding: a few of them are kept in the record of an operation."""

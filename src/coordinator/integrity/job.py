@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from coordinator import errors, manifest, ports
+from coordinator import errors, ports
 from coordinator.integrity import contents, inspection, pace, tally
+from coordinator.sets import manifest
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,8 +18,8 @@ import hashlib
 import struct
 from collections.abc import Sequence
 
-from coordinator import pgbackrest_archive, pgbackrest_files
 from coordinator.integrity import check, decompression
+from coordinator.parts import pgbackrest_archive, pgbackrest_files
 
 _HEADER = 'HHIQ8xQI'
 _HEADER_BYTES = struct.calcsize('<' + _HEADER)

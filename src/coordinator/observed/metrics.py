@@ -10,7 +10,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
-from coordinator import errors, operation
+from coordinator import errors, times
+from coordinator.engine import operation
 from coordinator.observed import note as notes
 from coordinator.observed import sets
 
@@ -66,7 +67,7 @@ def _newest(note: notes.Note) -> Iterator[tuple[str, str]]:
 
 def _newest_time(note: notes.Note, now: float) -> Iterator[Sample]:
     for kind, backup_id in _newest(note):
-        yield (kind,), operation.parse_stamp(backup_id).timestamp()
+        yield (kind,), times.parse_stamp(backup_id).timestamp()
 
 
 def _newest_info(note: notes.Note, now: float) -> Iterator[Sample]:

@@ -16,7 +16,9 @@ import pathlib
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from coordinator import ended, operation, settings
+from coordinator import times
+from coordinator.engine import operation, settings
+from coordinator.record import ended
 
 FILE = '.observed.json'
 """In the charm's folder."""
@@ -290,6 +292,6 @@ def _state(op: operation.Operation, name: str) -> str:
 def _seconds(stamp: str) -> int:
     """Return a time in seconds since 1970; 0 for none, or for what is no time."""
     try:
-        return int(operation.parse_stamp(stamp).timestamp())
+        return int(times.parse_stamp(stamp).timestamp())
     except ValueError:
         return 0

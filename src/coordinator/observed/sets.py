@@ -14,11 +14,12 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from coordinator import operation, retention
+from coordinator import times
+from coordinator.sets import retention
 
 if typing.TYPE_CHECKING:
     # The exporter reads what is stored here, and no catalogue.
-    from coordinator import catalogue
+    from coordinator.sets import catalogue
 
 COMPLETE, VERIFIED, READ_WHOLE = 'complete', 'verified', 'read-whole'
 """Complete; found good by verify-backup; by a verify-backup that read every object."""
@@ -78,7 +79,7 @@ def of(listed: Iterable[catalogue.Entry], model_uuid: str, now: datetime.datetim
     good = [
         entry
         for entry in sorted(own, key=lambda entry: entry.backup_id)
-        if entry.state == retention.COMPLETE and not operation.is_ahead(entry.backup_id, now)
+        if entry.state == retention.COMPLETE and not times.is_ahead(entry.backup_id, now)
     ]
     newest = {kind: entry.backup_id for entry in good for kind in _kinds(entry)}
     summary = good[-1].summary if good else None

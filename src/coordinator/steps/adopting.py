@@ -6,27 +6,12 @@ import datetime
 import json
 from collections.abc import Mapping
 
-from coordinator import (
-    catalogue,
-    errors,
-    limits,
-    maas_backup,
-    operation,
-    pgbackrest,
-    ports,
-    sealing,
-    settings,
-    step,
-)
-from coordinator.steps import (
-    checks,
-    maas_region,
-    passwords,
-    postgresql,
-    repository,
-    site,
-    surroundings,
-)
+from coordinator import errors, ports, times
+from coordinator.engine import limits, operation, settings, step
+from coordinator.parts import maas_backup, pgbackrest
+from coordinator.record import repository
+from coordinator.sets import catalogue, sealing
+from coordinator.steps import checks, maas_region, passwords, postgresql, site, surroundings
 
 MAAS, POSTGRESQL = 'maas-backup-id', 'postgresql-backup-id'
 UNCHANGED = 'passwords-unchanged'
@@ -118,11 +103,11 @@ def _in_order(
     stanza = pgbackrest.stanza(world.model_name, config.postgresql)
     last = world.postgresql_store.head(f'backup/{stanza}/{database.label}/backup.manifest')
     first = min(item.modified for item in files.objects)
-    if operation.parse_stamp(files.id) < finished or first < last.modified:
+    if times.parse_stamp(files.id) < finished or first < last.modified:
         raise errors.StepError(
             f'files backup {files.id} (by the clock of its unit; its first object is of '
-            f'{operation.stamp(first)} in S3) began before database backup {database.id} was '
-            f'finished, at {operation.stamp(finished)}: the database may know images that are '
+            f'{times.stamp(first)} in S3) began before database backup {database.id} was '
+            f'finished, at {times.stamp(finished)}: the database may know images that are '
             'not in the files. Name a files backup that was made after it'
         )
 
@@ -174,7 +159,7 @@ def _same_passwords(
     began = datetime.datetime.fromtimestamp(database.start, datetime.UTC)
     changed = passwords.secret(world, config.postgresql).updated
     if changed is None or changed > began:
-        when = f'changed at {operation.stamp(changed)}' if changed else 'may have changed'
+        when = f'changed at {times.stamp(changed)}' if changed else 'may have changed'
         raise errors.StepError(
             f'the secret with the passwords of {config.postgresql} {when}, after database backup '
             f'{database.id} began: a restore needs the passwords of then. If you know that the '

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from coordinator import errors, integrators, manifest, operation, pgbackrest, ports, step
+from coordinator import errors, integrators, ports
+from coordinator.engine import operation, step
+from coordinator.parts import pgbackrest
+from coordinator.sets import manifest
 from coordinator.steps import configurable, restore_checks, restored, set_checks, site, tasks
 
 BEFORE, NEW_PATH = 'aimed-before', 'postgresql-new-path'

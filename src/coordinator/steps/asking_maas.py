@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import TypeVar
 
-from coordinator import errors, maas_port, operation, ports, step
+from coordinator import errors, maas_port, ports
+from coordinator.engine import operation, step
 from coordinator.steps import finding_maas, tasks
 
 T = TypeVar('T')

@@ -5,27 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from coordinator import (
-    VERSION,
-    catalogue,
-    errors,
-    integrators,
-    maas_backup,
-    manifest,
-    operation,
-    pgbackrest,
-    ports,
-    step,
-)
-from coordinator.steps import (
-    checks,
-    controllers,
-    fence,
-    maas_region,
-    passwords,
-    postgresql,
-    repository,
-)
+from coordinator import VERSION, errors, integrators, ports, times
+from coordinator.engine import operation, step
+from coordinator.parts import maas_backup, pgbackrest
+from coordinator.record import repository
+from coordinator.sets import catalogue, manifest
+from coordinator.steps import checks, controllers, fence, maas_region, passwords, postgresql
 
 VERIFIED = 'verified'
 MAAS, POSTGRESQL = 'maas-part', 'postgresql-part'
@@ -49,7 +34,7 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
         {
             MAAS: maas.model_dump_json(by_alias=True),
             POSTGRESQL: postgresql_part.model_dump_json(by_alias=True),
-            VERIFIED: operation.stamp(world.now()),
+            VERIFIED: times.stamp(world.now()),
         },
         left='; '.join(weaknesses),
     )
@@ -209,7 +194,7 @@ def _seconds(op: operation.Operation) -> dict[str, int]:
     spent: dict[str, int] = {}
     for entry in op.steps:
         if entry.started and entry.ended:
-            begin, end = (operation.parse_stamp(text) for text in (entry.started, entry.ended))
+            begin, end = (times.parse_stamp(text) for text in (entry.started, entry.ended))
             # A unit whose clock is behind may have ended it: then the duration is unknown.
             if end >= begin:
                 spent[entry.name] = int((end - begin).total_seconds())

@@ -10,19 +10,11 @@ import datetime
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from coordinator import (
-    errors,
-    integrators,
-    limits,
-    manifest,
-    operation,
-    pgbackrest,
-    pgbackrest_archive,
-    ports,
-    sealing,
-    settings,
-    step,
-)
+from coordinator import errors, integrators, ports
+from coordinator.engine import limits, operation, settings, step
+from coordinator.parts import pgbackrest, pgbackrest_archive
+from coordinator.record import repository
+from coordinator.sets import manifest, sealing
 from coordinator.steps import (
     controllers,
     finding_maas,
@@ -30,7 +22,6 @@ from coordinator.steps import (
     postgresql,
     relations,
     reliance,
-    repository,
     site,
     strategy,
     surroundings,

@@ -15,8 +15,10 @@ import json
 import secrets
 from collections.abc import Set as AbstractSet
 
-from coordinator import catalogue, errors, marks, operation, ports, step
-from coordinator.steps import repository
+from coordinator import errors, ports, times
+from coordinator.engine import operation, step
+from coordinator.record import repository
+from coordinator.sets import catalogue, marks
 
 _CLAIM = 'backup-id-claim'
 """Fact: name of the claim that this operation writes."""
@@ -78,8 +80,8 @@ def claim(op: operation.Operation, world: ports.World) -> step.Wait | None:
 def _later(backup_id: str, own: str, others: AbstractSet[str]) -> str:
     """Return the next id, a different one for each operation that leaves the same id."""
     rank = sum(other < own for other in others if marks.is_claim(other))
-    later = operation.parse_stamp(backup_id) + datetime.timedelta(seconds=1 + rank)
-    return operation.stamp(later)
+    later = times.parse_stamp(backup_id) + datetime.timedelta(seconds=1 + rank)
+    return times.stamp(later)
 
 
 def _key(op: operation.Operation) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from coordinator import errors, integrators, manifest, ports, settings
+from coordinator import errors, integrators, ports
+from coordinator.engine import settings
+from coordinator.sets import manifest
 from coordinator.steps import checks, set_checks, site
 
 AIMED = ('bucket', 'path')

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coordinator import catalogue, errors, maas_backup, ports
+from coordinator import errors, ports
+from coordinator.parts import maas_backup
+from coordinator.sets import catalogue
 
 _IDS = '/var/snap/maas/common/maas/maas_id'
 """Where a region keeps its system id, as maas-region reads and writes it."""

@@ -9,19 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from coordinator import (
-    catalogue,
-    deletion,
-    errors,
-    integrators,
-    operation,
-    pgbackrest,
-    ports,
-    retention,
-    rules,
-    step,
-)
-from coordinator.steps import checks, repository
+from coordinator import errors, integrators, ports, times
+from coordinator.engine import operation, step
+from coordinator.parts import pgbackrest
+from coordinator.record import repository
+from coordinator.sets import catalogue, deletion, retention, rules
+from coordinator.steps import checks
 
 IN_HAND = 'set-in-hand'
 """Fact: the set that is being deleted, or is next."""
@@ -272,7 +265,7 @@ def _newest(entry: catalogue.Entry, listed: Sequence[catalogue.Entry], world: po
     ]
     # One that cannot be restored, or that a wrong clock has dated, is the newest of none better.
     expired = database_expired(listed, world)
-    past = [name for name in same if name <= operation.stamp(world.now())] or same
+    past = [name for name in same if name <= times.stamp(world.now())] or same
     worse = (retention.DAMAGED, retention.INCONSISTENT)
     useless = expired | {other.backup_id for other in listed if other.state in worse}
     return max((name for name in past if name not in useless), default=max(past))

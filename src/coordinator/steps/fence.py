@@ -15,18 +15,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from coordinator import (
-    catalogue,
-    errors,
-    images,
-    maas_port,
-    manifest,
-    operation,
-    ports,
-    settings,
-    step,
-)
-from coordinator.steps import asking_maas, claiming, finding_maas, maas_region, repository, tasks
+from coordinator import errors, maas_port, ports
+from coordinator.engine import operation, settings, step
+from coordinator.record import repository
+from coordinator.sets import catalogue, images, manifest
+from coordinator.steps import asking_maas, claiming, finding_maas, maas_region, tasks
 
 READING = 'images'
 """Fact: the stored reading of the images, as a manifest says it; '' if MAAS gave none."""

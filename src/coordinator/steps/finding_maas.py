@@ -5,7 +5,8 @@ The secret of `maas-api-key` says where, or maas-region is asked.
 
 from __future__ import annotations
 
-from coordinator import errors, maas_port, operation, ports, step
+from coordinator import errors, maas_port, ports
+from coordinator.engine import operation, step
 from coordinator.steps import site, tasks
 
 _ACTION = 'get-api-endpoint'

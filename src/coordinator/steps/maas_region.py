@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
-from coordinator import catalogue, errors, maas_backup, operation, ports, step
-from coordinator.steps import repository, tasks, turns
+from coordinator import errors, ports
+from coordinator.engine import operation, step
+from coordinator.parts import maas_backup
+from coordinator.record import repository
+from coordinator.sets import catalogue
+from coordinator.steps import tasks, turns
 
 BACKUP_ID = 'maas-backup-id'
 CHANGED = 'maas-backups-changed'

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from coordinator import operation, ports, settings, step
+from coordinator import ports
+from coordinator.engine import operation, settings, step
 from coordinator.steps import checks, tasks
 
 ASK = 'get-maas-status'

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 
-from coordinator import catalogue, errors, marks, operation, ports, step
-from coordinator.steps import repository, restore_checks, tasks
+from coordinator import errors, ports
+from coordinator.engine import operation, step
+from coordinator.record import repository
+from coordinator.sets import catalogue, marks
+from coordinator.steps import restore_checks, tasks
 
 _KEY = 'in-use-mark'
 """Fact: key of the mark, set while it may be there."""

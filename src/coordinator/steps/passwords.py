@@ -6,8 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from coordinator import catalogue, errors, manifest, operation, ports, sealing, step, this
-from coordinator.steps import claiming, repository, site
+from coordinator import errors, ports, this
+from coordinator.engine import operation, step
+from coordinator.record import repository
+from coordinator.sets import catalogue, manifest, sealing
+from coordinator.steps import claiming, site
 
 REQUIRED = ('operator', 'replication', 'rewind', 'monitoring')
 OPTIONAL = ('backup',)

@@ -6,7 +6,9 @@ import dataclasses
 import json
 from collections.abc import Iterable
 
-from coordinator import errors, operation, pgbackrest, ports, settings, step
+from coordinator import errors, ports
+from coordinator.engine import operation, settings, step
+from coordinator.parts import pgbackrest
 from coordinator.steps import site, tasks
 
 UNITS, STORAGE = 'postgresql-units', 'postgresql-storage'

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from coordinator import archives, catalogue, errors, manifest, pgbackrest, ports
+from coordinator import archives, errors, ports
+from coordinator.parts import pgbackrest
+from coordinator.sets import catalogue, manifest
 from coordinator.steps import set_checks
 
 

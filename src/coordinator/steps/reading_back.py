@@ -7,7 +7,9 @@ than this unit.
 
 from __future__ import annotations
 
-from coordinator import errors, maas_backup, operation, ports, step
+from coordinator import errors, ports
+from coordinator.engine import operation, step
+from coordinator.parts import maas_backup
 from coordinator.steps import aiming, checks, postgresql, restore_checks, site, tasks
 
 _ACTION = 'list-backups'

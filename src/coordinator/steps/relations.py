@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from coordinator import errors, operation, ports, settings, step
+from coordinator import errors, ports, times
+from coordinator.engine import operation, settings, step
 from coordinator.steps import site, tasks
 
 ENDPOINTS = 'database-endpoints'
@@ -82,7 +83,7 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
             f'{op.settings.maas} and {op.settings.postgresql} are not related any more: juju '
             f'integrate {maas_end(op.settings)} {op.settings.postgresql}:database'
         )
-    now = operation.stamp(world.now())
+    now = times.stamp(world.now())
     return step.Mark(facts={ENDPOINTS: ' '.join(found), DOWN_SINCE: now})
 
 
@@ -134,7 +135,7 @@ def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
     quiet = tasks.patience(op, _QUIET, _QUIET_SECONDS)
     if quiet is None:
         return step.Done()
-    up_since = op.fact(UP_SINCE) or operation.stamp(world.now())
+    up_since = op.fact(UP_SINCE) or times.stamp(world.now())
     return step.Wait('all regions are active', facts={UP_SINCE: up_since, **quiet})
 
 

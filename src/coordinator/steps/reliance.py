@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from coordinator import errors, ports, settings
+from coordinator import errors, ports
+from coordinator.engine import settings
 from coordinator.steps import passwords, site
 
 

@@ -9,19 +9,10 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 
-from coordinator import (
-    catalogue,
-    errors,
-    index,
-    integrators,
-    limits,
-    manifest,
-    operation,
-    ports,
-    retention,
-    settings,
-    step,
-)
+from coordinator import errors, integrators, ports, times
+from coordinator.engine import limits, operation, settings, step
+from coordinator.record import repository
+from coordinator.sets import catalogue, index, manifest, retention
 from coordinator.steps import (
     checks,
     configurable,
@@ -31,7 +22,6 @@ from coordinator.steps import (
     readable,
     relations,
     reliance,
-    repository,
     revisions,
     set_checks,
     site,
@@ -109,7 +99,7 @@ def named(backup_id: str, world: ports.World) -> manifest.Manifest:
 
 def _latest(config: settings.Settings, world: ports.World) -> manifest.Manifest:
     status = world.juju.status()
-    now = operation.stamp(world.now())
+    now = times.stamp(world.now())
     # One of a clock that was ahead is newer than all others for years.
     entries = sorted(
         catalogue.entries(world.maas_store),

@@ -10,7 +10,9 @@ the restore. The info files that it writes there name the cluster of the set.
 
 from __future__ import annotations
 
-from coordinator import errors, operation, pgbackrest, pgbackrest_timeline, ports, step
+from coordinator import errors, ports
+from coordinator.engine import operation, step
+from coordinator.parts import pgbackrest, pgbackrest_timeline
 from coordinator.steps import restore_checks, set_checks, site, tasks
 
 RESTORE = 'restore'

@@ -6,7 +6,9 @@ import dataclasses
 import json
 from typing import NoReturn
 
-from coordinator import errors, operation, ports, step
+from coordinator import errors, ports
+from coordinator.engine import operation, step
+from coordinator.record import repository
 from coordinator.steps import (
     aiming,
     maas_status,
@@ -14,7 +16,6 @@ from coordinator.steps import (
     passwords,
     postgresql,
     relations,
-    repository,
     restore_checks,
     restored,
     site,

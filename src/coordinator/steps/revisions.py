@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from coordinator import manifest, ports, settings
+from coordinator import ports
+from coordinator.engine import settings
+from coordinator.sets import manifest
 from coordinator.steps import checks, site
 
 

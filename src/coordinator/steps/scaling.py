@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from coordinator import errors, operation, ports, settings, step
+from coordinator import errors, ports
+from coordinator.engine import operation, settings, step
 from coordinator.steps import machines, postgresql, site
 
 

@@ -10,18 +10,9 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 
-from coordinator import (
-    catalogue,
-    checksums,
-    errors,
-    integrators,
-    manifest,
-    operation,
-    pgbackrest,
-    pgbackrest_pairs,
-    ports,
-    verification,
-)
+from coordinator import checksums, errors, integrators, ports, times
+from coordinator.parts import pgbackrest, pgbackrest_pairs
+from coordinator.sets import catalogue, manifest, verification
 from coordinator.steps import checks
 
 
@@ -186,7 +177,7 @@ def maas_objects(
                 'it'
             )
         # A copy of the same content, or one encrypted anew, has another ETag.
-        known = same or operation.stamp(found.modified) <= trusted
+        known = same or times.stamp(found.modified) <= trusted
         if etags and not known and found.etag != expected.etag:
             raise errors.StepError(
                 f'{expected.key} in {checks.where(store)} is not the object that was verified: it '

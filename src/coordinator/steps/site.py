@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from coordinator import errors, operation, ports, step
+from coordinator import errors, ports
+from coordinator.engine import operation, step
 
 ANOTHER_CLUSTER = 'the S3 repository has backups from another cluster'
 """What blocks PostgreSQL, and no more than its own backups: it lists and restores all the same."""

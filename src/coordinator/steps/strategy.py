@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from coordinator import errors, ports, settings
+from coordinator import errors, ports
+from coordinator.engine import settings
 from coordinator.steps import machines, postgresql, site
 
 _WITHOUT_TLS = '14'

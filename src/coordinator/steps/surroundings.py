@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 
-from coordinator import errors, operation, ports, settings, this
+from coordinator import errors, ports, this, times
+from coordinator.engine import settings
 from coordinator.steps import site
 
 _REPLICATION = ('replication', 'replication-offer')
@@ -49,7 +50,7 @@ def controllers_clock(status: ports.ModelStatus, now: datetime.datetime) -> str:
 def right_clock(whose: str, theirs: datetime.datetime, now: datetime.datetime) -> str:
     """Make sure that this unit's clock agrees with another one."""
     apart = abs(now - theirs)
-    if apart > operation.CLOCKS_APART:
+    if apart > times.CLOCKS_APART:
         raise errors.StepError(
             f"this unit's clock says {now:%Y-%m-%dT%H:%M:%SZ}, that of {whose} "
             f'{theirs.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}: correct the wrong one '

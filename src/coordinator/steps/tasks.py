@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from coordinator import errors, operation, ports, step
+from coordinator import errors, ports
+from coordinator.engine import operation, step
 
 _SETTLE_SECONDS = 60
 LOST_SECONDS = 300

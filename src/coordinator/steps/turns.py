@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import datetime
 
-from coordinator import operation, ports, step
-from coordinator.steps import claiming, repository, tasks
+from coordinator import ports
+from coordinator.engine import operation, step
+from coordinator.record import repository
+from coordinator.steps import claiming, tasks
 
 FOLDER = 'coordinator/files-backups/'
 _SAID = 'files-backup-announced'

@@ -8,26 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coordinator import (
-    catalogue,
-    errors,
-    figures,
-    manifest,
-    operation,
-    plain,
-    ports,
-    retention,
-    step,
-    verification,
-)
-from coordinator.steps import (
-    checks,
-    expiry,
-    readable,
-    repository,
-    restore_checks,
-    set_checks,
-)
+from coordinator import errors, figures, plain, ports, times
+from coordinator.engine import operation, step
+from coordinator.record import repository
+from coordinator.sets import catalogue, manifest, retention, verification
+from coordinator.steps import checks, expiry, readable, restore_checks, set_checks
 
 ALL = 'all'
 """Parameter: every set of this model that could be restored."""
@@ -250,7 +235,7 @@ def _judged(
     archived: bool = False,
 ) -> verification.Verification:
     return verification.Verification.of(
-        operation.stamp(world.now()),
+        times.stamp(world.now()),
         whole=False,
         # Those of MAAS, the sealed passwords, and those of PostgreSQL.
         objects=len(found.maas.objects) + 1 + found.postgresql.objects if found else 0,
@@ -262,7 +247,7 @@ def _judged(
 
 def _read(world: ports.World, reading: ports.Reading) -> verification.Verification:
     return verification.Verification.of(
-        operation.stamp(world.now()),
+        times.stamp(world.now()),
         whole=True,
         objects=reading.objects,
         bytes=reading.read,

@@ -11,16 +11,9 @@ from collections.abc import Iterator, Mapping
 import pydantic
 import pytest
 
-from coordinator import (
-    ended,
-    formats,
-    history,
-    images,
-    manifest,
-    operation,
-    settings,
-    verification,
-)
+from coordinator.engine import formats, operation, settings
+from coordinator.record import ended, history
+from coordinator.sets import images, manifest, verification
 from docs.generate import contents
 
 PAGE = (contents.ROOT / 'docs/reference/formats.md').read_text()

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from coordinator import plans
+from coordinator.operations import plans
 from docs.generate import contents, examples, pages
 
 ROOT = contents.ROOT

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from coordinator import operation
+from coordinator.engine import operation
 from docs.generate import contents
 from tests import worlds
 

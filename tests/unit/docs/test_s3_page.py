@@ -13,15 +13,18 @@ from typing import Any, cast
 
 import pytest
 
-from coordinator import catalogue, history, operation, ports, rules, sealing
+from coordinator import ports
+from coordinator.engine import operation
+from coordinator.record import history
+from coordinator.sets import catalogue, rules, sealing
 from coordinator.steps import checks
 from docs.generate import contents
 from rehearsal import memory_store
 from tests import restores, simulation
 
 PAGE = (contents.ROOT / 'docs/reference/s3.md').read_text()
-ADAPTER = contents.ROOT / 'src/coordinator/s3.py'
-ANSWERS = contents.ROOT / 'src/coordinator/s3_objects.py'
+ADAPTER = contents.ROOT / 'src/coordinator/s3/object_store.py'
+ANSWERS = contents.ROOT / 'src/coordinator/s3/objects.py'
 REQUESTS = {
     'put_object': 's3:PutObject',
     'get_object': 's3:GetObject',

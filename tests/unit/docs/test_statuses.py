@@ -16,12 +16,12 @@ FORMS = re.findall(
 )
 SOURCES = {
     'charm.py': ('settings', '_check_access', 'credentials', 'secret'),
-    'coordinator/status.py': ('describe', '_lost', '_progress', '_under_way'),
-    'coordinator/settings.py': ('from_config', '_minutes'),
-    'coordinator/rules.py': ('_count',),
-    'coordinator/sealing.py': ('check_recipients',),
-    'coordinator/formats.py': ('read',),
-    'coordinator/operation.py': ('from_json',),
+    'coordinator/report/status.py': ('describe', '_lost', '_progress', '_under_way'),
+    'coordinator/engine/settings.py': ('from_config', '_minutes'),
+    'coordinator/sets/rules.py': ('_count',),
+    'coordinator/sets/sealing.py': ('check_recipients',),
+    'coordinator/engine/formats.py': ('read',),
+    'coordinator/engine/operation.py': ('from_json',),
 }
 """By file: functions whose texts become statuses."""
 
@@ -75,6 +75,6 @@ def test_the_page_has_no_form_that_no_code_gives():
 
 
 def test_a_form_that_is_not_on_the_page_is_missed():
-    (found,) = texts('coordinator/rules.py', ('_count',))
+    (found,) = texts('coordinator/sets/rules.py', ('_count',))
     assert any(pattern(found).search(form) for form in FORMS)
     assert not pattern(found).search('keep-last is -1: set it')

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from coordinator import catalogue, errors, manifest, ports
+from coordinator import errors, ports
 from coordinator.integrity import contents, inspection, pace
+from coordinator.sets import catalogue, manifest
 from rehearsal import memory_store
 from tests import restores
 

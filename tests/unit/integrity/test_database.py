@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from coordinator import manifest, pgbackrest_files, pgbackrest_info
 from coordinator.integrity import check, database, inspection, pace
+from coordinator.parts import pgbackrest_files, pgbackrest_info
+from coordinator.sets import manifest
 from rehearsal import memory_store
 from rehearsal.standins import cluster_files, pgbackrest, repository
 from rehearsal.standins import manifest as standin_manifest

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from coordinator import pgbackrest_archive
 from coordinator.integrity import check, wal
+from coordinator.parts import pgbackrest_archive
 from rehearsal import memory_store
 from rehearsal.standins import cluster_files, pgbackrest
 from tests import packers

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from coordinator import operation
+from coordinator import times
 from coordinator.observed import metrics, note, sets
 
 ID = '2026-08-22T10:15:00Z'
-BEGAN = int(operation.parse_stamp(ID).timestamp())
+BEGAN = int(times.parse_stamp(ID).timestamp())
 FULL = note.Note(
     '0.1.0',
     since=BEGAN,

@@ -8,8 +8,11 @@ import json
 import pathlib
 from typing import Any
 
-from coordinator import ended, operation, plans, settings
+from coordinator import times
+from coordinator.engine import operation, settings
 from coordinator.observed import note
+from coordinator.operations import plans
+from coordinator.record import ended
 from tests import worlds
 
 UNITS = json.dumps({'postgresql/0': '0', 'postgresql/1': '1', 'postgresql/2': '2'})
@@ -138,7 +141,7 @@ def test_the_downtime_of_maas_is_told_until_it_is_up():
     down = {'maas-down-since': worlds.BEGAN, 'relation-being-removed': '7'}
     op = at(new('restore-all'), 'restore-maas').remembering(down)
     assert note.of(seen(op), None, START).down == note.Period(START)
-    up = op.remembering({'maas-up-since': operation.stamp(later(60))})
+    up = op.remembering({'maas-up-since': times.stamp(later(60))})
     assert note.of(seen(up), None, START).down == note.Period(START, START + 60)
     before = note.of(seen(up), None, START)
     assert note.of(seen(new()), before, START).down == before.down, 'of the newest restore'

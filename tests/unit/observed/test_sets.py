@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 
-from coordinator import catalogue, index, retention, verification
 from coordinator.observed import sets
+from coordinator.sets import catalogue, index, retention, verification
 from tests import examples, worlds
 
 OTHER = 'cafebabe-0bad-400d-8000-4b1d0d06f00d'

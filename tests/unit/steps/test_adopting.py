@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import catalogue, errors, operation, pgbackrest, steering
+from coordinator import errors
+from coordinator.engine import operation
+from coordinator.operations import steering
+from coordinator.parts import pgbackrest
+from coordinator.sets import catalogue
 from coordinator.steps import adopting
 from tests import by_hand, restores, simulation
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import catalogue, manifest, operation, retention
+from coordinator.engine import operation
+from coordinator.sets import catalogue, manifest, retention
 from coordinator.steps import checks, restore_checks
 from tests import restores, simulation
 

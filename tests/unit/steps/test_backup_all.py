@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import catalogue, operation, sealing
+from coordinator import times
+from coordinator.engine import operation
+from coordinator.sets import catalogue, sealing
 from rehearsal import site
 from tests import examples, simulation
 
@@ -136,7 +138,7 @@ def test_two_backups_after_one_another_make_two_sets(sim: simulation.Simulation)
     sim.clock.advance(60)
     now = sim.clock.now()
     sim.op = operation.Operation.new(
-        operation.stamp(now), 'backup-all', tuple(s.name for s in first.steps), first.settings, now
+        times.stamp(now), 'backup-all', tuple(s.name for s in first.steps), first.settings, now
     )
     second = sim.run()
     assert second.status == operation.COMPLETE

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from coordinator import operation
+from coordinator.engine import operation
 from rehearsal import site
 from tests import simulation
 

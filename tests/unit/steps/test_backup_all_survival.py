@@ -6,7 +6,8 @@ import datetime
 
 import pytest
 
-from coordinator import catalogue, operation
+from coordinator.engine import operation
+from coordinator.sets import catalogue
 from tests import lost_answers, simulation
 
 

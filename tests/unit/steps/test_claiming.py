@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from coordinator import catalogue, marks, operation, ports, step
+from coordinator import ports
+from coordinator.engine import operation, step
+from coordinator.sets import catalogue, marks
 from coordinator.steps import claiming, passwords
 from rehearsal import memory_store
 from tests import worlds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coordinator import operation
+from coordinator.engine import operation
 from coordinator.steps import checks, controllers
 from tests import restores, simulation
 

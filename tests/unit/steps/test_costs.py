@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from coordinator import operation, ports
+from coordinator import ports
+from coordinator.engine import operation
 from rehearsal import site
 from tests import restores, simulation
 

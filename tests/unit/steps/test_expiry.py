@@ -8,19 +8,11 @@ import itertools
 
 import pytest
 
-from coordinator import (
-    catalogue,
-    errors,
-    keys,
-    maas_backup,
-    manifest,
-    operation,
-    plans,
-    ports,
-    retention,
-    rules,
-    steering,
-)
+from coordinator import errors, keys, ports
+from coordinator.engine import operation
+from coordinator.operations import plans, steering
+from coordinator.parts import maas_backup
+from coordinator.sets import catalogue, manifest, retention, rules
 from coordinator.steps import expiry
 from rehearsal import memory_store, site
 from tests import backup_sets, simulation

@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from coordinator import catalogue, errors, images, manifest, operation, retention, rules
+from coordinator import errors
+from coordinator.engine import operation
+from coordinator.sets import catalogue, images, manifest, retention, rules
 from coordinator.steps import fence
 from rehearsal import site
 from tests import simulation
@@ -319,7 +321,7 @@ def test_a_region_that_is_down_while_images_synchronise_is_waited_for():
 
 
 def test_an_aborted_backup_leaves_no_reading():
-    from coordinator import steering
+    from coordinator.operations import steering
 
     sim = simulate()
     sim.at_step('back-up-postgresql')

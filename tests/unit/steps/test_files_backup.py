@@ -7,7 +7,10 @@ import json
 
 import pytest
 
-from coordinator import catalogue, maas_backup, operation
+from coordinator import times
+from coordinator.engine import operation
+from coordinator.parts import maas_backup
+from coordinator.sets import catalogue
 from coordinator.steps import maas_region
 from rehearsal import model, site
 from tests import simulation
@@ -29,7 +32,7 @@ def task(sim: simulation.Simulation) -> model.Task:
 
 def back_up_another_model(sim: simulation.Simulation, name: str = 'other') -> str:
     """Let maas-region of another model, a namesake of ours, back up below the same path."""
-    store, backup_id = sim.world.maas_store, operation.stamp(sim.clock.now())
+    store, backup_id = sim.world.maas_store, times.stamp(sim.clock.now())
     store.put(
         maas_backup.LATEST,
         f'Date Backup Requested: {backup_id}\nModel Name: {name}\n'
@@ -92,7 +95,7 @@ def test_a_backup_that_another_model_makes_after_ours_is_not_taken_for_ours(
 def test_a_backup_that_another_model_had_begun_before_ours_is_not_taken_for_ours(
     sim: simulation.Simulation,
 ):
-    store, theirs = sim.world.maas_store, operation.stamp(sim.clock.now())
+    store, theirs = sim.world.maas_store, times.stamp(sim.clock.now())
     store.put(maas_backup.folder(theirs) + 'controllers.txt', b'others')
     sim.clock.advance(2)
     ours = task(sim)

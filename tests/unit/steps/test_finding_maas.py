@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import errors, operation, step
+from coordinator import errors
+from coordinator.engine import operation, step
 from coordinator.steps import checks, finding_maas
 from tests import simulation
 

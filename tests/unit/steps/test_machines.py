@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import errors, operation
+from coordinator import errors
+from coordinator.engine import operation
 from coordinator.steps import machines, strategy
 from rehearsal import model, site
 from rehearsal.standins import agent, subordinate

@@ -6,7 +6,9 @@ import datetime
 
 import pytest
 
-from coordinator import catalogue, deletion, listing, marks, operation, rules
+from coordinator.engine import operation
+from coordinator.report import listing
+from coordinator.sets import catalogue, deletion, marks, rules
 from coordinator.steps import expiry, marking
 from rehearsal import memory_store
 from tests import backup_sets, restores, simulation

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from coordinator import operation
+from coordinator.engine import operation
 from coordinator.steps import checks, other_databases, restore_checks
 from rehearsal import model, site
 from rehearsal.standins import agent, subordinate

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from coordinator import operation
+from coordinator.engine import operation
 from coordinator.steps import aiming, reading_back
 from rehearsal import site
 from tests import restores, simulation

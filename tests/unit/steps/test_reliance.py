@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from coordinator import operation, ports
+from coordinator import ports
+from coordinator.engine import operation
 from coordinator.steps import aiming, checks, maas_status, restore_checks
 from rehearsal import model, site
 from tests import restores, simulation

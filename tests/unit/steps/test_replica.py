@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import operation
+from coordinator.engine import operation
 from tests import simulation
 
 

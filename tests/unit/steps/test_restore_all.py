@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import catalogue, operation
+from coordinator import times
+from coordinator.engine import operation
+from coordinator.sets import catalogue
 from rehearsal import site
 from tests import restores
 
@@ -79,5 +81,5 @@ def test_maas_is_down_no_longer_than_its_relation_is_gone():
     restores.restore(fresh, lost)
     fresh.run()
     down, up = (fresh.fact(name) for name in ('maas-down-since', 'maas-up-since'))
-    seconds = (operation.parse_stamp(up) - operation.parse_stamp(down)).total_seconds()
+    seconds = (times.parse_stamp(up) - times.parse_stamp(down)).total_seconds()
     assert 120 < seconds < 2 * 120 + 400, 'the regions restore at the same time'

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from coordinator import operation, plans, report, settings, steering, step
+from coordinator.engine import operation, settings, step
+from coordinator.operations import plans, steering
+from coordinator.report import operation_report
 from coordinator.steps import relations
 from rehearsal import site
 from tests import restores, simulation
@@ -256,7 +258,7 @@ def test_a_replica_that_does_not_come_back_leaves_a_complete_restore_with_work_t
     assert (op.status, op.error) == (operation.COMPLETE, '')
     (left,) = op.unfinished
     assert 'awaiting for member to start' in left
-    told = report.operation_text(op, 'backups', fresh.clock.now())
+    told = operation_report.operation_text(op, 'backups', fresh.clock.now())
     assert f'left to do: restore-postgresql-scale: {left}' in told
     assert 'restore-all backup-id' not in told
     assert 'confirm=true' not in told

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from coordinator import manifest, operation
+from coordinator.engine import operation
+from coordinator.sets import manifest
 from rehearsal import site
 from tests import restores
 

@@ -6,7 +6,10 @@ import datetime
 
 import pytest
 
-from coordinator import errors, manifest, operation, steering
+from coordinator import errors
+from coordinator.engine import operation
+from coordinator.operations import steering
+from coordinator.sets import manifest
 from rehearsal import site
 from rehearsal.standins import behaviour
 from tests import restores, simulation

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import catalogue, manifest, operation
+from coordinator.engine import operation
+from coordinator.sets import catalogue, manifest
 from coordinator.steps import strategy
 from rehearsal.standins import pgbackrest
 from tests import restores, simulation

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from coordinator import catalogue, manifest, ports
+from coordinator import ports
+from coordinator.sets import catalogue, manifest
 from coordinator.steps import checks, restore_checks, revisions
 from tests import restores, simulation
 

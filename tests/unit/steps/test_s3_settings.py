@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import catalogue, operation
+from coordinator.engine import operation
+from coordinator.sets import catalogue
 from coordinator.steps import checks, restore_checks
 from rehearsal import site
 from tests import restores, simulation

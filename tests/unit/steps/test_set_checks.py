@@ -7,8 +7,10 @@ import hashlib
 
 import pytest
 
-from coordinator import catalogue, errors, manifest, operation
+from coordinator import errors
+from coordinator.engine import operation
 from coordinator.integrity import contents
+from coordinator.sets import catalogue, manifest
 from coordinator.steps import checks, restore_checks, set_checks
 from rehearsal import memory_store
 from tests import backup_sets, simulation

@@ -7,7 +7,11 @@ import json
 
 import pytest
 
-from coordinator import errors, manifest, operation, plans, ports, report, settings
+from coordinator import errors, ports
+from coordinator.engine import operation, settings
+from coordinator.operations import plans
+from coordinator.report import operation_report
+from coordinator.sets import manifest
 from coordinator.steps import checks, strategy
 from rehearsal import site
 from tests import simulation
@@ -45,7 +49,7 @@ def published(sim: simulation.Simulation) -> manifest.Manifest:
 
 
 def plan(sim: simulation.Simulation) -> str:
-    return report.plan_text(plans.BACKUP_ALL, sim.config, sim.world.juju.status())
+    return operation_report.plan_text(plans.BACKUP_ALL, sim.config, sim.world.juju.status())
 
 
 @pytest.mark.parametrize('version', ['3.6.26', '4.0.15'])

@@ -8,7 +8,8 @@ from typing import cast
 
 import pytest
 
-from coordinator import operation, ports
+from coordinator import ports
+from coordinator.engine import operation
 from coordinator.steps import checks, surroundings
 from rehearsal import site
 from tests import by_hand, restores, simulation

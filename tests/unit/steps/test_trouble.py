@@ -6,7 +6,8 @@ import datetime
 
 import pytest
 
-from coordinator import operation, steering
+from coordinator.engine import operation
+from coordinator.operations import steering
 from rehearsal import model
 from tests import restores, simulation
 

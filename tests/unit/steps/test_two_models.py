@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from coordinator import catalogue, operation, retention
+from coordinator.engine import operation
+from coordinator.sets import catalogue, retention
 from coordinator.steps import set_checks
 from tests import simulation, two_models
 

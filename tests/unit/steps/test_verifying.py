@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import catalogue, errors, operation, plain, ports, retention, rules, steering
+from coordinator import errors, plain, ports
+from coordinator.engine import operation
+from coordinator.operations import steering
+from coordinator.sets import catalogue, retention, rules
 from coordinator.steps import set_checks, verifying
 from tests import backup_sets, simulation, worlds
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import catalogue, listing, operation, rules
+from coordinator.engine import operation
+from coordinator.report import listing
+from coordinator.sets import catalogue, rules
 from coordinator.steps import restore_checks
 from tests import backup_sets, simulation
 

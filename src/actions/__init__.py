@@ -1,0 +1,1 @@
+"""The actions: what each checks, stores and answers."""

@@ -1,0 +1,135 @@
+"""What the handlers of all actions share: who may begin an operation, how refusals are told."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import typing
+
+import ops
+
+from coordinator import errors, times
+from coordinator.engine import log, operation
+from coordinator.record import databag
+
+if typing.TYPE_CHECKING:
+    import charm
+    from coordinator import ports
+    from coordinator.engine import settings
+    from coordinator.sets import manifest
+    from coordinator.steps import checks
+
+logger = logging.getLogger(__name__)
+
+
+class ActionBase(ops.Object):
+    """Handlers of actions. None works on an operation: the next dispatch does."""
+
+    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record, key: str):
+        super().__init__(coordinator_charm, key)
+        self.charm = coordinator_charm
+        self.record = kept
+
+    def begin(
+        self, kind: str, config: settings.Settings, parameters: dict[str, str]
+    ) -> operation.Operation:
+        """Store a new operation; it starts when this action has ended.
+
+        Raises:
+            PreconditionError: this unit does not lead, or another operation is not over.
+        """
+        from coordinator.operations import plans
+
+        self.must_lead(kind)
+        # What another coordinator has left comes first.
+        unknown = self.charm.succession.take_over()
+        if unknown:
+            raise errors.PreconditionError(unknown)
+        last = self.record.load()
+        if last is not None and not last.terminal:
+            next_command = 'show-operation' if last.open else 'resume-operation'
+            raise errors.PreconditionError(
+                f'{last.kind} {last.id} is {"running" if last.open else "held"}, one operation at '
+                f'a time: juju run {self.app}/leader {next_command}'
+            )
+        now = utc_now()
+        known = [self.record.last_complete, *((last.id, last.backup_id) if last else ())]
+        # An id from a clock that was years ahead must not push all later ids into the future.
+        latest = max((name for name in known if not times.is_ahead(name, now)), default='')
+        if latest >= times.stamp(now):
+            # Ids only ever rise, whatever the clock does.
+            now = times.parse_stamp(latest) + datetime.timedelta(seconds=1)
+        names = plans.PLANS[kind].names
+        op = operation.Operation.new(times.stamp(now), kind, names, config, now, parameters)
+        expired = last.fact(operation.DATABASE_EXPIRED) if last else ''
+        if expired:
+            # The status warns of it until a later look at the database's repository.
+            op = op.remembering({operation.DATABASE_EXPIRED: expired})
+        self.record.save(op)
+        logger.info('%s: %s begins', op.at, kind)
+        return op
+
+    def idle_check(self) -> checks.Check:
+        """Say whether an operation could begin now."""
+        from coordinator.steps import checks
+
+        last = self.record.load()
+        if last is None or last.terminal:
+            return checks.Check('operation', checks.OK, 'no operation is under way')
+        return checks.Check('operation', checks.BAD, f'{last.kind} {last.id} is {last.status}')
+
+    def restore_outcomes(
+        self,
+        found: manifest.Manifest,
+        parameters: dict[str, str],
+        config: settings.Settings,
+        reachable: ports.World,
+    ) -> list[checks.Check]:
+        """Make the checks of a restore: the same whoever asks."""
+        from coordinator.steps import restore_checks
+
+        made = restore_checks.restore_checks(found, parameters, config, reachable)
+        return [self.idle_check(), *made]
+
+    @property
+    def app(self) -> str:
+        """Name of this application, for commands."""
+        return self.charm.app.name
+
+    def follow(self) -> str:
+        """Return the command that shows the operation."""
+        return f'juju run {self.app}/leader show-operation'
+
+    @contextlib.contextmanager
+    def failing(self, event: ops.ActionEvent) -> typing.Generator[None]:
+        """Fail the action with a sentence, whatever goes wrong.
+
+        Juju keeps what the action has stored before it failed.
+        """
+        try:
+            yield
+        except errors.CoordinatorError as error:
+            event.fail(str(error))
+        except Exception as error:
+            name = event.handle.kind.removesuffix('_action').replace('_', '-')
+            fault = log.fault(name, error)
+            event.fail(f'{fault}. {self.follow()} shows whether an operation is under way')
+
+    def must_lead(self, action: str) -> None:
+        """Make sure that this unit may store an operation.
+
+        Raises:
+            PreconditionError: it does not lead, or the charm is still being installed.
+        """
+        if not self.charm.unit.is_leader():
+            raise errors.PreconditionError(
+                f'{self.charm.unit.name} is not the leader: juju run {self.app}/leader {action}'
+            )
+        if not self.record.ready:
+            raise errors.PreconditionError('the charm is still being installed: try again')
+
+
+def utc_now() -> datetime.datetime:
+    """Return the time."""
+    return datetime.datetime.now(datetime.UTC)

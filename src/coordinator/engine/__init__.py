@@ -1,0 +1,1 @@
+"""The engine: the record of an operation, its steps, and what advances them."""

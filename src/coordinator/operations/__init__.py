@@ -1,0 +1,1 @@
+"""What each operation does, what an operator may do with it, and who takes it over."""

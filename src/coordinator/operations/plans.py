@@ -1,0 +1,336 @@
+"""What each operation does, step by step. Read this first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordinator.engine import operation
+from coordinator.engine.step import Plan, Step, minutes
+from coordinator.sets import manifest
+from coordinator.steps import (
+    adopting,
+    aiming,
+    backup_set,
+    checks,
+    claiming,
+    expiry,
+    fence,
+    maas_region,
+    maas_status,
+    marking,
+    passwords,
+    postgresql,
+    reading_back,
+    relations,
+    restore_checks,
+    restoring,
+    scaling,
+    tasks,
+    verifying,
+)
+
+_CAPTURE = Step(
+    'capture-secrets',
+    'seal the passwords of {postgresql} for {recipients} recipient(s) into the repository',
+    passwords.capture,
+    mark=claiming.mark,
+    undo=passwords.discard,
+    remains=passwords.sealed_remains,
+)
+
+_SCALE_DOWN = Step(
+    'scale-down-postgresql',
+    '{scale_down}',
+    postgresql.scale_down,
+    mark=postgresql.mark_scale_down,
+    undo=scaling.restore_scale,
+    deadline=lambda settings: settings.scaling_deadline,
+    undo_deadline=lambda settings: settings.scaling_deadline,
+    remains=scaling.remains,
+    left_over=scaling.left_over,
+)
+
+_VERIFY = Step(
+    'verify',
+    'check every object of both backups in S3',
+    backup_set.verify,
+    deadline=minutes(60),
+    only_looks=True,
+)
+
+_PUBLISH = Step(
+    'publish',
+    'write the manifest: from then on the backup set exists',
+    backup_set.publish,
+    undo=backup_set.withdraw,
+    remains=backup_set.remains,
+)
+
+# Whatever becomes of it: the set that was just made is there, and stays.
+_EXPIRE = Step(
+    'expire-backups',
+    'delete the backup sets that no rule keeps: {retention}',
+    expiry.expire,
+    undo=expiry.finish,
+    deadline=minutes(120),
+    tolerated=True,
+    remains=expiry.remains,
+)
+
+# The database goes first and the files after it: a file that the database does not know does no
+# harm, but an image that it knows and that is not in the files leaves MAAS stuck after a restore.
+BACKUP_ALL = Plan(
+    'backup-all',
+    (
+        Step(
+            'check',
+            'check that a backup can succeed: units, access, buckets, recipients',
+            checks.ready_for_backup,
+            only_looks=True,
+        ),
+        _CAPTURE,
+        # While PostgreSQL still has all its units, as this may take long.
+        Step(
+            'await-images',
+            'wait until every region controller has all of each image, if there is a maas-api-key',
+            fence.await_images,
+            mark=fence.mark,
+            undo=fence.discard,
+            deadline=fence.deadline,
+            tolerated=True,
+            remains=fence.remains,
+        ),
+        _SCALE_DOWN,
+        Step(
+            'back-up-postgresql',
+            'have {backup_unit} make a full backup of the database',
+            postgresql.back_up,
+            mark=postgresql.mark_back_up,
+            undo=postgresql.cancel_back_up,
+            remains=tasks.remains,
+            left_over=tasks.left_over,
+            deadline=lambda settings: settings.postgresql_backup_deadline,
+        ),
+        # Requested here, awaited later: the units come back while the files are backed up.
+        Step(
+            'request-postgresql-units',
+            '{request}',
+            scaling.request_scale,
+        ),
+        Step(
+            'back-up-maas',
+            'have the leader of {maas} back up images, preseeds and controller ids',
+            fence.back_up,
+            mark=maas_region.mark_back_up,
+            undo=maas_region.cancel_back_up,
+            remains=maas_region.remains,
+            deadline=fence.files_deadline,
+            attempts=fence.ATTEMPTS,
+        ),
+        # Both parts are good by now, so the set is published even if a unit does not come back.
+        Step(
+            'restore-postgresql-scale',
+            'wait until {postgresql} has its {units} unit(s); remove storage left behind',
+            scaling.await_scale,
+            deadline=lambda settings: settings.scaling_deadline,
+            tolerated=True,
+            remains=scaling.remains,
+            left_over=scaling.left_over,
+        ),
+        _VERIFY,
+        _PUBLISH,
+        _EXPIRE,
+    ),
+    commit='publish',
+)
+
+RESTORE_ALL = Plan(
+    'restore-all',
+    (
+        Step(
+            'check',
+            'check that the restore can succeed: the set, the site, access, passwords',
+            restore_checks.ready_for_restore,
+            only_looks=True,
+        ),
+        Step(
+            'mark-backup-set',
+            'mark the backup set as in use, so that no model deletes it meanwhile',
+            marking.mark,
+            mark=marking.announce,
+            undo=marking.unmark,
+            remains=marking.remains,
+        ),
+        Step(
+            'aim-repositories',
+            'aim the s3-integrators at the bucket and path of the set, unless they already are',
+            aiming.aim,
+            mark=aiming.mark_aim,
+            undo=aiming.aim_back,
+            remains=aiming.remains,
+        ),
+        Step(
+            'ask-maas-region',
+            'have each region of {maas} list the files backup that it is to restore',
+            reading_back.ask,
+            mark=reading_back.mark,
+            deadline=minutes(120),
+        ),
+        _SCALE_DOWN,
+        Step(
+            'apply-passwords',
+            'give {postgresql} the passwords of the set, unless it already has them',
+            restoring.apply_passwords,
+            mark=passwords.mark_apply,
+            undo=restoring.take_passwords_back,
+            remains=restoring.password_remains,
+        ),
+        Step(
+            'detach-maas',
+            'remove the relation of {maas} and {postgresql}: MAAS is down from here',
+            relations.detach,
+            mark=restoring.mark_detach,
+            undo=relations.attach_again,
+            undo_deadline=minutes(60),
+            remains=relations.remains,
+            left_over=relations.left_over,
+        ),
+        # From here on the old database is gone, so an error holds the operation.
+        Step(
+            'restore-postgresql',
+            'have {postgresql} begin to restore the database{others}',
+            restoring.restore_postgresql,
+            mark=restoring.mark_postgresql,
+            undo=restoring.nothing_restored,
+            remains=tasks.remains,
+            left_over=tasks.left_over,
+        ),
+        # The regions restore their files while the database is being restored.
+        Step(
+            'restore-maas',
+            'restore all {regions} region(s) of {maas} at the same time',
+            restoring.restore_maas,
+            mark=restoring.mark_maas,
+            deadline=lambda settings: settings.maas_backup_deadline,
+        ),
+        Step(
+            'await-postgresql',
+            'wait until {postgresql} has restored the database',
+            restoring.await_postgresql,
+            deadline=lambda settings: settings.postgresql_backup_deadline,
+        ),
+        # Before it is scaled: the block of a repository of another cluster would spread.
+        Step(
+            'renew-repository',
+            'give {postgresql} a new path, unless it can keep that of the set',
+            aiming.renew,
+        ),
+        Step(
+            'attach-maas',
+            'add the relation again, and wait until every region is active: MAAS is up again',
+            relations.attach,
+            deadline=minutes(120),
+        ),
+        Step(
+            'request-postgresql-units',
+            'request the missing units of {postgresql}',
+            scaling.request_scale,
+        ),
+        Step(
+            'restore-postgresql-scale',
+            'wait until {postgresql} has its {units} unit(s)',
+            scaling.await_scale,
+            deadline=lambda settings: settings.scaling_deadline,
+            tolerated=True,
+            remains=scaling.remains,
+            left_over=scaling.left_over,
+        ),
+        Step('forget-passwords', 'delete the copies of the former passwords', passwords.forget),
+        Step(
+            'verify',
+            'check the services of MAAS, and compare the site with the set',
+            restoring.verify,
+            mark=maas_status.mark,
+            # Regions initialise one after the other, and may have to migrate the database.
+            deadline=minutes(120),
+        ),
+        Step(
+            'unmark-backup-set',
+            'remove the mark from the backup set',
+            marking.unmark_at_last,
+            deadline=minutes(60),
+        ),
+    ),
+    pivot='restore-postgresql',
+)
+
+DELETE_BACKUP = Plan(
+    'delete-backup',
+    (
+        Step(
+            'check',
+            'check that the backup set may be deleted',
+            expiry.may_go,
+            only_looks=True,
+        ),
+        Step(
+            'delete-backup-set',
+            'delete its manifest, and then its objects',
+            expiry.delete,
+            undo=expiry.finish,
+            tolerated=True,
+            remains=expiry.remains,
+        ),
+    ),
+)
+
+EXPIRE = Plan(
+    'expire',
+    (
+        Step('check', 'remember where the repository is', expiry.look, only_looks=True),
+        _EXPIRE,
+    ),
+)
+
+ADOPT_BACKUP = Plan(
+    'adopt-backup',
+    (
+        Step('check', 'check that both backups belong together', adopting.ready, only_looks=True),
+        _CAPTURE,
+        _VERIFY,
+        _PUBLISH,
+    ),
+    commit='publish',
+)
+
+VERIFY_BACKUP = Plan(
+    'verify-backup',
+    (
+        Step('check', 'choose the backup sets', verifying.choose, only_looks=True),
+        Step(
+            'verify',
+            'check every object of each backup set, and read them all with deep=true',
+            verifying.verify,
+            undo=verifying.stop,
+            remains=verifying.remains,
+            deadline=minutes(3 * 24 * 60),
+        ),
+    ),
+)
+
+PLANS: Mapping[str, Plan] = {
+    plan.kind: plan
+    for plan in (BACKUP_ALL, RESTORE_ALL, DELETE_BACKUP, EXPIRE, ADOPT_BACKUP, VERIFY_BACKUP)
+}
+
+
+def published(op: operation.Operation) -> bool:
+    """Whether an operation has left a backup set, however else it ended."""
+    return any(entry.name == 'publish' and entry.state == operation.DONE for entry in op.steps)
+
+
+def complete(op: operation.Operation) -> bool:
+    """Whether an operation has left a complete backup set: one that is inconsistent is not."""
+    judged = fence.judged(op)
+    inconsistent = judged is not None and judged.state == manifest.INCONSISTENT
+    return published(op) and not inconsistent

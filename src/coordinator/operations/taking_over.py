@@ -1,0 +1,88 @@
+"""Takes over what a coordinator that is gone has left unfinished, out of the history in S3.
+
+Whoever may write to the bucket may have written that history. So it is held for a person, works on
+nothing but the applications that this coordinator is related to, seals for nobody but the
+recipients that are configured now, and deletes no storage.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+
+from coordinator import errors
+from coordinator.engine import operation, settings
+from coordinator.steps import aiming, postgresql, relations
+
+REASON = (
+    'the coordinator that ran it is gone: resume-operation goes on with it as far as the history '
+    'in S3 tells, abort-operation undoes it as long as no data was replaced'
+)
+_APPLICATIONS = ('maas', 'postgresql', 's3_maas', 's3_postgresql')
+
+
+def taken_over(found: operation.Operation, config: settings.Settings) -> operation.Operation:
+    """Return an operation of the history such that it is held for a person.
+
+    Args:
+        found: an operation that has not ended.
+        config: the settings of this coordinator.
+
+    Raises:
+        ForeignRecordError: it works on other applications than those.
+    """
+    for name in _APPLICATIONS:
+        theirs, ours = getattr(found.settings, name), getattr(config, name)
+        if theirs != ours:
+            _refuse(found, f'works on {theirs}, this coordinator on {ours}')
+    try:
+        units = _units(found, config)
+        storage = _storage(found)
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise errors.ForeignRecordError(
+            f'{found.kind} {found.id} of the history cannot be read ({type(error).__name__}): it '
+            'was changed'
+        ) from None
+    strategy = found.settings.strategy
+    if not {strategy, found.strategy} <= set(settings.STRATEGIES):
+        _refuse(found, 'has a strategy that this revision of the charm does not know')
+    op = dataclasses.replace(found, settings=dataclasses.replace(config, strategy=strategy))
+    if storage:
+        op = op.remembering(
+            {postgresql.STORAGE: json.dumps({unit: list[str]() for unit in units})}
+        )
+        op = op.warned(
+            f'storage that removed units of {config.postgresql} left behind is not deleted: juju '
+            f'storage, juju remove-storage; it was {" ".join(storage)}'
+        )
+    return op.held(REASON) if op.open else op
+
+
+def _units(found: operation.Operation, config: settings.Settings) -> list[str]:
+    """Check the facts that name what is to be changed; return the units there were."""
+    units: dict[str, str] = json.loads(found.fact(postgresql.UNITS, '{}'))
+    aimed: dict[str, object] = json.loads(found.fact(aiming.BEFORE, '{}'))
+    ends = found.fact(relations.ENDPOINTS).split()
+    _only(found, (unit.partition('/')[0] for unit in units), {config.postgresql})
+    _only(found, (end.partition(':')[0] for end in ends), {config.maas, config.postgresql})
+    _only(found, aimed, {config.s3_maas, config.s3_postgresql})
+    return list(units)
+
+
+def _storage(found: operation.Operation) -> list[str]:
+    """Return the storage that removed units have left behind."""
+    storage: dict[str, list[str]] = json.loads(found.fact(postgresql.STORAGE, '{}'))
+    return sorted(str(item) for items in storage.values() for item in items)
+
+
+def _only(found: operation.Operation, named: Iterable[str], allowed: set[str]) -> None:
+    for name in set(named) - allowed:
+        _refuse(found, f'names {name}, which this coordinator does not work on')
+
+
+def _refuse(found: operation.Operation, why: str) -> None:
+    raise errors.ForeignRecordError(
+        f'{found.kind} {found.id} of the history has no end, and is not taken over, as it {why}: '
+        'see juju status, and put the site right by hand'
+    )

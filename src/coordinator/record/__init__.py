@@ -1,0 +1,1 @@
+"""Where the record of an operation is kept: the databag, and its history in S3."""

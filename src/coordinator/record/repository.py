@@ -1,0 +1,34 @@
+"""The repository of an operation: the bucket and path that s3-maas led to when it began."""
+
+from __future__ import annotations
+
+import json
+
+from coordinator import errors, integrators, ports
+from coordinator.engine import operation
+
+_PLACE = 'repository'
+
+
+def remembered(world: ports.World) -> dict[str, str]:
+    """Return the fact that says where the repository is."""
+    return {_PLACE: json.dumps(dict(world.maas_store.place))}
+
+
+def of(op: operation.Operation, world: ports.World) -> ports.ObjectStore:
+    """Return the repository of an operation, wherever s3-maas leads by now.
+
+    Raises:
+        StepError: it is on another server than the one that can be reached.
+    """
+    if not op.fact(_PLACE):
+        # An older revision began this backup, and never looked elsewhere.
+        return world.maas_store
+    place: dict[str, str] = json.loads(op.fact(_PLACE))
+    here = world.maas_store.place
+    if not integrators.same_server(here['endpoint'], place['endpoint']):
+        raise errors.StepError(
+            f'{op.settings.s3_maas} leads to {here["endpoint"]}, the operation began with '
+            f'{place["endpoint"]}: juju config {op.settings.s3_maas} endpoint={place["endpoint"]}'
+        )
+    return world.maas_store_at(place['bucket'], place['path'])

@@ -1,0 +1,1 @@
+"""What people read: the status, and what the actions print."""

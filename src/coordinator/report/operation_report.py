@@ -1,0 +1,349 @@
+"""What the actions print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from coordinator import errors, figures, plain, ports, times
+from coordinator.engine import operation, settings, step
+from coordinator.record import ended, history
+from coordinator.report import status
+from coordinator.sets import manifest
+from coordinator.steps import (
+    aiming,
+    checks,
+    other_databases,
+    postgresql,
+    relations,
+    restore_checks,
+    restoring,
+    strategy,
+)
+
+_WIDEST = 1000
+"""Bytes of a table's cell."""
+_CONFIRMED = ('restore-all', 'delete-backup')
+"""What replaces or deletes: without `confirm=true` these only tell what they would do."""
+_NONE: Mapping[str, str] = {}
+OWN_SECRET = 'secret:<id>'
+"""What an operator puts one of his own for, in a command."""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out a table as the two charms' own lists are: ` | ` between columns, a rule.
+
+    Cells may hold foreign text: what would break the table, or the terminal, is taken out.
+    """
+    lines = [[plain.one_line(cell, _WIDEST) for cell in row] for row in (head, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    texts = [
+        ' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    rule = '-' * (sum(widths) + 3 * (len(widths) - 1))
+    return '\n'.join([texts[0], rule, *texts[1:]])
+
+
+# --- show-operation ----------------------------------------------------------------------------
+
+
+def operation_text(
+    op: operation.Operation,
+    app: str,
+    now: datetime.datetime,
+    messages: Sequence[history.Message] | None = None,
+    site: Sequence[str] = (),
+) -> str:
+    """Return an operation for people: a line, its steps, and what to do next.
+
+    Args:
+        op: the operation.
+        app: this application's name, for commands.
+        now: the time.
+        messages: those that the record has no room for; None when they were not read.
+        site: how the site is now.
+    """
+    steps = table(
+        ('step', 'state', 'since', 'took', 'task', 'reason'),
+        [_step_row(op, entry, now) for entry in op.steps],
+    )
+    lines = [*_moved(op), *_restored(op)]
+    lines += _downtime(op, now)
+    lines += ['', *(f'now: {line}' for line in site)] if site else []
+    if op.error and not (op.status == operation.HELD and op.error == op.current.reason):
+        lines += ['', f'error: {op.error}']
+    told = 'left to do' if op.unfinished else 'problem'
+    lines += [f'{told}: {problem}' for problem in op.problems if problem != op.error]
+    lines += [f'warning: {warning}' for warning in op.warnings]
+    lines += _whole(op, app, messages)
+    if op.status == operation.HELD:
+        lines += ['', f'held: {op.current.reason}']
+        mend = 'mend this, then ' if op.current.reason else ''
+        lines += ['', f'next: {mend}juju run {app}/leader resume-operation']
+    elif op.status == operation.FAILED:
+        # The id of an adopted set follows from its parts: no action takes it.
+        given = {name: text for name, text in op.parameters.items() if name != operation.ADOPTED}
+        mend = 'mend this, then ' if op.error or op.problems else ''
+        lines += ['', f'next: {mend}{command(app, op.kind, given)}']
+    elif op.status == operation.COMPLETE:
+        # What was restored has no backup set of its own yet.
+        following = 'backup-all' if op.kind == 'restore-all' else 'list-backups'
+        lines += ['', f'next: {command(app, following)}']
+    return '\n'.join([_line(_headline(op, now)), '', steps, *map(_line, lines)])
+
+
+def command(app: str, kind: str, parameters: Mapping[str, str] = _NONE) -> str:
+    """Return the command that begins an operation of a kind, with what it was given.
+
+    It is copied into a shell, and a history in the bucket may have been written by anybody.
+    """
+    given = [
+        f'{key}={value}' if value == OWN_SECRET else shlex.quote(f'{key}={value}')
+        for key, value in parameters.items()
+    ]
+    confirmed = ['confirm=true'] if kind in _CONFIRMED else []
+    return ' '.join(('juju run', f'{app}/leader', shlex.quote(kind), *given, *confirmed))
+
+
+def _line(text: str) -> str:
+    """Make a line plain, but for its indentation: what came out of S3 may hold anything."""
+    indent = len(text) - len(text.lstrip(' '))
+    return ' ' * indent + plain.one_line(text, errors.LONGEST)
+
+
+def _whole(
+    op: operation.Operation, app: str, messages: Sequence[history.Message] | None
+) -> list[str]:
+    """Return the messages that were cut, or how to see them."""
+    if messages is None and op.cut:
+        command = f'juju run {app}/leader show-operation operation-id={op.id}'
+        return ['', f'{op.cut} message(s) were cut or left out: {command}']
+    return [f'in full: {m.time} {m.step}: {m.text}' for m in messages or ()]
+
+
+def _moved(op: operation.Operation) -> list[str]:
+    """Return the id under which a backup is published, if another model had taken its own."""
+    if not op.fact(operation.BACKUP_ID):
+        return []
+    return [
+        '',
+        f'its backup set has the id {op.backup_id}, because {op.id} was already taken in this '
+        'repository',
+    ]
+
+
+def _restored(op: operation.Operation) -> list[str]:
+    """Return what a restore has put where."""
+    given: dict[str, str] = json.loads(op.fact(restoring.CONTROLLERS, '{}'))
+    if not given:
+        return []
+    found = restore_checks.backup_set(op)
+    renewed = any(e.name == 'renew-repository' and e.state == operation.DONE for e in op.steps)
+    path = op.fact(aiming.NEW_PATH) or found.postgresql.place.path
+    goes_on = f'; it keeps its backups in {path} from now on' if renewed else ''
+    regions = ', '.join(f'{unit} is {controller}' for unit, controller in sorted(given.items()))
+    return [
+        '',
+        f'from backup set {found.backup_id} of model {found.model.name}:',
+        f'  {op.settings.postgresql}: database backup {found.postgresql.backup_id}{goes_on}',
+        f'  {op.settings.maas}: files backup {found.maas.backup_id}; {regions}',
+    ]
+
+
+def _downtime(op: operation.Operation, now: datetime.datetime) -> list[str]:
+    """Return what a restore has restored, and how long MAAS was down for it."""
+    since, until = op.fact(relations.DOWN_SINCE), op.fact(relations.UP_SINCE)
+    if not since:
+        return []
+    if until:
+        return [
+            '',
+            f'MAAS was down for {_took(since, times.parse_stamp(until))}, from {since}',
+        ]
+    return ['', f'MAAS is down since {since}, for {_took(since, now)}']
+
+
+def _headline(op: operation.Operation, now: datetime.datetime) -> str:
+    end = times.parse_stamp(op.ended) if op.ended else now
+    state = 'undoing' if op.open and op.undoing else 'running' if op.open else op.status
+    names = [entry.name for entry in op.steps]
+    where = f', step {names.index(op.step) + 1} of {len(names)}' if not op.terminal else ''
+    return f'{op.kind} {op.id}: {state}{where}, {_took(op.started, end)}'
+
+
+def _step_row(
+    op: operation.Operation, entry: operation.StepRecord, now: datetime.datetime
+) -> Sequence[str]:
+    begun = entry.started or entry.since
+    running = entry.state in (operation.DOING, operation.UNDOING) and not op.terminal
+    end = now if running else times.parse_stamp(entry.ended) if entry.ended else None
+    return (
+        entry.name,
+        entry.state,
+        begun,
+        _took(begun, end) if begun and end else '',
+        str(entry.task or ''),
+        entry.reason,
+    )
+
+
+def _took(begin: str, end: datetime.datetime) -> str:
+    return status.span(end - times.parse_stamp(begin))
+
+
+def operation_json(
+    op: operation.Operation, messages: Sequence[history.Message] | None = None
+) -> str:
+    """Return an operation for programs: the record without what only later steps need."""
+    raw: dict[str, Any] = json.loads(op.to_json())
+    if op.fact(operation.BACKUP_ID):
+        raw['backup-id'] = op.backup_id
+    del raw['facts']
+    if messages is not None:
+        raw['messages'] = [dataclasses.asdict(message) for message in messages]
+    return json.dumps(raw)
+
+
+def earlier_text(entries: Sequence[ended.Ended], app: str) -> str:
+    """Return operations that have ended for people, newest first."""
+    rows = [
+        (past.id, past.kind, past.status, past.step, _took_in_all(past), past.error)
+        for past in entries
+    ]
+    head = ('operation-id', 'kind', 'status', 'last step', 'took', 'error')
+    return f'{table(head, rows)}\n\nnext: juju run {app}/leader show-operation operation-id=...'
+
+
+def _took_in_all(past: ended.Ended) -> str:
+    try:
+        return _took(past.started, times.parse_stamp(past.ended))
+    except ValueError:
+        return ''
+
+
+def earlier_json(entries: Sequence[ended.Ended]) -> str:
+    """Return operations that have ended for programs, newest first."""
+    return json.dumps([dataclasses.asdict(past) for past in entries])
+
+
+_RESTART = datetime.timedelta(minutes=5)
+"""What a restore takes beside moving the data: MAAS starts again, region after region."""
+_LISTING_SECONDS = 3
+"""Time for each files backup in the path: before a region restores, it lists them all, with three
+sequential requests for each, every one with a new client."""
+
+
+# --- dry run -----------------------------------------------------------------------------------
+
+
+def plan_text(plan: step.Plan, config: settings.Settings, model: ports.ModelStatus) -> str:
+    """Return what an operation would do, with this model's names and numbers."""
+    words = _words(config, model)
+    rows = [
+        (str(number), entry.name, entry.tells.format_map(words))
+        for number, entry in enumerate(plan.steps, start=1)
+    ]
+    return table(('#', 'step', 'what it does'), rows)
+
+
+def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str]:
+    app = model.applications.get(config.postgresql)
+    regions = model.applications.get(config.maas)
+    units = sorted(app.units, key=postgresql.number) if app else []
+    primaries = {unit.name for unit in postgresql.shown_primaries(app)} if app else set[str]()
+    others = [name for name in units if name not in primaries]
+    choice = _choice(config, model)
+    shrinks = choice.strategy == settings.SCALE_DOWN and len(units) > 1
+    on_replica = choice.strategy == settings.REPLICA and len(units) > 1
+    why = f' ({choice.why})' if config.strategy == settings.AUTO and len(units) > 1 else ''
+    primary = next(iter(sorted(primaries)), 'the primary')
+    going = ', '.join(others)
+    if not primaries:
+        # In a fresh model PostgreSQL is blocked, and its status does not say which it is.
+        going = f'{len(units) - 1} of {going}'
+    return {
+        'maas': config.maas,
+        'postgresql': config.postgresql,
+        'recipients': str(len(config.recipients)),
+        'scale_down': f'remove {going}, one at a time; keep {primary}{why}'
+        if shrinks
+        else f'nothing: all {len(units)} unit(s) are kept{why}',
+        'backup_unit': f'a replica ({" or ".join(others)})' if on_replica else primary,
+        'request': f'request {len(others)} unit(s) of {config.postgresql} again'
+        if shrinks
+        else 'nothing: no unit was removed',
+        'units': str(len(units)),
+        'retention': str(config.retention)
+        + ('' if config.retention.rules else (', so all are kept')),
+        'regions': str(len(regions.units)) if regions else '0',
+        'others': _others(other_databases.found(model, config)),
+    }
+
+
+def _choice(config: settings.Settings, model: ports.ModelStatus) -> strategy.Choice:
+    try:
+        return strategy.chosen(model, config)
+    except errors.StepError as error:
+        # The check says so too; the plan still shows what the other steps would do.
+        return strategy.Choice('', str(error))
+
+
+def _others(found: Sequence[str]) -> str:
+    """Return whose data is restored besides MAAS's, for the middle of a sentence."""
+    return f', with the data of {", ".join(found)}' if found else ''
+
+
+def verdict(outcomes: Sequence[checks.Check]) -> str:
+    """Return whether all is ready, in a line."""
+    bad = [check.name for check in outcomes if check.outcome in (checks.BAD, checks.LATER)]
+    if bad:
+        return f'not ready: {", ".join(bad)}'
+    warned = [check.name for check in outcomes if check.outcome == checks.WARNING]
+    risks = f', with warnings ({", ".join(warned)})' if warned else ''
+    return f'ready{risks}. Nothing has been changed'
+
+
+def replaced_text(
+    found: manifest.Manifest,
+    config: settings.Settings,
+    files_backups: int,
+    others: Sequence[str] = (),
+) -> str:
+    """Return what a restore replaces, and how long MAAS is down, after the set's own timings.
+
+    Args:
+        found: the set.
+        config: names the applications.
+        files_backups: how many there are in the path that the set's is in.
+        others: who keeps data in PostgreSQL besides MAAS.
+    """
+    listing = files_backups * _LISTING_SECONDS
+    # The regions restore at the same time as the database.
+    files = listing + found.seconds.get('back-up-maas', 0)
+    moving = max(found.seconds.get('back-up-postgresql', 0), files)
+    down = status.span(datetime.timedelta(seconds=moving) + _RESTART)
+    # A set that was adopted does not know how long anything took.
+    estimate = f'for about {down}' if found.seconds else 'for as long as moving that takes'
+    listed = status.span(datetime.timedelta(seconds=listing))
+    return (
+        f'the database of {config.postgresql} '
+        f'({figures.size(found.postgresql.database_bytes)}){_others(others)}, images, preseeds '
+        'and controller ids '
+        f'of {len(found.maas.controllers)} region(s) of {config.maas} '
+        f'({figures.size(found.maas.bytes)}), by those of {found.backup_id} from model '
+        f'{found.model.name}. MAAS will be down {estimate}; each region needs about {listed} of '
+        f'that to list the {files_backups} files backup(s) in its path'
+    )
+
+
+def checks_text(outcomes: Sequence[checks.Check]) -> str:
+    """Return the outcome of each check."""
+    return table(
+        ('check', 'outcome', 'what was found'),
+        [(check.name, check.outcome, check.sentence) for check in outcomes],
+    )

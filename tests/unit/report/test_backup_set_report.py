@@ -1,0 +1,77 @@
+"""What show-backup prints of a set."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from coordinator.report import backup_set_report
+from coordinator.steps import checks
+from tests import examples
+
+SET = examples.backup_set()
+
+
+def test_a_set_is_shown_part_by_part():
+    lines = backup_set_report.set_text(SET, 'complete', pinned=False).splitlines()
+    assert lines[0] == f'backup set {examples.BACKUP_ID}: complete'
+    for line in (
+        '  model:    maas (deadbeef-0bad-400d-8000-4b1d0d06f00d), Juju 3.6.26',
+        '  took:     back-up-postgresql 5 min',
+        'MAAS 3.6.1: files backup 2026-08-22T10:25:00Z, 3.0 GiB',
+        '  controllers: 4y3h7n, 8kpx6c, aqd3bw',
+        'backup/2026-08-22T10:25:00Z/image-storage.tar.gz | 3.0 GiB',
+        'PostgreSQL 16.9: database backup 2026-08-22T10:20:00Z, 1.0 GiB',
+        '  application:   postgresql: charm postgresql from 16/stable, revision 843, 3 unit(s)',
+        '  stanza, label: maas.postgresql, 20260822-102000F',
+        '  WAL:           16-1: 000000010000000000000003 to 000000010000000000000004',
+        'passwords: of operator',
+        f'  sealed for: {examples.RECIPIENT}',
+    ):
+        assert line in lines
+
+
+def test_a_pinned_set_is_shown_as_such():
+    assert backup_set_report.set_text(SET, 'complete', pinned=True).startswith(
+        f'backup set {examples.BACKUP_ID}: complete, pinned\n'
+    )
+
+
+@pytest.mark.parametrize('form', ['json', 'yaml'])
+def test_for_programs_a_set_is_its_manifest_without_hashes(form: str):
+    shown = yaml.safe_load(backup_set_report.for_programs(SET, 'complete', pinned=True, form=form))
+    assert (shown['backup-id'], shown['status'], shown['pinned']) == (
+        examples.BACKUP_ID,
+        'complete',
+        True,
+    )
+    assert shown['postgresql']['wal-start'] == '000000010000000000000003'
+    assert shown['passwords']['recipients'] == [examples.RECIPIENT]
+    assert 'hashes' not in shown['passwords']
+
+
+@pytest.mark.parametrize(
+    ('outcome', 'identity'), [(checks.OK, ''), (checks.BAD, ' identity=secret:<id>')]
+)
+def test_the_command_asks_for_an_identity_unless_the_passwords_are_known(
+    outcome: str, identity: str
+):
+    outcomes = [checks.Check('passwords', outcome, '')]
+    assert backup_set_report.restore_command(SET, outcomes, 'backups') == (
+        f'juju run backups/leader restore-all backup-id={examples.BACKUP_ID}{identity} '
+        'confirm=true'
+    )
+    given = {'backup-id': 'latest', 'postgresql-units': '3'}
+    assert backup_set_report.restore_command(SET, outcomes, 'backups', given) == (
+        f'juju run backups/leader restore-all backup-id={examples.BACKUP_ID} '
+        f'postgresql-units=3{identity} confirm=true'
+    )
+
+
+def test_the_command_has_the_identity_that_was_given():
+    outcomes = [checks.Check('passwords', checks.BAD, 'it opens other passwords')]
+    given = {'backup-id': 'latest', 'identity': 'secret:9m4e2mr0ui3e8a215n4g'}
+    assert backup_set_report.restore_command(SET, outcomes, 'backups', given) == (
+        f'juju run backups/leader restore-all backup-id={examples.BACKUP_ID} '
+        'identity=secret:9m4e2mr0ui3e8a215n4g confirm=true'
+    )
