@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rehearsal.maas import modelled, records
 from rehearsal.standins import installation, maas_region
 
 if TYPE_CHECKING:
     from rehearsal import deployed
 
+SYNCS = 'syncs'
+"""What of a modelled database says which region has which image."""
 MACHINES = ('able-ant', 'brave-bee', 'calm-cat')
 
 
@@ -33,6 +36,10 @@ class Contents(Protocol):
 
     def add_image(self, site: deployed.Site, name: str) -> None:
         """Upload an image: into the database, and to the files of every region."""
+        ...
+
+    def api(self, site: deployed.Site) -> records.Api:
+        """Return what MAAS' API tells of the site."""
         ...
 
 
@@ -66,3 +73,6 @@ class Modelled:
         site.postgresql.update(database={**known, 'images': [*known['images'], name]})
         for unit, state in site.maas.states.items():
             site.maas.update_unit(unit, images=[*state['images'], name])
+
+    def api(self, site: deployed.Site) -> records.Api:
+        return modelled.ModelledMaas(site)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rehearsal import contents, model
+from rehearsal.maas import records
 from rehearsal.standins import agent, behaviour, body, installation, system_users
 
 
@@ -136,7 +137,8 @@ class Site:
             if name in self.passwords
         }
         return {
-            'database': self.database,
+            # Regions find out by themselves which images they have.
+            'database': {k: v for k, v in self.database.items() if k != contents.SYNCS},
             'controllers': sorted(regions),
             'regions': regions,
             'passwords': passwords,
@@ -161,3 +163,8 @@ class Site:
     def add_image(self, name: str) -> None:
         """Upload an image: into the database, and to the files of every region."""
         self.contents.add_image(self, name)
+
+    @property
+    def api(self) -> records.Api:
+        """MAAS, as its API tells of it."""
+        return self.contents.api(self)

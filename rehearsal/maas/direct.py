@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from coordinator import errors, maas_port
 from rehearsal import deployed
-from rehearsal.maas import modelled, records
+from rehearsal.maas import records
 
 
 class DirectMaas:
@@ -74,7 +74,7 @@ class DirectMaas:
         """Return what MAAS knows, if there is a region that answers."""
         self._asked(asked)
         try:
-            return modelled.ModelledMaas(self._site).served()
+            return self._site.api.served()()
         except records.Initialising:
             what = 'answered with status 503'
         except records.Silent:

@@ -7,7 +7,7 @@ name. `syncs` holds the bytes that each region has of an image that is still bei
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from coordinator import maas_port
@@ -20,19 +20,26 @@ if TYPE_CHECKING:
 _SIZE = len(installation.content(''))
 
 
-def read(document: Mapping[str, Any], version: str, gone: Sequence[str] = ()) -> records.Records:
+def read(
+    document: Mapping[str, Any],
+    version: str,
+    gone: Sequence[str] = (),
+    there: Mapping[str, Sequence[str]] | None = None,
+) -> records.Records:
     """Return what a database document says.
 
     Args:
         document: the database.
         version: of MAAS.
         gone: controllers that are gone, and that nobody has deleted.
+        there: by controller, the images whose files it has. Regions look for themselves: a
+            database that was restored knows less of that.
     """
     known = {**records.DEFAULTS, **document}
     controllers: list[str] = [*known.get('controllers', []), *gone]
-    syncs: Mapping[str, Mapping[str, int]] = known.get('syncs', {})
     states: Mapping[str, Mapping[str, Any]] = known.get('states', {})
     again: Mapping[str, int] = known.get('uploads', {})
+    syncs = _syncs(known.get('syncs', {}), there or {})
     return records.Records(
         version=version,
         machines=tuple(
@@ -49,7 +56,7 @@ def read(document: Mapping[str, Any], version: str, gone: Sequence[str] = ()) ->
         ),
         fabrics=records.fabrics(known['fabrics']),
         subnets=tuple(
-            maas_port.Subnet(number, cidr, cidr, 5001 + fabric, '')
+            maas_port.Subnet(number, cidr, cidr, records.vlan_of(fabric), '')
             for number, (cidr, fabric) in enumerate(known['subnets'].items(), start=1)
         ),
         users=tuple(maas_port.User(name, admin) for name, admin in known['users'].items()),
@@ -59,6 +66,16 @@ def read(document: Mapping[str, Any], version: str, gone: Sequence[str] = ()) ->
         keys=known['keys'],
         importing=known.get('importing', False),
     )
+
+
+def _syncs(
+    known: Mapping[str, Mapping[str, int]], there: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, int]]:
+    """Return the bytes that each controller has of each image that not all of them had."""
+    return {
+        name: {**parts, **{id_: _SIZE for id_, images in there.items() if name in images}}
+        for name, parts in known.items()
+    }
 
 
 def _file(
@@ -82,24 +99,16 @@ class ModelledMaas:
     def now(self) -> records.Records:
         """Return what the database says."""
         switches = self._site.maas_switches
-        return read(self._known, switches.version, switches.gone)
-
-    def served(self) -> records.Records:
-        """Return what the API tells.
-
-        Raises:
-            Initialising: no region serves it yet.
-            Silent: no region has a database.
-        """
         states = self._site.maas.states.values()
-        if any(state.get('endpoints') for state in states):
-            return self.now()
-        if any(state.get('waits-for-turn') for state in states):
-            raise records.Initialising
-        raise records.Silent
+        there = {state['system-id']: state.get('images', []) for state in states if state}
+        return read(self._known, switches.version, switches.gone, there)
+
+    def served(self) -> Callable[[], records.Records]:
+        records.check_served(self._site.maas.states)
+        known = self.now()
+        return lambda: known
 
     def add_key(self, key: str, username: str = records.ADMIN, *, admin: bool = True) -> None:
-        """Let a user, who may be new, have one more API key."""
         known = {**records.DEFAULTS, **self._known}
         self._update(
             users={**known['users'], username: admin},
@@ -107,7 +116,6 @@ class ModelledMaas:
         )
 
     def revoke_keys(self) -> None:
-        """Delete every API key."""
         self._update(keys={})
 
     def change_machine(self, name: str, **fields: Any) -> None:
@@ -116,7 +124,6 @@ class ModelledMaas:
         self._update(states={**states, name: {**states.get(name, {}), **fields}})
 
     def remove_machine(self, name: str) -> None:
-        """Delete a machine."""
         self._update(machines=[each for each in self._known['machines'] if each != name])
 
     def set(self, **values: Any) -> None:
@@ -158,7 +165,6 @@ class ModelledMaas:
         self._update(syncs=rest)
 
     def synchronise_all(self) -> None:
-        """Let every region that there is have all of every image."""
         for name in self._known.get('syncs', {}):
             for unit in self._site.maas.states:
                 self.synchronise(name, unit)

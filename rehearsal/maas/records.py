@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from coordinator import maas_port
 from rehearsal.standins import installation
@@ -69,6 +69,54 @@ class Records:
         return dataclasses.replace(self, controllers=(), machines=tuple(mine))
 
 
+class Api(Protocol):
+    """A site's MAAS, as its API tells of it, and as users change it."""
+
+    def served(self) -> Callable[[], Records]:
+        """Return what reads the database, which may block: call it beside the model.
+
+        Raises:
+            Initialising: no region serves the API yet. What reads the database may raise it too.
+            Silent: no region has a database.
+        """
+        ...
+
+    def add_key(self, key: str, username: str = ADMIN, *, admin: bool = True) -> None:
+        """Let a user, who may be new, have one more API key."""
+        ...
+
+    def revoke_keys(self) -> None:
+        """Delete every API key."""
+        ...
+
+    def remove_machine(self, name: str) -> None:
+        """Delete a machine."""
+        ...
+
+    def upload_image(self, name: str) -> None:
+        """Upload an image, which the first region has all of, and the others nothing yet."""
+        ...
+
+    def synchronise_all(self) -> None:
+        """Let every region that there is have all of every image."""
+        ...
+
+
+def check_served(states: Mapping[str, Mapping[str, Any]]) -> None:
+    """Make sure that a region serves the API.
+
+    Args:
+        states: of the units of maas-region.
+
+    Raises:
+        Initialising: none does yet.
+        Silent: none has a database.
+    """
+    if not any(state.get('endpoints') for state in states.values()):
+        waits = any(state.get('waits-for-turn') for state in states.values())
+        raise Initialising if waits else Silent
+
+
 def digest(key: str) -> str:
     """Return what is stored of an API key.
 
@@ -122,9 +170,14 @@ def image(
 def fabrics(names: list[str]) -> tuple[maas_port.Fabric, ...]:
     """Return fabrics with the VLAN that each has from the start."""
     return tuple(
-        maas_port.Fabric(number, name, (maas_port.Vlan(5001 + number, 'untagged', 0, False),))
+        maas_port.Fabric(number, name, (maas_port.Vlan(vlan_of(number), 'untagged', 0, False),))
         for number, name in enumerate(names)
     )
+
+
+def vlan_of(fabric: int) -> int:
+    """Return the id of the VLAN that a fabric has from the start."""
+    return 5001 + fabric
 
 
 def synchronised(size: int, regions: int, synced: Mapping[str, int]) -> float:

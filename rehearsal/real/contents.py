@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 
 from rehearsal import deployed
-from rehearsal.real import installation, tables
+from rehearsal.maas import records
+from rehearsal.real import installation, maas, tables
 
 
 class RealContents:
@@ -47,8 +48,9 @@ class RealContents:
         for unit in site.maas.application.units:
             self._regions.region(site.juju.uuid, unit).write('images', image.sha256, content)
 
+    def api(self, site: deployed.Site) -> records.Api:
+        return maas.RealMaas(site, self._regions)
+
     def _line(self, site: deployed.Site) -> psycopg.Connection:
         """Return the connection of a region that has one."""
-        units = site.maas.application.units
-        regions = [self._regions.region(site.juju.uuid, unit) for unit in units]
-        return next(region for region in regions if region.connected).line
+        return maas.connected(site, self._regions).line

@@ -15,6 +15,7 @@ from collections.abc import Generator, Mapping, Sequence
 
 import psycopg
 
+from rehearsal.maas import records
 from rehearsal.real import tables
 from rehearsal.standins import host
 from rehearsal.standins import installation as standin
@@ -74,6 +75,11 @@ class Region:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
+    def size(self, kind: str, name: str) -> int:
+        """Return the size of a file, 0 if it is not there."""
+        path = self.home / kind / name
+        return path.stat().st_size if path.is_file() else 0
+
     def files(self, kind: str) -> dict[str, bytes]:
         """Return the files of a kind by their names."""
         folder = self.home / kind
@@ -108,6 +114,7 @@ class Regions:
             if not tables.images(own.line):
                 for name in standin.IMAGES:
                     tables.add_image(own.line, image_of(name)[0])
+            tables.add_user(own.line, records.ADMIN, True)
             known = tables.images(own.line)
             tables.register(own.line, here.own['system-id'], here.unit.replace('/', '-'))
         there = {name: len(content) for name, content in own.files('images').items()}

@@ -7,6 +7,9 @@ from typing import Any
 
 import psycopg
 
+from coordinator import maas_port
+from rehearsal.maas import records
+
 MACHINE, REGION = 0, 3
 """What `node_type` says."""
 _READY = 4
@@ -35,6 +38,16 @@ _SCHEMA = (
         filename varchar(255) not null,
         sha256 varchar(64) not null,
         size bigint not null
+    )""",
+    """create table if not exists auth_user (
+        id bigserial primary key,
+        username varchar(150) not null unique,
+        is_superuser boolean not null
+    )""",
+    """create table if not exists piston3_token (
+        id bigserial primary key,
+        secret varchar(64) not null unique,
+        user_id bigint not null references auth_user
     )""",
 )
 
@@ -103,6 +116,36 @@ def add_image(line: psycopg.Connection, image: Image) -> None:
             )
 
 
+def remove_machine(line: psycopg.Connection, hostname: str) -> None:
+    """Delete a machine."""
+    line.execute(
+        'delete from maasserver_node where hostname = %s and node_type = %s', [hostname, MACHINE]
+    )
+
+
+def add_user(line: psycopg.Connection, username: str, admin: bool) -> None:
+    """Enter a user; one that is known stays as it is."""
+    line.execute(
+        'insert into auth_user (username, is_superuser) values (%s, %s) '
+        'on conflict (username) do nothing',
+        [username, admin],
+    )
+
+
+def add_token(line: psycopg.Connection, username: str, digest: str) -> None:
+    """Enter an API key of a user: MAAS keeps the key, here it is a digest."""
+    line.execute(
+        'insert into piston3_token (secret, user_id) '
+        'select %s, id from auth_user where username = %s',
+        [digest, username],
+    )
+
+
+def remove_tokens(line: psycopg.Connection) -> None:
+    """Delete every API key."""
+    line.execute('delete from piston3_token')
+
+
 def images(line: psycopg.Connection) -> list[Image]:
     """Return every image that the database knows."""
     found = line.execute(
@@ -110,6 +153,43 @@ def images(line: psycopg.Connection) -> list[Image]:
         'join maasserver_bootresourcefile f on f.resource_id = r.id order by r.name'
     ).fetchall()
     return [Image(*row) for row in found]
+
+
+def read(line: psycopg.Connection, version: str) -> records.Records:
+    """Return what the API tells of machines, controllers, subnets, users and their keys.
+
+    What else it tells is as in every new MAAS; the images are for the regions to add.
+    """
+    nodes = line.execute(
+        'select system_id, hostname, node_type from maasserver_node order by id'
+    ).fetchall()
+    users = line.execute('select username, is_superuser from auth_user order by username')
+    subnets = line.execute('select id, name, cidr::text from maasserver_subnet order by id')
+    keys = line.execute(
+        'select t.secret, u.username from piston3_token t join auth_user u on u.id = t.user_id'
+    )
+    return records.Records(
+        version=version,
+        machines=tuple(
+            records.machine(hostname, system_id=system_id)
+            for system_id, hostname, kind in nodes
+            if kind == MACHINE
+        ),
+        controllers=tuple(
+            maas_port.Controller(system_id, hostname, version)
+            for system_id, hostname, kind in nodes
+            if kind == REGION
+        ),
+        subnets=tuple(
+            maas_port.Subnet(*row, vlan=records.vlan_of(0), gateway='') for row in subnets
+        ),
+        users=tuple(maas_port.User(*row) for row in users),
+        keys=dict(keys.fetchall()),
+        fabrics=records.fabrics(records.DEFAULTS['fabrics']),
+        tags=tuple(maas_port.Tag(name, '', '') for name in records.DEFAULTS['tags']),
+        pools=(maas_port.Pool(0, records.POOL),),
+        settings=records.DEFAULTS['settings'],
+    )
 
 
 def rows(line: psycopg.Connection) -> dict[str, list[list[Any]]]:
@@ -126,6 +206,8 @@ def rows(line: psycopg.Connection) -> dict[str, list[list[Any]]]:
             line,
             'select id, resource_id, filename, sha256, size from maasserver_bootresourcefile',
         ),
+        'auth_user': _rows(line, 'select id, username, is_superuser from auth_user'),
+        'piston3_token': _rows(line, 'select id, secret, user_id from piston3_token'),
     }
 
 

@@ -46,7 +46,7 @@ class Site:
         self._served = kind != 'direct'
         self.url = 'http://10.0.0.1:5240/MAAS'
         if self._served:
-            served = server.MaasServer(self.api.served, authority)
+            served = server.MaasServer(lambda: self.api.served()(), authority)
             self.url = stack.enter_context(served).url
 
     def connect(self, key: str = KEY) -> maas_port.Maas:
