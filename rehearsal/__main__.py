@@ -100,6 +100,7 @@ def _layout(given: argparse.Namespace) -> embedded.Layout:
         detachable_storage=not given.rootfs_storage,
         # PostgreSQL notices the end of a restore on this hook: a rehearsal waits less for it.
         update_status_seconds=15,
+        maas_key=True,
         real_postgresql=given.real_postgresql,
     )
 

@@ -36,6 +36,8 @@ from rehearsal import (
 )
 from rehearsal.agent import charm_agent
 from rehearsal.controller import faults, server
+from rehearsal.maas import records
+from rehearsal.maas import server as maas_server
 from rehearsal.real import machines
 from rehearsal.standins import behaviour
 
@@ -62,6 +64,8 @@ class Layout:
     detachable_storage: bool = True
     """Whether PostgreSQL's storage outlives its units; in the root file system it does not."""
     update_status_seconds: float = 300.0
+    maas_key: bool = False
+    """Whether the coordinator has an API key of MAAS."""
     real_postgresql: bool = False
     """PostgreSQL and pgBackRest of this machine below the stand-ins, and S3 over TLS."""
 
@@ -93,6 +97,9 @@ class Embedded:
             root, self.layout.version, authority=self.authority, switches=self.faults
         )
         self.passwords = {name: secrets.token_urlsafe(16) for name in (_OPERATOR, _ROBOT)}
+        self.maas_key = ':'.join(secrets.token_hex(9) for _ in range(3))
+        """An API key of MAAS' first user."""
+        self.api = maas_server.MaasServer(self._served)
         self.thread = hosted.LoopThread()
         self.model: model.Model
         self.site: deployed.Site
@@ -127,10 +134,15 @@ class Embedded:
         self.cloud.add_user(_ROBOT)
         for name, password in self.passwords.items():
             self.cloud.set_password(name, password)
+        self.api.start()
+        self.maas.api_url = self.api.url
         self.s3.start()
         for bucket in BUCKETS.values():
             self.s3.create_bucket(bucket)
         self.thread.run(self._deploy())
+        if self.layout.maas_key:
+            # A model that is deployed afresh has a MAAS that does not know it.
+            self.call(self.model.on_change.append, self._let_in)
 
     def deploy_afresh(self) -> None:
         """Lose the model with all its machines, and deploy another one: S3 is what is left."""
@@ -152,9 +164,23 @@ class Embedded:
             self.thread.run(self.cloud.stop())
         finally:
             self.thread.stop()
+            self.api.stop()
             if self.machines is not None:
                 self.machines.close()
             self.s3.stop()
+
+    def _served(self) -> records.Records:
+        """Return what MAAS' database says now: on a thread of the server's."""
+        return self.call(lambda: self.site.api.served())()
+
+    def _let_in(self) -> None:
+        """Have MAAS know the coordinator's API key as soon as it is up."""
+        try:
+            self.site.api.served()
+        except (records.Initialising, records.Silent):
+            return
+        self.model.on_change.remove(self._let_in)
+        self.site.api.add_key(self.maas_key)
 
     async def _deploy(self, lost: deployed.Site | None = None) -> None:
         made = await self.cloud.add_model(_MODEL)
@@ -195,6 +221,11 @@ class Embedded:
             'recipients': str(self.identity.to_public()),
             'postgresql-backup-strategy': self.layout.strategy,
         }
+        if self.layout.maas_key:
+            content = {'api-key': self.maas_key}
+            key = juju.add_secret(f'model-{juju.uuid}', content, 'maas-key')
+            key.grants.add(APP)
+            config['maas-api-key'] = key.uri
         juju.deploy(APP, self.agent.charm, self.agent, self.layout.coordinators, config)
         juju.integrate(f'{APP}:maas-region', f'{site.MAAS}:juju-info')
         juju.integrate(f'{APP}:postgresql', f'{site.POSTGRESQL}:juju-info')

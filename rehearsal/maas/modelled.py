@@ -84,7 +84,7 @@ def _file(
     content = installation.content(name)
     # Whoever uploads an image of the same name again has changed it.
     sha256 = hashlib.sha256(content + bytes(uploads)).hexdigest()
-    progress = 100.0 if synced is None else records.synchronised(_SIZE, regions, synced)
+    progress = 100.0 if synced is None else records.synchronised(_SIZE, regions, synced.values())
     return maas_port.BootFile(
         records.FILE_NAME, sha256, len(content), name, progress == 100.0, progress
     )

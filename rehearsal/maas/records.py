@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from coordinator import maas_port
@@ -180,12 +180,12 @@ def vlan_of(fabric: int) -> int:
     return 5001 + fabric
 
 
-def synchronised(size: int, regions: int, synced: Mapping[str, int]) -> float:
+def synchronised(size: int, regions: int, synced: Iterable[int]) -> float:
     """Return the percentage of a file that all regions together have.
 
     Args:
         size: of the file.
         regions: how many there are, also those that are down.
-        synced: bytes that each has. Whoever is missing has nothing.
+        synced: bytes that they have. Whoever is missing has nothing.
     """
-    return 100.0 * sum(synced.values()) / (size * regions) if regions else 0.0
+    return 100.0 * sum(synced) / (size * regions) if regions else 0.0

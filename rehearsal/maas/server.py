@@ -61,10 +61,11 @@ class MaasServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """End serving."""
-        self._http.shutdown()
+        """End serving, if it has begun."""
+        if self._thread.is_alive():
+            self._http.shutdown()
+            self._thread.join()
         self._http.server_close()
-        self._thread.join()
 
     @property
     def url(self) -> str:

@@ -99,7 +99,7 @@ def _read(
 
 def _file(image: tables.Image, regions: list[installation.Region | None]) -> maas_port.BootFile:
     sizes = [region.size('images', image.sha256) if region else 0 for region in regions]
-    progress = 100.0 * sum(sizes) / (image.size * len(regions))
+    progress = records.synchronised(image.size, len(regions), sizes)
     return maas_port.BootFile(
         records.FILE_NAME, image.sha256, image.size, image.sha256, progress == 100.0, progress
     )

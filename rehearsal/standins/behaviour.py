@@ -137,6 +137,8 @@ class MaasBehaviour(Behaviour):
     listing: float = 0.1
     """What reading one backup of the list takes, which a restore does with every one."""
     version: str = '3.6.1'
+    api_url: str = ''
+    """Where MAAS' API is served; empty where nobody serves it."""
     strips_ids: bool = False
     """A revision before 333, which strips from an id whatever letters and digits the path has."""
     revision: int = 337

@@ -210,7 +210,7 @@ class MaasRegion:
             here.set_status('active')
 
     def _get_api_endpoint(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:
-        here.results['api-url'] = f'http://{here.address}:5240/MAAS'
+        here.results['api-url'] = self.behaviour.api_url or f'http://{here.address}:5240/MAAS'
         yield from ()
 
     def _get_maas_status(self, here: host.Host, fault: behaviour.Fault) -> clock.Work:

@@ -25,17 +25,14 @@ def told(world: ports.World, application: str) -> tuple[str, bool]:
 
     A backup without it is no worse than ever, so nothing here stops one.
     """
-    unproven = (
-        'nothing waits for MAAS to synchronise its images, and nothing proves after a restore '
-        'that its machines are there'
-    )
+    unproven = 'no backup waits for images to synchronise, and no restore is proven'
     try:
         maas = reach(world, application)
-        return _seen(maas) if maas else (f'maas-api-key is not set, so {unproven}', False)
+        return _seen(maas) if maas else (f'maas-api-key is not set: {unproven}', False)
     except errors.MaasNotFound:
         return f'the operation asks {application} where MAAS is', False
     except errors.CoordinatorError as error:
-        return f'{error}. Until that is mended {unproven}', True
+        return f'{error}. Until that is mended, {unproven}', True
 
 
 def _seen(maas: maas_port.Maas) -> tuple[str, bool]:

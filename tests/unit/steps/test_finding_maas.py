@@ -103,7 +103,10 @@ def checked(sim: simulation.Simulation) -> tuple[str, str]:
 def test_without_a_key_the_check_says_what_cannot_be_proven():
     outcome, sentence = checked(simulate(key=''))
     assert outcome == 'ok'
-    assert sentence.startswith('maas-api-key is not set, so nothing waits for MAAS to synchronise')
+    assert sentence == (
+        'maas-api-key is not set: no backup waits for images to synchronise, and no restore is '
+        'proven'
+    )
 
 
 def test_a_key_of_an_admin_is_well():
@@ -137,7 +140,7 @@ def test_a_revoked_key_is_a_warning_and_no_reason_to_refuse_a_backup():
     sim.api.revoke_keys()
     outcome, sentence = checked(sim)
     assert outcome == 'warning'
-    assert 'refuses the API key. Until that is mended nothing waits for' in sentence
+    assert 'refuses the API key. Until that is mended, no backup waits for' in sentence
     assert sim.run().status == operation.COMPLETE
 
 
