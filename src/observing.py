@@ -21,10 +21,12 @@ if typing.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _HOUR = 3600
+_AGENT = 'cos-agent'
+"""The endpoint."""
 
 
 class Observing(ops.Object):
-    """Leaves the note for the exporter, and has systemd listen for whoever scrapes it."""
+    """Leaves the note for the exporter, has systemd listen, and tells agents of COS where."""
 
     def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record):
         super().__init__(coordinator_charm, 'observing')
@@ -37,6 +39,8 @@ class Observing(ops.Object):
         # After a reboot, with other settings, or with other code.
         for event in (on.start, on.config_changed, on.upgrade_charm):
             self.framework.observe(event, self._on_set_up)
+        for event in (on[_AGENT].relation_created, on[_AGENT].relation_joined):
+            self.framework.observe(event, self._on_agent)
         self.framework.observe(on.collect_unit_status, self._on_dispatched)
 
     def end(self) -> None:
@@ -50,14 +54,37 @@ class Observing(ops.Object):
         self._record.set_sets(sets.of(listed, world.model_uuid, world.now()).to_json())
 
     def _on_set_up(self, event: ops.EventBase) -> None:
-        port = int(self._charm.config['metrics-port'])
-        if not 0 <= port < 1 << 16:
-            logger.warning('metrics-port is %s, it can be 0 to 65535: no metrics are served', port)
-            port = 0
+        port = self._port()
         if port:
             self._service.start(port)
         else:
             self._service.stop()
+        self._tell_agents()
+
+    def _on_agent(self, event: ops.RelationEvent) -> None:
+        self._tell_agents()
+
+    def _tell_agents(self) -> None:
+        """Give agents that scrape for COS what belongs to this code and these settings."""
+        relations = self.model.relations[_AGENT]
+        if not relations:
+            return
+        from coordinator.observed import cos_agent
+
+        charm = self._charm
+        topology = cos_agent.Topology(
+            charm.model.name, charm.model.uuid, charm.app.name, charm.meta.name
+        )
+        for relation in relations:
+            relation.data[charm.unit][cos_agent.KEY] = cos_agent.config(topology, self._port())
+
+    def _port(self) -> int:
+        """Return the port for metrics; 0 if there is none."""
+        port = int(self._charm.config['metrics-port'])
+        if 0 <= port < 1 << 16:
+            return port
+        logger.warning('metrics-port is %s, it can be 0 to 65535: no metrics are served', port)
+        return 0
 
     def _on_dispatched(self, event: ops.CollectStatusEvent) -> None:
         """Leave the note, at the end of each dispatch."""

@@ -9,10 +9,10 @@ from docs.generate import contents, pages
 
 
 def main() -> None:
-    """Write every page, diagram and rules file anew."""
+    """Write every page, diagram, rules file and dashboard anew."""
     for page in pages.with_places(contents.ROOT):
         page.write_text(pages.renewed(page, contents.content))
-    for path, text in {**contents.diagrams(), **contents.rules()}.items():
+    for path, text in {**contents.diagrams(), **contents.rules(), **contents.dashboards()}.items():
         (contents.ROOT / path).parent.mkdir(exist_ok=True)
         (contents.ROOT / path).write_text(text)
 

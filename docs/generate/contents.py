@@ -67,6 +67,13 @@ def diagrams() -> Mapping[str, str]:
     return {f'{_DIAGRAMS}/{name}.svg': image for name, image in columns.items()}
 
 
+def dashboards() -> Mapping[str, str]:
+    """Return the dashboard that the charm gives to COS, by its path in the tree."""
+    from docs.generate import dashboard
+
+    return {dashboard.PATH: dashboard.text()}
+
+
 def rules() -> Mapping[str, str]:
     """Return the rules file of a Prometheus without Juju's labels, by its path in the tree."""
     text = yaml.safe_dump(alerts.groups('job="maas-backup"', 'maas-backup', {}), sort_keys=False)

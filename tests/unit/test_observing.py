@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 
@@ -10,7 +11,7 @@ from ops import testing
 
 from coordinator import errors, ports
 from coordinator.engine import operation
-from coordinator.observed import note, sets
+from coordinator.observed import cos_agent, note, sets
 from tests import charm_states, examples, programs, worlds
 
 # object-storage-charmlib asks for the version of Juju in an older way.
@@ -133,3 +134,35 @@ def test_the_leader_tells_all_units_what_it_has_listed(monkeypatch: pytest.Monke
         assert bool(stored) == leader
     _, out = charm_states.act('list-backups', charm_states.state())
     assert json.loads(charm_states.databag(out)['sets'])['newest'] == {}
+
+
+# --- An agent of COS -----------------------------------------------------------------------------
+
+
+def told(state: testing.State, event: str, root: pathlib.Path) -> str:
+    """Return what an agent that is related is told in a hook."""
+    agent = testing.Relation('cos-agent', interface='cos_agent')
+    related = dataclasses.replace(state, relations={*state.relations, agent})
+    context = charm_states.context(root)
+    on = context.on
+    hook = getattr(on, event)
+    out = context.run(hook(agent) if event.startswith('relation') else hook(), related)
+    return out.get_relation(agent.id).local_unit_data.get(cos_agent.KEY, '')
+
+
+TOPOLOGY = cos_agent.Topology(
+    'maas', worlds.EmptyWorld.model_uuid, charm_states.APP, 'maas-backup-coordinator'
+)
+
+
+@pytest.mark.parametrize('leader', [True, False])
+@pytest.mark.parametrize('event', ['relation_created', 'config_changed', 'upgrade_charm'])
+def test_an_agent_is_told_what_belongs_to_this_code_and_these_settings(
+    root: pathlib.Path, event: str, leader: bool
+):
+    state = charm_states.state(leader=leader, config={'metrics-port': 9999})
+    assert told(state, event, root) == cos_agent.config(TOPOLOGY, 9999)
+
+
+def test_an_agent_is_told_nothing_in_each_dispatch(root: pathlib.Path):
+    assert told(charm_states.state(), 'update_status', root) == ''

@@ -5,4 +5,6 @@
 - `metrics` turns a note into metrics, and `exporter` serves them: a program of its own, which
   `service` has systemd start when somebody connects. It knows the note and nothing else: neither
   the controller nor S3 is ever asked because somebody scrapes.
+- `alerts` are the rules for Prometheus, and `dashboard.json` is for Grafana, written by `make
+  reference`; `cos_agent` gives both to an agent of COS.
 """

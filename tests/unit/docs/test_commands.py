@@ -24,7 +24,8 @@ PAGES = [
 ]
 ACTIONS: dict[str, Any] = yaml.safe_load((ROOT / 'actions.yaml').read_text())
 OPTIONS: dict[str, Any] = yaml.safe_load((ROOT / 'config.yaml').read_text())['options']
-ENDPOINTS: dict[str, Any] = yaml.safe_load((ROOT / 'charmcraft.yaml').read_text())['requires']
+CHARM: dict[str, Any] = yaml.safe_load((ROOT / 'charmcraft.yaml').read_text())
+ENDPOINTS: dict[str, Any] = {**CHARM['provides'], **CHARM['requires']}
 TUTORIAL = (ROOT / 'docs/tutorial/rehearse.md').read_text()
 
 
