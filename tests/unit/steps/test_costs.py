@@ -52,8 +52,11 @@ def beats(sim: simulation.Simulation, count: int) -> None:
         sim.clock.advance(simulation.BEAT_SECONDS)
 
 
-def test_waiting_for_the_database_backup_asks_for_its_task_and_for_its_agent_once_a_minute():
-    sim = simulation.Simulation(regions=1, postgresql_units=1)
+@pytest.mark.parametrize('version', ['3.6.26', '4.0.15'])
+def test_waiting_for_the_database_backup_asks_for_its_task_and_for_its_agent_once_a_minute(
+    version: str,
+):
+    sim = simulation.Simulation(regions=1, postgresql_units=1, version=version)
     sim.database.backup = 3600
     sim.begin('backup-all')
     sim.until(lambda: sim.op.step == 'back-up-postgresql' and sim.op.current.task)
