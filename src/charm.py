@@ -9,7 +9,6 @@ operation is open a dispatch must cost next to nothing.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import functools
 import gc
 import logging
@@ -23,6 +22,7 @@ import observing
 import succession
 from actions import acknowledging as acknowledging_actions
 from actions import adoption as adoption_actions
+from actions import base as action_base
 from actions import catalogue as catalogue_actions
 from actions import expiry as expiry_actions
 from actions import operations as actions
@@ -363,7 +363,7 @@ class CoordinatorCharm(ops.CharmBase):
                 self.settings()
             except errors.PreconditionError as error:
                 return ops.BlockedStatus(str(error))
-        now = datetime.datetime.now(datetime.UTC)
+        now = action_base.utc_now()
         kept = self._record
         under_way = op is not None and op.open
         name, message = status.describe(

@@ -15,3 +15,8 @@ def application() -> str:
     to a person.
     """
     return os.environ.get('JUJU_UNIT_NAME', '').partition('/')[0] or CHARM
+
+
+def command(action: str) -> str:
+    """Return the command that runs an action of this application."""
+    return f'juju run {application()}/leader {action}'

@@ -160,11 +160,9 @@ def test_a_new_coordinator_shows_what_has_no_end_and_offers_to_go_on(stored: wor
     history.write(unfinished(), stored)
     out = wake(charm_states.state(s3=S3))
     op = charm_states.saved(out)
-    assert (op.id, op.status, op.current.reason) == (
-        examples.BACKUP_ID,
-        operation.HELD,
-        taking_over.REASON,
-    )
+    assert (op.id, op.status) == (examples.BACKUP_ID, operation.HELD)
+    assert op.current.reason.startswith(taking_over.REASON)
+    assert f'juju run {charm_states.APP}/leader abort-operation' in op.current.reason
     assert out.unit_status.name == 'blocked'
     assert f'juju run {charm_states.APP}/leader resume-operation' in out.unit_status.message
     results, _ = charm_states.act('show-operation', out)

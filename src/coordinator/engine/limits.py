@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 
-from coordinator import errors, plain, ports
+from coordinator import errors, plain, ports, this
 from coordinator.engine import operation, settings
 
 LARGEST = 16 << 10
@@ -49,7 +49,8 @@ def fitted(op: operation.Operation, before: operation.Operation | None) -> opera
         raise errors.PreconditionError(f'{why}: shorten the names and paths that it is given')
     # Whatever this dispatch has done is found again by looking, as if the dispatch had died.
     return before.held(
-        f'{why}: end it with abort-operation, with force=true if it is held for this again'
+        f'{why}: {this.command("abort-operation")} ends it, with force=true if it is held for '
+        'this again'
     )
 
 

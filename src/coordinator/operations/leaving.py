@@ -10,7 +10,7 @@ import dataclasses
 import logging
 from collections.abc import Callable
 
-from coordinator import errors, ports
+from coordinator import errors, ports, this
 from coordinator.engine import operation, step
 from coordinator.operations import plans
 from coordinator.steps import postgresql, relations, scaling, site
@@ -37,7 +37,8 @@ def leave(op: operation.Operation, world: ports.World) -> operation.Operation:
     plan = plans.PLANS.get(op.kind)
     known = plan is not None and plan.find(op.step) is not None
     half = plan is not None and known and _is_half(op, plan)
-    ways = 'resume-operation goes on with it' + ('' if half else ', abort-operation undoes it')
+    ways = 'resume-operation goes on with it'
+    ways += '' if half else f', {this.command("abort-operation")} undoes it'
     found = _Found(op.held(f'{REMOVED}: {ways}') if op.open else op, world)
     if plan is not None and known:
         if half:

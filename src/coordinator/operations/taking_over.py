@@ -11,14 +11,11 @@ import dataclasses
 import json
 from collections.abc import Iterable
 
-from coordinator import errors
+from coordinator import errors, this
 from coordinator.engine import operation, settings
 from coordinator.steps import aiming, postgresql, relations
 
-REASON = (
-    'the coordinator that ran it is gone: resume-operation goes on with it as far as the history '
-    'in S3 tells, abort-operation undoes it as long as no data was replaced'
-)
+REASON = 'the coordinator that ran it is gone'
 _APPLICATIONS = ('maas', 'postgresql', 's3_maas', 's3_postgresql')
 
 
@@ -56,7 +53,14 @@ def taken_over(found: operation.Operation, config: settings.Settings) -> operati
             f'storage that removed units of {config.postgresql} left behind is not deleted: juju '
             f'storage, juju remove-storage; it was {" ".join(storage)}'
         )
-    return op.held(REASON) if op.open else op
+    return op.held(f'{REASON}: {_ways()}') if op.open else op
+
+
+def _ways() -> str:
+    return (
+        'resume-operation goes on with it as far as the history in S3 tells, '
+        f'{this.command("abort-operation")} undoes it as long as no data was replaced'
+    )
 
 
 def _units(found: operation.Operation, config: settings.Settings) -> list[str]:

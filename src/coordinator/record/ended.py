@@ -51,7 +51,10 @@ class Since:
         """Return it with what is left to do of an operation now."""
         if not lines:
             return self.settling(operation_id)
-        return Since(self.settled, {operation_id: plain.one_line('; '.join(lines), _LONGEST)})
+        # Half a command is worse than none, so the line has no room for a second one.
+        more = f'; {len(lines) - 1} more in show-operation' if len(lines) > 1 else ''
+        first = plain.one_line(lines[0], _LONGEST - len(more))
+        return Since(self.settled, {operation_id: first + more})
 
     def to_json(self) -> str:
         """Return it as stored."""

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterable
 
-from coordinator import errors, ports
+from coordinator import errors, ports, this
 from coordinator.engine import operation, settings, step
 from coordinator.parts import pgbackrest
 from coordinator.steps import site, tasks
@@ -120,12 +120,16 @@ def _heed_additions(op: operation.Operation, app: ports.Application) -> None:
         way_out = (
             'pause it until the restore has ended'
             if op.kind == 'restore-all'
-            else 'keep all units with postgresql-backup-strategy=replica, or pause it'
+            else f'pause it, or keep all units: {_keep_all()}'
         )
         raise errors.StepError(
             f'{added} units were added to {app.name} while it was scaled down from {len(before)}. '
             f'Something maintains its number of units, such as Terraform: {way_out}'
         )
+
+
+def _keep_all() -> str:
+    return f'juju config {this.application()} postgresql-backup-strategy=replica'
 
 
 def _primary(
@@ -281,8 +285,8 @@ def _backing_up(op: operation.Operation, world: ports.World, task: ports.Task) -
     then = (
         f'{app} has 1 of {len(before)} units, and only {{unit}} has the database. If its machine '
         'comes back, run resume-operation. If not: juju remove-unit --force {unit}, then '
-        f'abort-operation requests {len(before)} new units; their database is empty until '
-        'restore-all restores the last backup set'
+        f'{this.command("abort-operation")} requests {len(before)} new units; their database is '
+        'empty until restore-all restores the last backup set'
     )
     try:
         return tasks.awaiting(op, world, [task], reason, then)
@@ -302,9 +306,8 @@ def _backup_unit(
     if op.strategy != settings.REPLICA:
         raise errors.StepError(
             f'{app.name} has {len(app.units)} units again: something adds units, such as '
-            'Terraform, but the primary must be the only unit while it is backed up. Keep all '
-            'units with postgresql-backup-strategy=replica, or run backup-all again while nothing '
-            'adds units'
+            'Terraform, but the primary must be the only unit while it is backed up. Run '
+            f'backup-all again while nothing adds units, or keep all units: {_keep_all()}'
         )
     primary = _primary(op, world, app)
     if isinstance(primary, step.Wait):

@@ -9,6 +9,9 @@ from coordinator import errors, ports
 from coordinator.engine import operation, settings, step
 from coordinator.steps import machines, postgresql, site
 
+_RESTORED = 'await-postgresql'
+"""The step of a restore after which the database is the restored one."""
+
 
 def request_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Request the missing units, without waiting for them."""
@@ -38,8 +41,7 @@ def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     if incomplete:
         return incomplete
     left = _left_behind(op, world, app)
-    good = op.fact(postgresql.LABEL) or (op.kind == 'restore-all' and not op.undoing)
-    if left and good:
+    if left and _copy_is_good(op):
         world.juju.remove_storage(left)
         # Juju has accepted the removal, so it is no longer reported as left over.
         left = []
@@ -52,6 +54,12 @@ def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
         )
     notes.append(_storage_note(left))
     return step.Done(left='; '.join(filter(None, notes)))
+
+
+def _copy_is_good(op: operation.Operation) -> bool:
+    """Whether the database is safe without the storage of removed units."""
+    restored = any(e.name == _RESTORED and e.state == operation.DONE for e in op.steps)
+    return bool(op.fact(postgresql.LABEL)) or (restored and not op.undoing)
 
 
 def _storage_note(left: Sequence[str]) -> str:
@@ -107,8 +115,8 @@ def left_over(op: operation.Operation, world: ports.World) -> list[str]:
     lines = [_missing_units(app, missing)] if missing > 0 else []
     left = _left_behind(op, world, app)
     if left:
-        good = op.fact(postgresql.LABEL)
-        when = '' if good else ', to be kept until a backup of the database is complete'
+        unless = ', to be kept until a backup of the database is complete'
+        when = '' if _copy_is_good(op) else unless
         lines.append(
             f'storage of removed units of {app.name} is left over{when}: juju remove-storage '
             f'{" ".join(left)}'
