@@ -10,7 +10,8 @@ import yaml
 
 from coordinator.observed import alerts, metrics
 from coordinator.operations import plans
-from docs.generate import examples, plan_pages, tables
+from docs.generate import case_table, examples, plan_pages, tables
+from tests.on_call import cases
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _PROGRAMS = 'docs/how-to/schedule'
@@ -54,6 +55,10 @@ def content(name: str, root: pathlib.Path = ROOT) -> str:
             return _excerpt()
         case ['example', screen] if screen in examples.screens():
             return _shown(screen)
+        case ['cases']:
+            return case_table.table(
+                (case, cases.played(name)) for name, case in cases.cases().items()
+            )
         case ['file', file] if (root / _PROGRAMS / file).is_file():
             return _file(root / _PROGRAMS / file)
         case _:

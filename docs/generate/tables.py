@@ -105,8 +105,12 @@ def _default(schema: _Document) -> str:
 
 def cell(text: str) -> str:
     """Return a text as one line, whose angle brackets and bars are no HTML and no columns."""
-    line = ' '.join(text.split())
-    return line.replace('<', '&lt;').replace('|', '\\|')
+    return one_line(text).replace('<', '&lt;')
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line, whose bars are no columns."""
+    return ' '.join(text.split()).replace('|', '\\|')
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -17,7 +17,14 @@ ROOT = contents.ROOT
 PAGES = pages.with_places(ROOT)
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def on_its_worker(page: pathlib.Path) -> object:
+    """Return a page; the one that shows the cases on the worker that has played them."""
+    name = str(page.relative_to(ROOT))
+    marks = pytest.mark.xdist_group('on-call') if name.endswith('statuses.md') else ()
+    return pytest.param(page, id=name, marks=marks)
+
+
+@pytest.mark.parametrize('page', [on_its_worker(page) for page in PAGES])
 def test_a_page_is_as_make_reference_writes_it(page: pathlib.Path):
     renewed = pages.renewed(page, contents.content)
     assert page.read_text() == renewed, f'{page} is not up to date: make reference'
