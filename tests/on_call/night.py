@@ -16,9 +16,14 @@ import pyrage
 import pytest
 from ops import testing
 
-import action_base
 import charm
-from coordinator import ended, errors, history, operation, pacemaker, plans, ports, situation
+from actions import base as action_base
+from coordinator import errors, ports
+from coordinator.engine import operation
+from coordinator.operations import plans
+from coordinator.record import ended, history
+from coordinator.report import situation
+from coordinator.unit import pacemaker
 from rehearsal import cloud, model, site
 from rehearsal.juju import serving, shown, tasks
 from tests import charm_states, simulation

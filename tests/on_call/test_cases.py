@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from coordinator import operation
+from coordinator.engine import operation
 from rehearsal import site
 from tests.on_call import cases, night
 
