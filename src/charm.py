@@ -12,7 +12,18 @@ import contextlib
 import functools
 import gc
 import logging
+import os
+import sys
 import typing
+
+if __name__ == '__main__' and os.environ.get('JUJU_DISPATCH_PATH') == 'hooks/advance':
+    # Before all other imports, which take longer than this.
+    import pathlib
+
+    from coordinator.engine import glance
+
+    if glance.suffices(pathlib.Path(os.environ['JUJU_CHARM_DIR'])):
+        sys.exit()
 
 import object_storage
 import ops
@@ -197,6 +208,7 @@ class CoordinatorCharm(ops.CharmBase):
             return None
 
     def _advance(self, op: operation.Operation) -> operation.Operation:
+        import glances
         from coordinator.engine import advance, doubt, log
         from coordinator.operations import plans
         from coordinator.record import history
@@ -208,6 +220,7 @@ class CoordinatorCharm(ops.CharmBase):
             logger.error('%s: held: %s', held.at, held.error)
             self._record.save(held)
             return held
+        noted = glances.Glances(self, self._record)
         with self.connected() as reachable, log.naming(op):
             moved = advance.advance(op, plan, reachable)
             if moved.status == operation.HELD:
@@ -231,6 +244,8 @@ class CoordinatorCharm(ops.CharmBase):
             # An answer that is outstanding must be remembered even if this record is lost.
             if doubt.all_answered(op, moved):
                 reachable.settle()
+            if moved is op and not advance.is_uncertain(op):
+                noted.leave(op)
         return stored or op
 
     def _list_sets(self, op: operation.Operation, reachable: ports.World) -> None:

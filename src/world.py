@@ -24,7 +24,6 @@ if typing.TYPE_CHECKING:
 _CHARMS = {'s3-maas': integrators.MAAS_REGION, 's3-postgresql': integrators.POSTGRESQL}
 """The charm that keeps its backups at the end of each S3 relation."""
 _IN_FLIGHT, _READING = '.in-flight', '.reading'
-_ADDRESS = '.controller-address'
 """What is kept on the unit's own disk, in the charm's folder."""
 
 
@@ -56,7 +55,7 @@ class LiveWorld:
                 endpoint,
                 fence=self._fence,
                 answered=self._in_flight.answered,
-                last=remembered.LastAddress(self._charm.charm_dir / _ADDRESS),
+                last=remembered.LastAddress(self._charm.charm_dir / remembered.FILE),
             )
         return self._juju
 

@@ -19,12 +19,12 @@ exit "$(cat "$here/$name.code")"
 
 
 class Programs:
-    """`systemd-run`, `systemctl` and `is-leader` first on PATH."""
+    """`systemd-run`, `systemctl`, `is-leader` and `more` first on PATH."""
 
-    def __init__(self, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
+    def __init__(self, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, *more: str):
         self._folder = folder
         folder.mkdir()
-        for name in ('systemd-run', 'systemctl', 'is-leader'):
+        for name in ('systemd-run', 'systemctl', 'is-leader', *more):
             program = folder / name
             program.write_text(_SCRIPT)
             program.chmod(0o755)

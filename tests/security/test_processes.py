@@ -102,6 +102,7 @@ def test_no_file_is_written_but_those_of_which_none_holds_a_secret(seen: Seen):
         '.in-flight',
         '.controller-address.new',
         '.last-look',
+        '.glance.new',
         '.newest-record.new',
         'null',
     }

@@ -41,6 +41,11 @@ def advance(op: operation.Operation, plan: step.Plan, world: ports.World) -> ope
     return op if moved == op and moved.age - op.age < _COARSE else moved
 
 
+def is_uncertain(op: operation.Operation) -> bool:
+    """Whether a later look may find something else although nothing is different."""
+    return op.current.reason.startswith(TRYING_AGAIN) or doubt.lasts(op)
+
+
 def _moved(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
     while op.open and not doubt.lasts(op):
         current = plan.find(op.step)

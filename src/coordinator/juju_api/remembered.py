@@ -9,6 +9,9 @@ import contextlib
 import pathlib
 from collections.abc import Sequence
 
+FILE = '.controller-address'
+"""In the charm's folder."""
+
 
 class LastAddress:
     """A file with one address; without a path nothing is remembered."""

@@ -53,6 +53,12 @@ class Record:
         """Whether there is a place to keep an operation."""
         return self._relation is not None
 
+    @property
+    def raw(self) -> tuple[str, str]:
+        """The relation that holds the record, as `coordinator:0`, and the record as stored."""
+        number = self._relation.id if self._relation else ''
+        return f'{RELATION}:{number}', self._get(_OPERATION)
+
     def load(self) -> operation.Operation | None:
         """Return the running or last operation, as the newest record that is known has it.
 

@@ -8,14 +8,12 @@ from typing import NoReturn
 
 from coordinator import errors, ports
 from coordinator.engine import operation, step
+from coordinator.unit import elapsed
 
 _SETTLE_SECONDS = 60
 LOST_SECONDS = 300
 _LOST = 'agents-lost'
 """Fact: for each running task, the operation's age when its agent was lost."""
-_LOOK_EVERY, _LOOK_FOR = 60, 20
-"""Seconds of each minute in which more than a task is looked at; longer than the pause between two
-beats."""
 # How Juju words the end of a task whose agent died under it: the charm refused nothing.
 _CUT_SHORT = {'terminated', 'action terminated', 'command execution aborted', 'unit removed'}
 
@@ -108,7 +106,7 @@ def patience(op: operation.Operation, name: str, seconds: int) -> dict[str, str]
 
 def look_is_due(op: operation.Operation) -> bool:
     """Whether to look at more than a task: the status of a large model is costly."""
-    return op.age % _LOOK_EVERY < _LOOK_FOR
+    return elapsed.look_is_due(op.age)
 
 
 def runs_on(op: operation.Operation, world: ports.World, action: str) -> step.Wait | None:

@@ -19,6 +19,9 @@ FILE = '.last-look'
 LONGEST = 300.0
 """Longest time in seconds that is added between two dispatches: the default interval of
 update-status. A night without a controller must not use up a deadline."""
+_LOOK_EVERY, _LOOK_FOR = 60, 20
+"""Seconds of each minute in which more than a task is looked at; longer than the pause between two
+beats."""
 _BOOT = pathlib.Path('/proc/sys/kernel/random/boot_id')
 
 
@@ -28,6 +31,16 @@ class Moment:
 
     boot: str
     seconds: float
+
+
+def look_is_due(age: int, last: int = 0) -> bool:
+    """Whether to look at more than a task: the status of a large model is costly.
+
+    Args:
+        age: of the operation, in seconds.
+        last: its age at the last dispatch of which it is known that it did so when it was due.
+    """
+    return age % _LOOK_EVERY < _LOOK_FOR and (not last or age // _LOOK_EVERY > last // _LOOK_EVERY)
 
 
 def steady() -> Moment:

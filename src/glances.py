@@ -1,0 +1,54 @@
+"""What a dispatch leaves for the next beat, out of what Juju tells this unit: see `glance`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing
+
+from coordinator import errors
+from coordinator.engine import glance, operation
+from coordinator.juju_api import access
+from coordinator.record import databag
+from coordinator.unit import elapsed
+
+if typing.TYPE_CHECKING:
+    import charm
+
+
+class Glances:
+    """The note of this dispatch, and that of the one before it."""
+
+    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record):
+        self._charm = coordinator_charm
+        self._record = kept
+        self._note = glance.Note(coordinator_charm.charm_dir)
+        # Here, before the dispatch does anything: if it dies, the next beat must look at all.
+        self._before = self._note.take()
+
+    def leave(self, op: operation.Operation) -> None:
+        """Note what an operation waits for, if that is a task.
+
+        Without a login, or if the agent's configuration cannot be read, nothing is noted.
+        """
+        if op.current.task is None or op.current.state != operation.DOING:
+            return
+        with contextlib.suppress(errors.CoordinatorError):
+            found = access.endpoint(
+                self._charm.credentials(), self._charm.model.uuid, '', os.environ
+            )
+            relation, text = self._record.raw
+            waiting = glance.Waiting(
+                operation=op.id,
+                age=op.age,
+                record=glance.digest(text),
+                relation=relation,
+                application=self._charm.app.name,
+                task=op.current.task,
+                login=str(self._charm.config['juju-credentials']),
+                addresses=list(found.addresses),
+                ca_cert=found.ca_cert,
+                model=found.model_uuid,
+                looked=elapsed.Elapsed(self._charm.charm_dir / elapsed.FILE).look(op.id, op.age),
+            )
+            self._note.keep(waiting, self._before)
