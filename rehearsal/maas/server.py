@@ -23,7 +23,9 @@ _FIELD = re.compile(r'oauth_(\w+)="([^"]*)"')
 
 
 @dataclasses.dataclass(frozen=True)
-class _Answer:
+class Answer:
+    """One answer."""
+
     status: int
     body: bytes
     kind: str = 'text/plain; charset=utf-8'
@@ -73,7 +75,7 @@ class MaasServer:
         port = self._http.server_address[1]
         return f'https://{_NAME}:{port}/MAAS' if self._secure else f'http://{_ADDRESS}:{port}/MAAS'
 
-    def _answer(self, target: str, authorization: str) -> _Answer | None:
+    def _answer(self, target: str, authorization: str) -> Answer | None:
         """Return what MAAS says to a request; None to hang up."""
         self.requests.append(target)
         path, _, query = target.partition('?')
@@ -81,19 +83,17 @@ class MaasServer:
         try:
             known = self._read()
         except records.Initialising:
-            return _Answer(
-                503, b'<html>The service is temporarily unavailable</html>', 'text/html'
-            )
+            return Answer(503, b'<html>The service is temporarily unavailable</html>', 'text/html')
         except records.Silent:
             return None
         if not path.startswith(wire.ROOT):
-            return _Answer(404, b'<html>Not Found</html>', 'text/html')
+            return Answer(404, b'<html>Not Found</html>', 'text/html')
         path = path.removeprefix(wire.ROOT)
         if path == 'version/':
             return _json({'version': known.version, 'subversion': '', 'capabilities': []})
         refusal, user = _authenticated(known, authorization)
         if user is None:
-            return _Answer(401, refusal.encode())
+            return Answer(401, refusal.encode())
         return _dispatch(known.seen_by(user), user, path, asked)
 
 
@@ -115,7 +115,7 @@ def _authenticated(
 
 def _dispatch(
     known: records.Records, user: maas_port.User, path: str, asked: dict[str, str]
-) -> _Answer:
+) -> Answer:
     operation = asked.get('op', '')
     if (path, operation) == ('users/', 'whoami'):
         return _json(wire.user(user))
@@ -124,27 +124,27 @@ def _dispatch(
     if (path, operation) == ('maas/', 'get_config'):
         return _setting(known, asked.get('name', ''))
     if operation:
-        return _Answer(400, f'Unrecognised signature: GET {operation}'.encode())
+        return Answer(400, f'Unrecognised signature: GET {operation}'.encode())
     if path in wire.LISTS:
         return _json(wire.LISTS[path](known))
     kind, _, number = path.rstrip('/').partition('/')
     found = [each for each in known.resources if str(each.id) == number]
     if kind == 'boot-resources' and found:
         return _json(wire.resource(found[0], with_sets=True))
-    return _Answer(404, b'No BootResource matches the given query.')
+    return Answer(404, b'No BootResource matches the given query.')
 
 
-def _setting(known: records.Records, name: str) -> _Answer:
+def _setting(known: records.Records, name: str) -> Answer:
     if name not in known.settings:
         wrong = {name: [f'{name} is not a valid config setting']}
         return dataclasses.replace(_json(wrong), status=400)
     return _json(known.settings[name])
 
 
-def _json(value: Any) -> _Answer:
+def _json(value: Any) -> Answer:
     # As MAAS does, which has people in mind.
     body = json.dumps(value, indent=4, ensure_ascii=False).encode()
-    return _Answer(200, body, 'application/json; charset=utf-8')
+    return Answer(200, body, 'application/json; charset=utf-8')
 
 
 class _Http(http.server.ThreadingHTTPServer):

@@ -24,6 +24,7 @@ from tests.bench import (  # noqa: E402
     figures,
     integrity,
     listing,
+    maas,
     profile,
     reactions,
     recording,
@@ -78,6 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action='store_true',
         help='only show where the CPU seconds of dispatches go',
     )
+    parser.add_argument(
+        '--only-maas',
+        type=int,
+        nargs='*',
+        metavar='MACHINES',
+        help='only measure the fence and the inventory, of sites with so many machines',
+    )
     given = parser.parse_args(arguments)
     try:
         if given.only_profile:
@@ -86,6 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.only_costs:
             _print_all(beats.measure())
             _print_all(listing.measure_damaged())
+            return 0
+        if given.only_maas is not None:
+            _print_all(maas.measure(given.only_maas or maas.COUNTS))
             return 0
         if given.only_list:
             _print_all(listing.measure())
@@ -125,6 +136,7 @@ def _measure(root: pathlib.Path, juju: str, verbose: bool) -> None:
     _print_all(listing.measure())
     _print_all(beats.measure())
     _print_all(listing.measure_damaged())
+    _print_all(maas.measure())
     print(f'load at the end {_load()}')
 
 
