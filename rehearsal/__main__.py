@@ -18,7 +18,7 @@ _SOURCE = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_SOURCE / 'src')]
 
 from coordinator.engine import settings  # noqa: E402
-from rehearsal import control, embedded, private, story  # noqa: E402  (src comes first)
+from rehearsal import control, embedded, private, story, watching  # noqa: E402  (src comes first)
 from rehearsal.juju import serving  # noqa: E402
 from rehearsal.real import account, programs  # noqa: E402
 
@@ -56,6 +56,10 @@ def _parser() -> argparse.ArgumentParser:
         _add_layout(command)
     down = commands.add_parser('down', help='take down what `up` runs')
     down.set_defaults(command=_down)
+    watch = commands.add_parser(
+        'watch', help='show the operation of what `up` runs, until its end'
+    )
+    watch.set_defaults(command=_watch)
     commands.add_parser('juju', help='the familiar commands, against what `up` runs')
     switches = '\n'.join(f'  {name} {words}' for name, (_, words) in control.SWITCHES.items())
     switch = commands.add_parser(
@@ -187,6 +191,13 @@ def _down(given: argparse.Namespace) -> int:
         return 1
     os.kill(pid, signal.SIGTERM)
     return 0
+
+
+def _watch(given: argparse.Namespace) -> int:
+    if not (BIN / 'juju').exists():
+        print('no rehearsal is up: python -m rehearsal up', file=sys.stderr)
+        return 1
+    return watching.watch(BIN / 'juju')
 
 
 def _juju(words: list[str]) -> int:

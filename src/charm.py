@@ -221,6 +221,7 @@ class CoordinatorCharm(ops.CharmBase):
             self._record.save(held)
             return held
         noted = glances.Glances(self, self._record)
+        self.observing.begins(op)
         with self.connected() as reachable, log.naming(op):
             moved = advance.advance(op, plan, reachable)
             if moved.status == operation.HELD:

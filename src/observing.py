@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import logging
 import typing
 
@@ -16,13 +17,18 @@ from coordinator.record import databag
 if typing.TYPE_CHECKING:
     import charm
     from coordinator import ports
+    from coordinator.engine import operation
+    from coordinator.observed import tracing
+    from coordinator.report import progress
     from coordinator.sets import catalogue
 
 logger = logging.getLogger(__name__)
 
 _HOUR = 3600
-_AGENT = 'cos-agent'
-"""The endpoint."""
+_AGENT, _TRACES = 'cos-agent', 'charm-tracing'
+"""The endpoints."""
+_TRACING = '.tracing'
+"""In the charm's folder: there while somebody receives traces."""
 
 
 class Observing(ops.Object):
@@ -35,17 +41,42 @@ class Observing(ops.Object):
         path = coordinator_charm.charm_dir / note.FILE
         self._notes = note.Notes(path)
         self._service = service.Service(coordinator_charm.unit.name, path)
+        self._began: operation.Operation | None = None
         on = coordinator_charm.on
         # After a reboot, with other settings, or with other code.
         for event in (on.start, on.config_changed, on.upgrade_charm):
             self.framework.observe(event, self._on_set_up)
         for event in (on[_AGENT].relation_created, on[_AGENT].relation_joined):
             self.framework.observe(event, self._on_agent)
+        for event in (on[_TRACES].relation_created, on[_TRACES].relation_changed):
+            self.framework.observe(event, self._on_receiver)
+        self.framework.observe(on[_TRACES].relation_broken, self._on_no_receiver)
         self.framework.observe(on.collect_unit_status, self._on_dispatched)
+
+    def begins(self, op: operation.Operation) -> None:
+        """Remember the step that this dispatch works on."""
+        self._began = op
 
     def end(self) -> None:
         """Leave nothing that listens behind."""
         self._service.stop()
+
+    def before(self, kind: str) -> progress.Before:
+        """Return what is known of the last operation of a kind, for estimates."""
+        from coordinator.observed import sets
+        from coordinator.report import progress
+
+        noted = self._notes.read()
+        last = noted.last.get(kind) if noted is not None else None
+        found = sets.Sets.from_json(self._record.sets)
+        sizes = {
+            'back-up-postgresql': found.database_bytes if found is not None else 0,
+            'back-up-maas': found.files_bytes if found is not None else 0,
+        }
+        return progress.Before(
+            last.steps if last is not None else {},
+            {step: size for step, size in sizes.items() if size},
+        )
 
     def note_sets(self, listed: typing.Iterable[catalogue.Entry], world: ports.World) -> None:
         """Store what the metrics say of the sets that the leader has listed."""
@@ -78,6 +109,43 @@ class Observing(ops.Object):
         for relation in relations:
             relation.data[charm.unit][cos_agent.KEY] = cos_agent.config(topology, self._port())
 
+    def _on_receiver(self, event: ops.RelationEvent) -> None:
+        """Ask for a receiver of traces, and remember the one that is offered."""
+        from coordinator.observed import tracing
+
+        if self._charm.unit.is_leader():
+            event.relation.data[self._charm.app]['receivers'] = json.dumps([tracing.PROTOCOL])
+        offered = event.relation.data[event.app].get('receivers', '') if event.app else ''
+        self._tracing().aim(offered)
+
+    def _on_no_receiver(self, event: ops.RelationBrokenEvent) -> None:
+        self._tracing().aim('')
+
+    def _tracing(self) -> tracing.Tracing:
+        from coordinator.observed import tracing
+
+        return tracing.Tracing(self._charm.charm_dir / _TRACING)
+
+    def _trace(self, op: operation.Operation) -> None:
+        """Count what this dispatch asked of S3; send the trace of what has ended, once."""
+        from coordinator.observed import trace
+        from coordinator.s3 import sent
+
+        charm, found = self._charm, self._tracing()
+        found.count(self._began or op, sent.requests.total())
+        sent.requests.clear()
+        if not op.terminal or not charm.unit.is_leader() or self._record.traced == op.id:
+            return
+        source = trace.Source(
+            charm.app.name,
+            charm.unit.name,
+            charm.model.name,
+            charm.model.uuid,
+            coordinator.VERSION,
+        )
+        if found.send(op, source):
+            self._record.set_traced(op.id)
+
     def _port(self) -> int:
         """Return the port for metrics; 0 if there is none."""
         port = int(self._charm.config['metrics-port'])
@@ -95,6 +163,8 @@ class Observing(ops.Object):
         except errors.ForeignRecordError:
             # A newer revision wrote it: the note stays as it is until the charm is refreshed.
             return
+        if op is not None and (self._charm.charm_dir / _TRACING).exists():
+            self._trace(op)
         seen = note.Seen(
             version=coordinator.VERSION,
             leads=self._charm.unit.is_leader(),

@@ -18,6 +18,7 @@ if typing.TYPE_CHECKING:
     import charm
     from coordinator.engine import settings
     from coordinator.record import history
+    from coordinator.report import progress
 
 logger = logging.getLogger(__name__)
 
@@ -130,12 +131,13 @@ class Actions(action_base.ActionBase):
             operation_id = str(event.params.get('operation-id') or '')
             op, messages = self._asked_for(operation_id)
             site = [] if operation_id or for_programs else self._site(op)
+            ahead = None if operation_id else self._progress(op)
             with history.telling(operation_id) if operation_id else contextlib.nullcontext():
                 shown = (
-                    operation_report.operation_json(op, messages)
+                    operation_report.operation_json(op, messages, ahead)
                     if for_programs
                     else operation_report.operation_text(
-                        op, self.app, action_base.utc_now(), messages, site
+                        op, self.app, action_base.utc_now(), messages, site, ahead
                     )
                 )
             event.set_results({'operation': shown})
@@ -154,6 +156,16 @@ class Actions(action_base.ActionBase):
         if op.open and status.is_abandoned(quiet):
             lines.append(f'no unit has gone on with it for {status.span(quiet)}, so none leads')
         return lines
+
+    def _progress(self, op: operation.Operation) -> progress.Progress | None:
+        """Estimate how far the step under way has come."""
+        from coordinator.report import progress
+
+        if not op.open or op.undoing:
+            return None
+        before = self.charm.observing.before(op.kind)
+        with self.charm.connected() as reachable:
+            return progress.of(op, before, action_base.utc_now(), reachable)
 
     def _since(self, op: operation.Operation) -> list[str]:
         """Return what is left to do now after an operation that has left something to do."""

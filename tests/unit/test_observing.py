@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import pytest
 from ops import testing
@@ -12,7 +15,7 @@ from ops import testing
 from coordinator import errors, ports
 from coordinator.engine import operation
 from coordinator.observed import cos_agent, note, sets
-from tests import charm_states, examples, programs, worlds
+from tests import charm_states, examples, exporters, otlp, programs, worlds
 
 # object-storage-charmlib asks for the version of Juju in an older way.
 pytestmark = pytest.mark.filterwarnings('ignore:JujuVersion.from_environ:DeprecationWarning')
@@ -166,3 +169,111 @@ def test_an_agent_is_told_what_belongs_to_this_code_and_these_settings(
 
 def test_an_agent_is_told_nothing_in_each_dispatch(root: pathlib.Path):
     assert told(charm_states.state(), 'update_status', root) == ''
+
+
+# --- Traces --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def receiver() -> Iterator[otlp.Receiver]:
+    with otlp.receiving() as receiver:
+        yield receiver
+
+
+def traced(
+    state: testing.State, receiver: otlp.Receiver
+) -> tuple[testing.State, testing.Relation]:
+    """Return the model with a receiver of traces."""
+    offered = [{'protocol': {'name': 'otlp_http', 'type': 'http'}, 'url': receiver.url}]
+    tempo = testing.Relation(
+        'charm-tracing', interface='tracing', remote_app_data={'receivers': json.dumps(offered)}
+    )
+    return dataclasses.replace(state, relations={*state.relations, tempo}), tempo
+
+
+def hear_of(state: testing.State, tempo: testing.Relation, root: pathlib.Path) -> testing.State:
+    context = charm_states.context(root)
+    return context.run(context.on.relation_changed(tempo), state)
+
+
+def hook(state: testing.State, root: pathlib.Path) -> testing.State:
+    context = charm_states.context(root)
+    return context.run(context.on.leader_elected(), state)
+
+
+def test_the_leader_asks_for_a_receiver_over_http(root: pathlib.Path, receiver: otlp.Receiver):
+    state, tempo = traced(charm_states.state(), receiver)
+    out = hear_of(state, tempo, root)
+    assert out.get_relation(tempo.id).local_app_data == {'receivers': '["otlp_http"]'}
+    state, tempo = traced(charm_states.state(leader=False), receiver)
+    assert hear_of(state, tempo, root).get_relation(tempo.id).local_app_data == {}
+
+
+def test_an_operation_that_has_ended_is_sent_once(root: pathlib.Path, receiver: otlp.Receiver):
+    state, tempo = traced(charm_states.state(ended_operation()), receiver)
+    out = hear_of(state, tempo, root)
+    assert receiver.requests == 1
+    assert charm_states.databag(out)['traced'] == ended_operation().id
+    hook(out, root)
+    assert receiver.requests == 1
+
+
+def test_one_whose_checkpoint_was_lost_is_the_same_trace(
+    root: pathlib.Path, receiver: otlp.Receiver
+):
+    state, tempo = traced(charm_states.state(ended_operation()), receiver)
+    hear_of(state, tempo, root)
+    # The dispatch was killed before its end: nothing that it has written is there.
+    hook(state, root)
+    assert (receiver.requests, len(receiver.traces)) == (2, 1)
+
+
+def test_a_new_leader_sends_the_same_trace(
+    tmp_path: pathlib.Path, root: pathlib.Path, receiver: otlp.Receiver
+):
+    another = tmp_path / 'another'
+    another.mkdir()
+    state, tempo = traced(charm_states.state(ended_operation(), leader=False), receiver)
+    hear_of(state, tempo, root)
+    hear_of(state, tempo, another)
+    assert receiver.requests == 0
+    hook(dataclasses.replace(state, leader=True), root)
+    hook(dataclasses.replace(state, leader=True), another)
+    assert (receiver.requests, len(receiver.traces)) == (2, 1)
+
+
+def test_what_was_not_taken_is_sent_by_the_next_hook(root: pathlib.Path, receiver: otlp.Receiver):
+    receiver.refuses = True
+    state, tempo = traced(charm_states.state(ended_operation()), receiver)
+    out = hear_of(state, tempo, root)
+    assert 'traced' not in charm_states.databag(out)
+    receiver.refuses = False
+    hook(out, root)
+    assert receiver.requests == 1
+
+
+def test_nothing_is_sent_of_an_operation_under_way(root: pathlib.Path, receiver: otlp.Receiver):
+    state, tempo = traced(charm_states.state(charm_states.new_operation().held('x')), receiver)
+    hear_of(state, tempo, root)
+    assert receiver.requests == 0
+
+
+def test_without_the_relation_nothing_of_it_is_imported(root: pathlib.Path):
+    program = 'import sys, charm; assert not [m for m in sys.modules if "observed.trac" in m]'
+    ran = subprocess.run(
+        [sys.executable, '-c', program],
+        env={'PYTHONPATH': str(exporters.SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_when_the_receiver_goes_nothing_is_left(root: pathlib.Path, receiver: otlp.Receiver):
+    state, tempo = traced(charm_states.state(), receiver)
+    hear_of(state, tempo, root)
+    assert (root / '.tracing').exists()
+    context = charm_states.context(root)
+    context.run(context.on.relation_broken(tempo), state)
+    assert not (root / '.tracing').exists()

@@ -7,4 +7,5 @@
   the controller nor S3 is ever asked because somebody scrapes.
 - `alerts` are the rules for Prometheus, and `dashboard.json` is for Grafana, written by `make
   reference`; `cos_agent` gives both to an agent of COS.
+- `trace` makes one trace of an operation that has ended, and `tracing` sends it.
 """

@@ -26,6 +26,7 @@ _OPERATION = 'operation'
 _ENDED = 'ended'
 _LAST_COMPLETE = 'last-complete'
 _SETS = 'sets'
+_TRACED = 'traced'
 _LOOKED = 'history-looked-at'
 _SINCE = 'since-the-end'
 _UNSETTLED = 'unsettled'
@@ -188,6 +189,15 @@ class Record:
     def set_sets(self, text: str) -> None:
         """Store what was found in the repository."""
         self._put(_SETS, text)
+
+    @property
+    def traced(self) -> str:
+        """Id of the last operation whose trace was sent, or ''."""
+        return self._get(_TRACED)
+
+    def set_traced(self, operation_id: str) -> None:
+        """Note that the trace of an operation was sent."""
+        self._put(_TRACED, operation_id)
 
     def _get(self, key: str) -> str:
         return self._relation.data[self._app].get(key, '') if self._relation else ''

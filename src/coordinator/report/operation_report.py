@@ -12,7 +12,7 @@ from typing import Any
 from coordinator import errors, figures, plain, ports, times
 from coordinator.engine import operation, settings, step
 from coordinator.record import ended, history
-from coordinator.report import status
+from coordinator.report import progress, status
 from coordinator.sets import manifest
 from coordinator.steps import (
     aiming,
@@ -58,6 +58,7 @@ def operation_text(
     now: datetime.datetime,
     messages: Sequence[history.Message] | None = None,
     site: Sequence[str] = (),
+    ahead: progress.Progress | None = None,
 ) -> str:
     """Return an operation for people: a line, its steps, and what to do next.
 
@@ -67,12 +68,14 @@ def operation_text(
         now: the time.
         messages: those that the record has no room for; None when they were not read.
         site: how the site is now.
+        ahead: how far its step has come; None if that is not asked for.
     """
     steps = table(
         ('step', 'state', 'since', 'took', 'task', 'reason'),
         [_step_row(op, entry, now) for entry in op.steps],
     )
-    lines = [*_moved(op), *_restored(op)]
+    lines = ['', f'progress: {ahead}'] if ahead is not None and str(ahead) else []
+    lines += [*_moved(op), *_restored(op)]
     lines += _downtime(op, now)
     lines += ['', *(f'now: {line}' for line in site)] if site else []
     if op.error and not (op.status == operation.HELD and op.error == op.current.reason):
@@ -197,13 +200,17 @@ def _took(begin: str, end: datetime.datetime) -> str:
 
 
 def operation_json(
-    op: operation.Operation, messages: Sequence[history.Message] | None = None
+    op: operation.Operation,
+    messages: Sequence[history.Message] | None = None,
+    ahead: progress.Progress | None = None,
 ) -> str:
     """Return an operation for programs: the record without what only later steps need."""
     raw: dict[str, Any] = json.loads(op.to_json())
     if op.fact(operation.BACKUP_ID):
         raw['backup-id'] = op.backup_id
     del raw['facts']
+    if ahead is not None:
+        raw['progress'] = ahead.for_programs()
     if messages is not None:
         raw['messages'] = [dataclasses.asdict(message) for message in messages]
     return json.dumps(raw)

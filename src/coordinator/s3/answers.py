@@ -13,7 +13,7 @@ import botocore.exceptions
 import urllib3.exceptions
 
 from coordinator import errors
-from coordinator.s3 import connections, timeouts
+from coordinator.s3 import connections, sent, timeouts
 
 LARGEST = 16 << 20
 """Bytes of an answer that is no object: a page of a listing has a thousand keys."""
@@ -36,6 +36,7 @@ class Session:
         is_object = request.stream_output
         request.stream_output = True
         with self._patience.waiting():
+            sent.requests[request.method] += 1
             answer = self._inner.send(request)
         answer.raw = Body(answer.raw, self._patience)
         if not is_object:
