@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """A receiver of OTLP over HTTP, which decodes what arrives with OpenTelemetry's own schema."""
 
 from __future__ import annotations

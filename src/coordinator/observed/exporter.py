@@ -1,5 +1,3 @@
-# pyright: reportMissingImports=false, reportUntypedBaseClass=false
-# pyright: reportUnknownParameterType=false
 """Serves the metrics of one unit. A program of its own; systemd has it listen on loopback.
 
 It reads the note that dispatches leave whenever somebody scrapes, and asks nobody else. After ten
