@@ -48,6 +48,7 @@ def backed_up(
     version: str = '3.6.26',
     s3_track: int = 1,
     postgresql_track: str = behaviour.PostgresqlBehaviour.track,
+    maas_key: str = '',
 ) -> simulation.Simulation:
     """Return a site with one backup set, which has gone on since."""
     sim = simulate(
@@ -56,6 +57,7 @@ def backed_up(
         version=version,
         s3_track=s3_track,
         postgresql_track=postgresql_track,
+        maas_key=maas_key,
     )
     sim.site.add_machine('before-the-backup')
     sim.site.add_image('custom/before')

@@ -24,6 +24,7 @@ _SCREENS: Mapping[str, tuple[str, ...]] = {
     'verify-backup': ('verify-backup',),
     'adopt-backup': ('adopt-backup',),
     'restore-all': ('restore-all-dry-run', 'restore-all'),
+    'prove-restore': ('prove-restore',),
     'delete-backup': ('delete-backup',),
     'expire': ('expire-dry-run', 'expire'),
     'keep-backup': ('keep-backup', 'keep-backup-not'),

@@ -151,6 +151,8 @@ def _lose_and_restore(desk: _Desk) -> None:
     desk.run('resume-operation', 'resume-operation')
     desk.until()
     desk.run('show-operation-restored', 'show-operation')
+    desk.run('prove-restore', 'prove-restore')
+    desk.until()
 
 
 def _adopt(desk: _Desk) -> None:

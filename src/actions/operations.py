@@ -34,6 +34,7 @@ class Actions(action_base.ActionBase):
         for event, handler in (
             (on.backup_all_action, self._on_backup_all),
             (on.restore_all_action, self._on_restore_all),
+            (on.prove_restore_action, self._on_prove_restore),
             (on.show_operation_action, self._on_show_operation),
             (on.resume_operation_action, self._on_resume_operation),
             (on.abort_operation_action, self._on_abort_operation),
@@ -64,6 +65,40 @@ class Actions(action_base.ActionBase):
             event.set_results(
                 {'operation-id': op.id, 'status': 'started', 'follow': self.follow()}
             )
+
+    def _on_prove_restore(self, event: ops.ActionEvent) -> None:
+        """Begin to compare MAAS with the set that was restored."""
+        from coordinator.sets import catalogue
+        from coordinator.steps import restore_checks
+
+        with self.failing(event):
+            self.must_lead('prove-restore')
+            config = self.charm.settings(for_restore=True)
+            parameters = {'backup-id': '', **_checked(event.params)}
+            parameters['backup-id'] = parameters['backup-id'] or self._restored()
+            catalogue.check_id(parameters['backup-id'])
+            with self.charm.connected() as reachable:
+                restore_checks.named(parameters['backup-id'], reachable)
+            op = self.begin('prove-restore', config, parameters)
+            event.set_results(
+                {'operation-id': op.id, 'status': 'started', 'follow': self.follow()}
+            )
+
+    def _restored(self) -> str:
+        """Return the set of the last restore.
+
+        Raises:
+            PreconditionError: the last operation restored nothing.
+        """
+        from coordinator.steps import restore_checks
+
+        last = self.record.load()
+        if last is None or not last.fact(restore_checks.BACKUP_SET):
+            raise errors.PreconditionError(
+                f'the last operation was no restore: juju run {self.app}/leader prove-restore '
+                'backup-id=... names the backup set'
+            )
+        return restore_checks.backup_set(last).backup_id
 
     def _backup_plan(self, config: settings.Settings) -> dict[str, str]:
         from coordinator.operations import plans

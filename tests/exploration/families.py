@@ -31,12 +31,13 @@ def _restore(
     fresh: bool,
     regions: int = 1,
     version: str = '3.6.26',
+    maas_key: str = '',
     **given: str,
 ) -> simulation.Simulation:
-    lost = restores.backed_up(regions=regions, version=version)
+    lost = restores.backed_up(regions=regions, version=version, maas_key=maas_key)
     sim = lost
     if fresh:
-        sim = restores.simulate(after=lost, regions=regions, version=version)
+        sim = restores.simulate(after=lost, regions=regions, version=version, maas_key=maas_key)
     for each in furnish:
         each(sim)
     restores.restore(sim, lost, **given)
@@ -80,7 +81,9 @@ SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
     ),
     'backup-all, two models': lambda: _backup(sites.accompany, regions=1, postgresql_units=1),
     'restore-all, fresh model': lambda: _restore(_new_passwords, fresh=True, regions=3),
-    'restore-all, fresh model, 1 region': lambda: _restore(fresh=True, backup_id='latest'),
+    'restore-all, fresh model, 1 region': lambda: _restore(
+        fresh=True, backup_id='latest', maas_key=simulation.MAAS_KEY
+    ),
     'restore-all, same model, 3 regions, Juju 4.0': lambda: _restore(
         fresh=False, regions=3, version='4.0.15'
     ),

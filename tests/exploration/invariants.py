@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from coordinator.engine import advance, operation
 from coordinator.operations import plans
 from coordinator.record import history
 from coordinator.report import status
 from coordinator.sets import catalogue, index, marks, verification
-from coordinator.steps import checks
+from coordinator.steps import checks, proving
 from rehearsal import site
 from rehearsal.standins import system_users
 from tests import backup_sets, simulation
@@ -32,6 +33,8 @@ class Watch:
         """Whether an operator had a hand in it: then the site may be another at the end."""
         self.added, self.removed = 0, 0
         """PostgreSQL units that the operator has added or removed."""
+        self._proven = False
+        """Whether the record says that MAAS holds what the set does."""
         self.left: set[str] = set()
         """Storage that his units leave behind: he knows of it."""
 
@@ -61,6 +64,10 @@ class Watch:
         size = len(text.encode())
         if size >= _LARGEST_RECORD:
             self.fault(f'the record has {size} bytes')
+        if not self._proven and self._sim.op.fact(proving.PROOF) == proving.PROVEN:
+            self._proven = True
+            if self._sim.site.database['machines'] != _machines(self._sim.at_backup):
+                self.fault('proven, although MAAS holds other things than at the backup')
 
     def _deleted(self, key: str) -> None:
         """Look whether the set whose object is about to be deleted is none any more."""
@@ -219,7 +226,11 @@ class Watch:
             }
             path = catalogue.folder(op.backup_id)
             claims = {key for key in ours if marks.is_claim(key.removeprefix(path))}
-            explained |= of_the_set | claims | {catalogue.images_key(op.backup_id)}
+            told_by_maas = {
+                catalogue.images_key(op.backup_id),
+                catalogue.inventory_key(op.backup_id),
+            }
+            explained |= of_the_set | claims | told_by_maas
             for key in of_the_set - ours if not self.meddled else ():
                 yield f'the backup set is published, and {key} is not there'
         if op.kind == 'verify-backup':
@@ -267,6 +278,11 @@ class Watch:
 def _advanced_again(sim: simulation.Simulation) -> operation.Operation:
     """Return what another dispatch would make of an operation that has ended."""
     return advance.advance(sim.op, plans.PLANS[sim.op.kind], sim.world)
+
+
+def _machines(fingerprint: Any) -> list[str]:
+    """Return the machines that a site had at a backup."""
+    return fingerprint['database']['machines']
 
 
 def _verdict_of_a_set(sim: simulation.Simulation, key: str) -> verification.Outcome | None:

@@ -185,12 +185,34 @@ _SYNCHRONISES = 100.0
 def _upload(run: Run) -> None:
     """Upload an image to a region that does not lead, so that the leader lacks it for a while."""
     last = list(run.sim.site.maas.states)[-1]
+    if not run.sim.site.database:
+        # It is being restored.
+        return
     run.sim.api.upload_image(_ALMA, {last: 1.0})
-    run.sim.clock.later(_SYNCHRONISES, run.sim.api.synchronise_all)
+    run.sim.clock.later(_SYNCHRONISES, lambda: _synchronise(run))
 
 
 UPLOAD = Move('uploads an image', _upload)
-DELETE_IMAGE = Move('deletes an image', lambda run: run.sim.api.delete_image(_ROCKY))
+
+
+def _synchronise(run: Run) -> None:
+    if run.sim.site.database:
+        run.sim.api.synchronise_all()
+
+
+def _delete_image(run: Run) -> None:
+    if run.sim.site.database:
+        run.sim.api.delete_image(_ROCKY)
+
+
+def _remove_machine(run: Run) -> None:
+    machines = run.sim.site.database.get('machines', [])
+    if machines:
+        run.sim.api.remove_machine(machines[0])
+
+
+REMOVE_MACHINE = Move('removes a machine', _remove_machine)
+DELETE_IMAGE = Move('deletes an image', _delete_image)
 
 MOVES: Sequence[faults.Fault] = [
     Move('adds a PostgreSQL unit', _add_unit),
@@ -213,6 +235,7 @@ MOVES: Sequence[faults.Fault] = [
     NEW_PASSWORDS,
     UPLOAD,
     DELETE_IMAGE,
+    REMOVE_MACHINE,
     Move('aborts', _abort),
 ]
 

@@ -12,7 +12,7 @@ from coordinator import errors, ports
 from coordinator.engine import doubt, operation, step
 from coordinator.operations import plans
 from coordinator.parts import maas_backup, pgbackrest
-from coordinator.sets import catalogue, images
+from coordinator.sets import catalogue, differences, images
 from coordinator.steps import passwords, postgresql, relations, scaling, tasks
 from tests.exploration import faults, meddling
 
@@ -213,6 +213,13 @@ def _reads_no_second_time() -> contextlib.AbstractContextManager[None]:
     return patched()
 
 
+def _always_agrees() -> contextlib.AbstractContextManager[None]:
+    def nothing(*compared: object) -> list[differences.Difference]:
+        return []
+
+    return _replaced(differences, 'between', nothing)
+
+
 @dataclasses.dataclass(frozen=True)
 class Mutant:
     """An engine with a fault, and where that must show."""
@@ -263,4 +270,10 @@ MUTANTS = (
     Mutant('keeps the lowest unit', _keeps_the_lowest_unit, []),
     Mutant('removes the fence', _removes_the_fence, [meddling.UPLOAD]),
     Mutant('reads the images no second time', _reads_no_second_time, [meddling.DELETE_IMAGE]),
+    Mutant(
+        'always agrees',
+        _always_agrees,
+        [meddling.REMOVE_MACHINE],
+        'restore-all, fresh model, 1 region',
+    ),
 )

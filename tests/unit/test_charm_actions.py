@@ -210,7 +210,7 @@ def test_show_operation_prints_the_steps_on_any_unit(leader: bool):
     op = charm_states.new_operation().beginning(0, {}, worlds.START)
     results, _ = charm_states.act('show-operation', charm_states.state(op, leader=leader))
     lines = results['operation'].splitlines()
-    assert lines[0].startswith(f'backup-all {op.id}: running, step 1 of 11, ')
+    assert lines[0].startswith(f'backup-all {op.id}: running, step 1 of 12, ')
     assert [line.split(' ')[0] for line in lines[4:]] == list(plans.BACKUP_ALL.names)
 
 

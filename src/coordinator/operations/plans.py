@@ -15,11 +15,14 @@ from coordinator.steps import (
     claiming,
     expiry,
     fence,
+    finding_maas,
+    inventories,
     maas_region,
     maas_status,
     marking,
     passwords,
     postgresql,
+    proving,
     reading_back,
     relations,
     restore_checks,
@@ -116,6 +119,16 @@ BACKUP_ALL = Plan(
             'request-postgresql-units',
             '{request}',
             scaling.request_scale,
+        ),
+        # As soon as the database is backed up: what changes later is not in the set.
+        Step(
+            'take-inventory',
+            'record what MAAS holds, sealed for {recipients} recipient(s)',
+            inventories.take,
+            undo=inventories.discard,
+            deadline=minutes(60),
+            tolerated=True,
+            remains=inventories.remains,
         ),
         Step(
             'back-up-maas',
@@ -254,6 +267,15 @@ RESTORE_ALL = Plan(
             # Regions initialise one after the other, and may have to migrate the database.
             deadline=minutes(120),
         ),
+        # Whatever MAAS says: the set is restored, and stays so.
+        Step(
+            'prove',
+            'compare what MAAS holds with the inventory of the set, if there is a maas-api-key',
+            proving.prove,
+            mark=finding_maas.mark,
+            deadline=minutes(120),
+            tolerated=True,
+        ),
         Step(
             'unmark-backup-set',
             'remove the mark from the backup set',
@@ -318,9 +340,31 @@ VERIFY_BACKUP = Plan(
     ),
 )
 
+PROVE_RESTORE = Plan(
+    'prove-restore',
+    (
+        Step('check', 'read the manifest of the backup set', proving.choose, only_looks=True),
+        Step(
+            'prove',
+            'compare what MAAS holds with the inventory of the set',
+            proving.prove_again,
+            mark=finding_maas.mark,
+            deadline=minutes(120),
+        ),
+    ),
+)
+
 PLANS: Mapping[str, Plan] = {
     plan.kind: plan
-    for plan in (BACKUP_ALL, RESTORE_ALL, DELETE_BACKUP, EXPIRE, ADOPT_BACKUP, VERIFY_BACKUP)
+    for plan in (
+        BACKUP_ALL,
+        RESTORE_ALL,
+        DELETE_BACKUP,
+        EXPIRE,
+        ADOPT_BACKUP,
+        VERIFY_BACKUP,
+        PROVE_RESTORE,
+    )
 }
 
 

@@ -19,6 +19,7 @@ from coordinator.steps import (
     checks,
     other_databases,
     postgresql,
+    proving,
     relations,
     restore_checks,
     restoring,
@@ -77,6 +78,7 @@ def operation_text(
     lines = ['', f'progress: {ahead}'] if ahead is not None and str(ahead) else []
     lines += [*_moved(op), *_restored(op)]
     lines += _downtime(op, now)
+    lines += _proof(op)
     lines += ['', *(f'now: {line}' for line in site)] if site else []
     if op.error and not (op.status == operation.HELD and op.error == op.current.reason):
         lines += ['', f'error: {op.error}']
@@ -158,6 +160,11 @@ def _restored(op: operation.Operation) -> list[str]:
     ]
 
 
+def _proof(op: operation.Operation) -> list[str]:
+    """Return whether MAAS holds what the set does."""
+    return ['', op.fact(proving.PROOF)] if op.fact(proving.PROOF) else []
+
+
 def _downtime(op: operation.Operation, now: datetime.datetime) -> list[str]:
     """Return what a restore has restored, and how long MAAS was down for it."""
     since, until = op.fact(relations.DOWN_SINCE), op.fact(relations.UP_SINCE)
@@ -208,6 +215,8 @@ def operation_json(
     raw: dict[str, Any] = json.loads(op.to_json())
     if op.fact(operation.BACKUP_ID):
         raw['backup-id'] = op.backup_id
+    if op.fact(proving.PROOF):
+        raw['proof'] = op.fact(proving.PROOF)
     del raw['facts']
     if ahead is not None:
         raw['progress'] = ahead.for_programs()

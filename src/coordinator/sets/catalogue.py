@@ -17,7 +17,7 @@ from coordinator.sets import index, manifest, marks, retention, verification
 
 _SETS = 'coordinator/backup-sets/'
 _MANIFEST, _SEALED, _KEEP = 'manifest.json', 'secrets.age', 'keep'
-_IMAGES = 'images.json'
+_IMAGES, _INVENTORY = 'images.json', 'inventory.jsonl'
 _READERS = 8
 """Manifests read at the same time: S3 answers slowly, but many at once."""
 
@@ -84,6 +84,16 @@ def sealed_key(backup_id: str) -> str:
 def images_key(backup_id: str) -> str:
     """Key of what MAAS said of its images when the set was made."""
     return folder(backup_id) + _IMAGES
+
+
+def inventory_key(backup_id: str) -> str:
+    """Key of what MAAS held when the set was made."""
+    return folder(backup_id) + _INVENTORY
+
+
+def differences_key(backup_id: str, operation_id: str) -> str:
+    """Key of what an operation found other on a site than in the set."""
+    return f'{folder(backup_id)}differences-{operation_id}.json'
 
 
 def keep_key(backup_id: str) -> str:

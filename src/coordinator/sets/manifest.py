@@ -160,6 +160,17 @@ class Images(Part):
     """What MAAS reported of its images right before the files were backed up."""
 
 
+class Inventory(Part):
+    """What MAAS held right after the database was backed up."""
+
+    stored: Object | None = None
+    """None if MAAS could not be asked."""
+    counts: Annotated[dict[str, Count], Few] = {}
+    """How many things of each kind."""
+    why: Text = ''
+    """Why there is none."""
+
+
 class Model(Part):
     """The Juju model that was backed up."""
 
@@ -186,6 +197,8 @@ class Manifest(Part):
     """How long each step took: what a restore's estimate starts from."""
     images: Images | None = None
     """None in an adopted set, and in one of a revision that did not ask MAAS."""
+    inventory: Inventory | None = None
+    """None as `images`."""
 
     @property
     def inconsistent(self) -> str:

@@ -65,8 +65,23 @@ def seal(
         'model-uuid': model_uuid,
         'passwords': dict(passwords),
     }
-    keys = [pyrage.x25519.Recipient.from_str(text) for text in to]
-    return pyrage.encrypt(json.dumps(content).encode(), keys)
+    return seal_content(json.dumps(content).encode(), to)
+
+
+def seal_content(content: bytes, to: Sequence[str]) -> bytes:
+    """Return an age file with any content, for age X25519 recipients."""
+    return pyrage.encrypt(content, [pyrage.x25519.Recipient.from_str(text) for text in to])
+
+
+def unseal_content(sealed: bytes, identity: str) -> bytes | None:
+    """Open what `seal_content` made; None if the identity does not.
+
+    An error raised in the `except` would carry the one that it handles, `from None` or not.
+    """
+    try:
+        return pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(identity.strip())])
+    except (pyrage.IdentityError, pyrage.DecryptError):
+        return None
 
 
 def unseal(sealed: bytes, identity: str, backup_id: str) -> dict[str, str]:
@@ -93,16 +108,15 @@ def unseal(sealed: bytes, identity: str, backup_id: str) -> dict[str, str]:
 def _opened(sealed: bytes, identity: str) -> tuple[str, dict[str, str]] | None:
     """Return backup id and passwords, or None.
 
-    An error raised in the `except` would carry the one that it handles, `from None` or not; and
-    a JSON error holds the whole text that it is about.
+    A JSON error holds the whole text that it is about, so none is passed on.
     """
+    plaintext = unseal_content(sealed, identity)
+    if plaintext is None:
+        return None
     try:
-        key = pyrage.x25519.Identity.from_str(identity.strip())
-        content = json.loads(pyrage.decrypt(sealed, [key]))
+        content = json.loads(plaintext)
         passwords = {str(user): str(word) for user, word in content['passwords'].items()}
         return str(content['backup-id']), passwords
-    except (pyrage.IdentityError, pyrage.DecryptError):
-        return None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         # Anybody can seal anything for a recipient.
         return None

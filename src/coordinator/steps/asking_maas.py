@@ -23,6 +23,8 @@ class Unknown:
     """MAAS gave no answer."""
 
     why: str
+    refused: bool = False
+    """Whether MAAS refuses the API key."""
 
 
 def ask(
@@ -53,7 +55,7 @@ def ask(
         reason = former if former.startswith(_SILENT) else f'{_SILENT}{error}'
         return step.Wait(reason, facts=facts)
     except (errors.MaasRefused, errors.Lacking) as error:
-        return Unknown(str(error))
+        return Unknown(str(error), isinstance(error, errors.MaasKeyRefused))
 
 
 def find(op: operation.Operation, world: ports.World) -> step.Wait | None:

@@ -10,7 +10,15 @@ from coordinator.engine import operation, step
 from coordinator.parts import maas_backup, pgbackrest
 from coordinator.record import repository
 from coordinator.sets import catalogue, manifest
-from coordinator.steps import checks, controllers, fence, maas_region, passwords, postgresql
+from coordinator.steps import (
+    checks,
+    controllers,
+    fence,
+    inventories,
+    maas_region,
+    passwords,
+    postgresql,
+)
 
 VERIFIED = 'verified'
 MAAS, POSTGRESQL = 'maas-part', 'postgresql-part'
@@ -136,6 +144,7 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
         ),
         seconds=_seconds(op),
         images=fence.judged(op),
+        inventory=inventories.taken(op),
     )
     catalogue.commit(repository.of(op, world), contents)
     return step.Done(left=_inconsistent(contents))

@@ -19,7 +19,7 @@ from coordinator import errors, maas_port, ports
 from coordinator.engine import operation, settings, step
 from coordinator.record import repository
 from coordinator.sets import catalogue, images, manifest
-from coordinator.steps import asking_maas, claiming, finding_maas, maas_region, tasks
+from coordinator.steps import asking_maas, beside, finding_maas, maas_region, tasks
 
 READING = 'images'
 """Fact: the stored reading of the images, as a manifest says it; '' if MAAS gave none."""
@@ -100,14 +100,7 @@ def _awaited(reading: images.Reading) -> dict[str, str]:
 
 def _store(op: operation.Operation, world: ports.World, reading: images.Reading) -> dict[str, str]:
     """Store a reading beside the set; equal however often it is repeated."""
-    content = reading.to_json()
-    stored = repository.of(op, world).put(catalogue.images_key(op.backup_id), content)
-    entry = manifest.Object(
-        key=stored.key,
-        size=len(content),
-        etag=stored.etag,
-        sha256=hashlib.sha256(content).hexdigest(),
-    )
+    entry = beside.put(op, world, catalogue.images_key(op.backup_id), reading.to_json())
     return {READING: entry.model_dump_json(by_alias=True)}
 
 
@@ -126,9 +119,7 @@ def _stored(op: operation.Operation, world: ports.World) -> images.Reading:
 
 def discard(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: delete the stored reading."""
-    store, key = repository.of(op, world), catalogue.images_key(op.backup_id)
-    if claiming.owns(op, store) and key.rpartition('/')[2] in catalogue.names(store, op.backup_id):
-        store.delete(key)
+    beside.delete(op, world, catalogue.images_key(op.backup_id))
     return step.Done({READING: ''})
 
 
@@ -243,7 +234,10 @@ def _why(former: images.Reading, gone: Sequence[str], changed: Sequence[str]) ->
         reasons.append(f'{images.named(changed)} while the files were backed up')
     late = [f'{image.title} ({image.percent}%)' for image in former.incomplete]
     if late:
-        reasons.append(f'not every region controller had all of {images.named(late)}')
+        reasons.append(
+            f'not every region controller had all of {images.named(late)} (MAAS also waits for '
+            'controllers that are gone and that nobody has deleted in MAAS)'
+        )
     return '; '.join(reasons)
 
 

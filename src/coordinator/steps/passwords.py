@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 
@@ -10,7 +9,7 @@ from coordinator import errors, ports, this
 from coordinator.engine import operation, step
 from coordinator.record import repository
 from coordinator.sets import catalogue, manifest, sealing
-from coordinator.steps import claiming, site
+from coordinator.steps import beside, claiming, site
 
 REQUIRED = ('operator', 'replication', 'rewind', 'monitoring')
 OPTIONAL = ('backup',)
@@ -67,13 +66,7 @@ def capture(op: operation.Operation, world: ports.World) -> step.Outcome:
         return waiting
     passwords = in_force(world, op.settings.postgresql)
     sealed = sealing.seal(op.backup_id, world.model_uuid, passwords, op.settings.recipients)
-    stored = repository.of(op, world).put(catalogue.sealed_key(op.backup_id), sealed)
-    entry = manifest.Object(
-        key=stored.key,
-        size=len(sealed),
-        etag=stored.etag,
-        sha256=hashlib.sha256(sealed).hexdigest(),
-    )
+    entry = beside.put(op, world, catalogue.sealed_key(op.backup_id), sealed)
     hashes = {name: sealing.hash_password(password) for name, password in passwords.items()}
     return step.Done({SEALED: entry.model_dump_json(by_alias=True), HASHES: json.dumps(hashes)})
 

@@ -16,6 +16,7 @@ from coordinator.sets import catalogue, index, manifest, retention
 from coordinator.steps import (
     checks,
     configurable,
+    inventories,
     maas_status,
     other_databases,
     passwords,
@@ -45,19 +46,19 @@ def ready_for_restore(op: operation.Operation, world: ports.World) -> step.Outco
         return waiting
     return step.Done(
         {
-            BACKUP_SET: _essence(wanted).model_dump_json(by_alias=True),
+            BACKUP_SET: essence(wanted),
             **repository.remembered(world),
         },
         warnings=checks.warnings(outcomes),
     )
 
 
-def _essence(wanted: manifest.Manifest) -> manifest.Manifest:
-    """Return a manifest without what no step of a restore asks for: the record is small.
+def essence(wanted: manifest.Manifest) -> str:
+    """Return a manifest as a fact, without what no step of a restore asks for.
 
-    The record has a copy of its own, as the one in S3 may go or change while the restore runs.
+    A record is small. It has a copy, as the one in S3 may go or change while the restore runs.
     """
-    return wanted.model_copy(
+    essential = wanted.model_copy(
         update={
             'images': None,
             'maas': wanted.maas.model_copy(update={'objects': wanted.maas.objects[:1]}),
@@ -65,6 +66,7 @@ def _essence(wanted: manifest.Manifest) -> manifest.Manifest:
             'seconds': {},
         }
     )
+    return essential.model_dump_json(by_alias=True, exclude_none=True)
 
 
 def backup_set(op: operation.Operation) -> manifest.Manifest:
@@ -132,6 +134,7 @@ def restore_checks(
         yield checks.made('maas-status', lambda: maas_status.check(config, world))
         yield checks.made('passwords', lambda: _passwords(wanted, parameters, config, world))
     yield checks.made('images', lambda: _images(wanted, parameters))
+    yield checks.made('proof', lambda: inventories.foreseen(wanted, world, config.maas))
     yield _verification(wanted, world)
     yield checks.made('archive', lambda: readable.check(wanted, world.maas_store, world))
     yield checks.made('maas-objects', lambda: _maas_objects(wanted, world))

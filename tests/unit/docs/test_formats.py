@@ -24,6 +24,7 @@ MODELS: Mapping[str, type] = {
     'PostgreSQL': manifest.PostgreSQL,
     'Passwords': manifest.Passwords,
     'Images': manifest.Images,
+    'Inventory': manifest.Inventory,
     'Charm': manifest.Charm,
     'Images of MAAS': images.Reading,
     'Image': images.Image,

@@ -149,6 +149,8 @@ def everything() -> list[Asked]:
         asked,
     )
     run(fresh, 'restore-all', backup_id=backup_id, identity=restores.IDENTITY)
+    fresh.api.set(tags=['one that the set has not'])
+    run(fresh, 'prove-restore', operation.FAILED, backup_id=backup_id)
     list(checks.writing_checks(fresh.world))
     run(fresh, 'backup-all')
     catalogue.unpin(store, backup_id)
@@ -160,11 +162,13 @@ def recorded(sim: simulation.Simulation, asked: list[Asked]) -> simulation.Simul
     return sim
 
 
-def run(sim: simulation.Simulation, kind: str, **given: str) -> None:
+def run(
+    sim: simulation.Simulation, kind: str, status: str = operation.COMPLETE, **given: str
+) -> None:
     sim.clock.advance(60)
     sim.begin(kind, **given)
     sim.run()
-    assert sim.op.status == operation.COMPLETE, sim.op.error
+    assert sim.op.status == status, sim.op.error
 
 
 # --- The layout ----------------------------------------------------------------------------------
