@@ -10,20 +10,10 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from coordinator import keys, times
 from coordinator.sets import rules
-
-_PERIODS: Mapping[str, Callable[[datetime.datetime], Hashable]] = {
-    # Ids are times and there is one set of each: every set is a period of its own.
-    'keep-last': lambda time: time,
-    'keep-daily': lambda time: time.date(),
-    # The year of an ISO week, which is not always that of the date.
-    'keep-weekly': lambda time: time.isocalendar()[:2],
-    'keep-monthly': lambda time: (time.year, time.month),
-    'keep-yearly': lambda time: time.year,
-}
 
 COMPLETE = 'complete'
 INCONSISTENT = 'inconsistent'
@@ -157,6 +147,6 @@ def _left_alone(item: BackupSet, model_uuid: str, now: datetime.datetime) -> str
 
 def _kept(rule: str, count: int, sets: Sequence[BackupSet]) -> set[str]:
     """Return the ids that a rule keeps of these sets, which come oldest first."""
-    period = _PERIODS[rule]
+    period = rules.PERIODS[rule]
     newest = {period(item.time): item.backup_id for item in sets if item.time}
     return set(list(newest.values())[-count:])

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import datetime
+from collections.abc import Callable, Hashable, Mapping
 
 from coordinator import errors, this
 
-NAMES = ('keep-last', 'keep-daily', 'keep-weekly', 'keep-monthly', 'keep-yearly')
-"""Names of the config options."""
+Period = Callable[[datetime.datetime], Hashable]
+"""What the times of one period have in common."""
+_PERIOD = 'period'
+
+
+def _keep(period: Period) -> int:
+    """Declare a rule that keeps the newest set of each of a number of periods."""
+    return dataclasses.field(default=0, metadata={_PERIOD: period})
 
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """How many sets each rule keeps; 0 turns a rule off. Without any rule every set stays."""
+    """How many sets each rule keeps; 0 turns a rule off. Without any rule every set is kept.
 
-    last: int = 0
-    daily: int = 0
-    weekly: int = 0
-    monthly: int = 0
-    yearly: int = 0
+    The config option of the rule `daily` is `keep-daily`.
+    """
+
+    # Ids are times and there is one set of each: every set is a period of its own.
+    last: int = _keep(lambda time: time)
+    daily: int = _keep(lambda time: time.date())
+    # The year of an ISO week, which is not always that of the date.
+    weekly: int = _keep(lambda time: time.isocalendar()[:2])
+    monthly: int = _keep(lambda time: (time.year, time.month))
+    yearly: int = _keep(lambda time: time.year)
 
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> Policy:
@@ -52,10 +64,17 @@ class Policy:
         )
 
 
+PERIODS: Mapping[str, Period] = {
+    f'keep-{field.name}': field.metadata[_PERIOD] for field in dataclasses.fields(Policy)
+}
+"""The period of each rule, by the name of its config option."""
+NAMES = tuple(PERIODS)
+
+
 def _count(rule: str, value: object) -> int:
     if not isinstance(value, int) or value < 0:
         raise errors.PreconditionError(
-            f'{rule} is {str(value)[:40]!r}, it takes the number of backup sets to keep, 0 turns '
-            f'it off: juju config {this.application()} {rule}=...'
+            f'{rule} is {str(value)[:40]!r}, it takes the number of backup sets to keep, '
+            f'0 turns it off: juju config {this.application()} {rule}=...'
         )
     return value

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pathlib
+
 import pytest
+import yaml
 
 from coordinator import errors
 from coordinator.sets import rules
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def test_options_that_are_not_set_are_off():
@@ -33,3 +39,9 @@ def test_rules_survive_a_record():
 
 def test_a_record_of_another_revision_is_read_as_far_as_it_is_known():
     assert rules.Policy.from_dict({'keep-last': 3, 'keep-hourly': 9}) == rules.Policy(last=3)
+
+
+def test_a_rule_is_declared_in_one_place_and_is_an_option_of_the_charm():
+    options = yaml.safe_load((ROOT / 'config.yaml').read_text())['options']
+    assert tuple(name for name in options if name.startswith('keep-')) == rules.NAMES
+    assert tuple(f'keep-{field.name}' for field in dataclasses.fields(rules.Policy)) == rules.NAMES
