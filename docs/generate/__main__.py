@@ -1,4 +1,4 @@
-"""`make reference`: writes all that is written by a program into docs/ and README.md."""
+"""`make reference`: writes what is written by a program into the pages of this tree."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from coordinator.observed import alerts, metrics
 from coordinator.operations import plans
-from docs.generate import case_table, examples, plan_pages, tables
+from docs.generate import case_table, examples, floors, plan_pages, tables
 from tests.on_call import cases
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -46,6 +47,8 @@ def content(name: str, root: pathlib.Path = ROOT) -> str:
             return tables.actions(_document(root, 'actions.yaml'), _example)
         case ['options']:
             return tables.options(_document(root, 'config.yaml'))
+        case ['floors']:
+            return floors.picture(tomllib.loads((root / 'pyproject.toml').read_text()))
         case ['metrics']:
             return tables.metrics(metrics.METRICS)
         case ['alerts']:

@@ -15,7 +15,8 @@ _PLACE = re.compile(
 
 def with_places(root: pathlib.Path) -> list[pathlib.Path]:
     """Return the pages of a tree that have places to write to."""
-    found = [root / 'README.md', *sorted((root / 'docs').rglob('*.md'))]
+    around = [root / 'README.md', root / 'CONTRIBUTING.md']
+    found = [*around, *sorted((root / 'docs').rglob('*.md'))]
     return [page for page in found if page.exists() and _PLACE.search(page.read_text())]
 
 
