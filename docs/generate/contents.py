@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -43,26 +43,12 @@ def content(name: str, root: pathlib.Path = ROOT) -> str:
         ValueError: there is no such thing.
     """
     match name.split():
-        case ['actions']:
-            return tables.actions(_document(root, 'actions.yaml'), _example)
-        case ['options']:
-            return tables.options(_document(root, 'config.yaml'))
-        case ['floors']:
-            return floors.picture(tomllib.loads((root / 'pyproject.toml').read_text()))
-        case ['metrics']:
-            return tables.metrics(metrics.METRICS)
-        case ['alerts']:
-            return tables.alerts(alerts.ALERTS)
+        case [whole] if whole in _WHOLE:
+            return _WHOLE[whole](root)
         case ['plan', kind] if kind in plans.PLANS:
             return plan_pages.table(plans.PLANS[kind])
-        case ['excerpt']:
-            return _excerpt()
         case ['example', screen] if screen in examples.screens():
             return _shown(screen)
-        case ['cases']:
-            return case_table.table(
-                (case, cases.played(name)) for name, case in cases.cases().items()
-            )
         case ['file', file] if (root / _PROGRAMS / file).is_file():
             return _file(root / _PROGRAMS / file)
         case _:
@@ -124,3 +110,20 @@ def _shortened(screen: str) -> str:
 def _file(file: pathlib.Path) -> str:
     language = {'.py': 'python'}.get(file.suffix, 'ini')
     return f'```{language}\n{file.read_text().rstrip()}\n```'
+
+
+def _cases() -> str:
+    found = cases.cases().items()
+    return case_table.table((case, cases.played(name)) for name, case in found)
+
+
+_WHOLE: Mapping[str, Callable[[pathlib.Path], str]] = {
+    'actions': lambda root: tables.actions(_document(root, 'actions.yaml'), _example),
+    'options': lambda root: tables.options(_document(root, 'config.yaml')),
+    'floors': lambda root: floors.picture(tomllib.loads((root / 'pyproject.toml').read_text())),
+    'metrics': lambda _: tables.metrics(metrics.METRICS),
+    'alerts': lambda _: tables.alerts(alerts.ALERTS),
+    'excerpt': lambda _: _excerpt(),
+    'cases': lambda _: _cases(),
+}
+"""What a page asks for by one word, by that word; each is made out of a tree."""
