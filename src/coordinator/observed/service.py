@@ -62,7 +62,10 @@ class Service:
 
     def stop(self) -> None:
         """Listen no more."""
-        self._run('systemctl', 'stop', f'{self._name}.socket', f'{self._name}.service')
+        names = [f'{self._name}.socket', f'{self._name}.service']
+        self._run('systemctl', 'stop', *names)
+        # What has failed keeps its name, and could not be made again.
+        self._run('systemctl', 'reset-failed', *names)
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         try:
