@@ -14,7 +14,7 @@ from coordinator import times
 from coordinator.engine import operation
 from coordinator.observed import trace, tracing
 from coordinator.operations import plans
-from tests import otlp, worlds
+from tests import otlp, simulation, worlds
 
 SOURCE = trace.Source(
     'maas-backup-coordinator',
@@ -176,3 +176,38 @@ def test_no_secret_is_in_it(receiver: otlp.Receiver, aimed: tracing.Tracing):
     op = dataclasses.replace(op, parameters={'identity': 'secret:hunter2'})
     aimed.send(op, SOURCE)
     assert b'hunter2' not in receiver.raw
+
+
+class Killed(simulation.Simulation):
+    """A site on which dispatches are killed: what they did stays, what they stored is lost."""
+
+    every = 0
+    checkpoints = 0
+
+    def dispatch(self) -> bool:
+        before = self.op
+        changed = super().dispatch()
+        self.checkpoints += changed
+        if changed and self.checkpoints % self.every == 0:
+            self.op = before
+        return changed
+
+
+@pytest.mark.parametrize('every', [2, 3, 5])
+def test_a_backup_whose_dispatches_are_killed_is_one_trace(
+    receiver: otlp.Receiver, aimed: tracing.Tracing, every: int
+):
+    sim = Killed(regions=1)
+    sim.every = every
+    op = sim.run()
+    assert op.status == operation.COMPLETE
+    # Each unit may have led at the end, and been killed after it had sent the trace.
+    for unit in ('maas-backup-coordinator/0', 'maas-backup-coordinator/1'):
+        assert aimed.send(op, dataclasses.replace(SOURCE, unit=unit))
+    spans = list(receiver.distinct.values())
+    assert len(receiver.traces) == 1
+    assert [span.name for span in spans] == ['backup-all', *plans.BACKUP_ALL.names]
+    root, *steps = spans
+    assert {span.parent for span in steps} == {root.id}
+    tasks = {span.name: span.attributes.get('juju.task.id') for span in spans}
+    assert tasks['back-up-postgresql'] == op.record('back-up-postgresql').task
