@@ -45,6 +45,8 @@ resource "juju_application" "coordinator" {
     juju-credentials           = "secret:${local.secret_id}"
     recipients                 = join(" ", var.recipients)
     postgresql-backup-strategy = var.postgresql_backup_strategy
+    }, var.maas_api_key_secret_id == null ? {} : {
+    maas-api-key = "secret:${var.maas_api_key_secret_id}"
   })
 
   lifecycle {
@@ -59,6 +61,14 @@ resource "juju_access_secret" "login" {
   model_uuid   = var.model_uuid
   applications = [juju_application.coordinator.name]
   secret_id    = local.secret_id
+}
+
+resource "juju_access_secret" "maas_api_key" {
+  count = var.maas_api_key_secret_id == null ? 0 : 1
+
+  model_uuid   = var.model_uuid
+  applications = [juju_application.coordinator.name]
+  secret_id    = var.maas_api_key_secret_id
 }
 
 resource "juju_integration" "related" {

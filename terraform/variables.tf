@@ -98,6 +98,12 @@ variable "juju_credentials_secret_id" {
   default     = null
 }
 
+variable "maas_api_key_secret_id" {
+  description = "Id of a user secret with an API key of MAAS. Null: MAAS itself is not asked."
+  type        = string
+  default     = null
+}
+
 variable "maas_region" {
   description = "Name of the maas-region application"
   type        = string

@@ -203,6 +203,33 @@ def test_an_item_without_end_is_not_read_to_its_end():
     assert lines[0].sent < hostile.ENOUGH // 4
 
 
+def test_more_images_than_any_maas_has_are_not_remembered():
+    body = b'[' + b','.join([b'{"id": 1}'] * (client.MOST_IMAGES + 1)) + b']'
+    asked: list[hostile.Line] = []
+
+    def script(line: hostile.Line) -> None:
+        asked.append(line)
+        line.answer(body)
+
+    said = failure(script, errors.MaasUnintelligible, ASKS['boot_resources'])
+    assert 'more items than any MAAS has' in said
+    assert len(asked) == 1, 'no image was asked for'
+
+
+def test_only_the_machines_are_waited_for_longer():
+    patient = connection.Timeouts(2.0, 10.0, 20.0)
+
+    def script(line: hostile.Line) -> None:
+        line.connection.recv(1)
+
+    with hostile.Server(script) as server:
+        where = login.endpoint({'api-key': ':'.join(KEY), 'endpoint': f'http://{server.address}'})
+        with client.MaasApi(where, QUICK, patient, sleep=lambda _: None) as maas:
+            for name in ('boot_resources', 'users', 'whoami', 'settings'):
+                with pytest.raises(errors.MaasUnavailable, match=r'nothing for 0\.5 s'):
+                    ASKS[name](maas)
+
+
 def test_nothing_packed_is_asked_for_or_unpacked():
     requests: list[bytes] = []
 

@@ -25,8 +25,9 @@ _TRIES = 3
 _TRYING_SECONDS = 30
 _TOGETHER = 4
 """Requests at the same time: every image is one, and so is every setting."""
-_LISTS = connection.Timeouts(silence=600.0, whole=900.0)
-"""MAAS renders a whole list before it sends the first byte; its own proxy waits for 900 s
+MOST_IMAGES = 10_000
+_ALL_MACHINES = connection.Timeouts(silence=600.0, whole=900.0)
+"""MAAS renders all machines before it sends the first byte; its own proxy waits for 900 s
 (`maasserver/templates/http/regiond.nginx.conf.template`)."""
 _T = TypeVar('_T')
 _Item = TypeVar('_Item')
@@ -39,12 +40,12 @@ class MaasApi:
         self,
         endpoint: login.Endpoint,
         timeouts: connection.Timeouts | None = None,
-        lists: connection.Timeouts = _LISTS,
+        machines: connection.Timeouts = _ALL_MACHINES,
         sleep: Callable[[float], None] = time.sleep,
     ):
         self._endpoint = endpoint
         self._timeouts = timeouts or connection.Timeouts()
-        self._lists = lists
+        self._machines = machines
         self._lines = _Lines(endpoint)
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(errors.MaasUnavailable),
@@ -79,12 +80,13 @@ class MaasApi:
         return self._one('boot-resources/', answers.truth, op='is_importing')
 
     def boot_resources(self) -> Iterator[maas_port.BootResource]:
-        ids = list(self._list('boot-resources/', answers.resource_id))
+        # They are all kept until each image was asked for.
+        ids = list(self._list('boot-resources/', answers.resource_id, most=MOST_IMAGES))
         found = self._together(self._resource, ids)
         return (each for each in found if each is not None)
 
     def machines(self) -> Iterator[maas_port.Machine]:
-        return self._list('machines/', answers.machine)
+        return self._list('machines/', answers.machine, self._machines)
 
     def controllers(self) -> Iterator[maas_port.Controller]:
         return self._list('regioncontrollers/', answers.controller)
@@ -163,7 +165,13 @@ class MaasApi:
 
         return self._retrying(look)
 
-    def _list(self, path: str, read: Callable[[answers.Raw], _T]) -> Iterator[_T]:
+    def _list(
+        self,
+        path: str,
+        read: Callable[[answers.Raw], _T],
+        timeouts: connection.Timeouts | None = None,
+        most: int = items.MOST,
+    ) -> Iterator[_T]:
         """Yield a list's items; only what comes before the first one is tried again."""
         first: list[_T] = []
         opened = contextlib.ExitStack()
@@ -173,8 +181,8 @@ class MaasApi:
             first.clear()
             with self._reading(path), contextlib.ExitStack() as stack:
                 line = stack.enter_context(self._lines.lent())
-                chunks = stack.enter_context(line.answer(path, {}, self._lists))
-                found = map(read, items.each(chunks))
+                chunks = stack.enter_context(line.answer(path, {}, timeouts or self._timeouts))
+                found = map(read, items.each(chunks, most))
                 first.extend(itertools.islice(found, 1))
                 opened.push(stack.pop_all())
                 return found

@@ -140,8 +140,8 @@ class Line:
             raise errors.MaasKeyRefused(self._refusal(response.read(_EXPLAINING)))
         if status == 403:
             raise errors.MaasRefused(
-                f'MAAS at {url} does not allow the user of the API key to see this: see what the '
-                'user is allowed to'
+                f'MAAS at {url} does not allow the user of the API key to see this: give the '
+                'user more rights, or give the coordinator the key of another user'
             )
         raise errors.MaasUnintelligible(
             f'{url} answered with status {status}, as the API of MAAS never does: set endpoint in '

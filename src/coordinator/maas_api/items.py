@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 
 LONGEST_ITEM = 4 << 20
 """Characters of one item. A machine with dozens of disks and interfaces has some 100 KiB."""
+MOST = 200_000
+"""Items of one list: ten times the machines of a large MAAS."""
 _SPACE = ' \t\r\n'
 
 
@@ -40,11 +42,12 @@ def whole(chunks: Iterable[bytes], limit: int) -> Any:
         raise Malformed('no JSON') from None
 
 
-def each(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def each(chunks: Iterable[bytes], most: int = MOST) -> Iterator[dict[str, Any]]:
     """Yield the objects of a list, as they arrive.
 
     Raises:
-        Malformed: it is no list of objects, or one of them is far too large.
+        Malformed: it is no list of objects, one of them is far too large, or there are more than
+            `most`.
     """
     text = _Text(chunks)
     if text.mark() != '[':
@@ -54,6 +57,9 @@ def each(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         text.back()
         mark = ','
     while mark == ',':
+        if not most:
+            raise Malformed('more items than any MAAS has')
+        most -= 1
         yield text.item()
         mark = text.mark()
     if mark != ']' or text.mark():
