@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from coordinator.steps import proving
 from rehearsal import embedded, site
 from rehearsal.juju import shown
 from rehearsal.real import account, programs
@@ -205,6 +206,8 @@ def _claims_of_restore(
     running: embedded.Embedded, at_backup: dict[str, Any]
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     yield 'what was written after the backup is gone', lambda: _written_afterwards(running)
+    if running.layout.maas_key:
+        yield 'MAAS itself proves the restore', lambda: _unproven(running)
     for part in at_backup:
         yield f'{part} as at the backup', lambda part=part: _as_before(running, at_backup, part)
     units = running.layout.postgresql_units
@@ -216,6 +219,12 @@ def _written_afterwards(running: embedded.Embedded) -> str:
     """Return what MAAS got after the backup and still has, or ''."""
     now = json.dumps(running.call(lambda: running.site.fingerprint()))
     return ', '.join(name for name in _AFTERWARDS if name in now)
+
+
+def _unproven(running: embedded.Embedded) -> str:
+    """Return what the last operation says of its proof if that is none, or ''."""
+    proof: str = running.operation()['facts'].get(proving.PROOF, 'nothing was compared')
+    return '' if proof == proving.PROVEN else proof
 
 
 def _as_before(running: embedded.Embedded, at_backup: dict[str, Any], part: str) -> str:

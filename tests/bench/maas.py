@@ -8,7 +8,7 @@ needs to render it comes on top.
 from __future__ import annotations
 
 import contextlib
-import itertools
+import datetime
 import json
 import os
 import pathlib
@@ -18,10 +18,11 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-from coordinator import maas_port
+from coordinator import maas_port, times
 from coordinator.maas_api import client, login
-from coordinator.sets import images
+from coordinator.sets import images, inventory
 from rehearsal.maas import records, server, wire
+from tests import examples
 from tests.bench import figures
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -147,18 +148,11 @@ def _fence(maas: maas_port.Maas) -> None:
 
 
 def _inventory(maas: maas_port.Maas) -> None:
-    lists = (
-        maas.machines(),
-        maas.controllers(),
-        maas.fabrics(),
-        maas.subnets(),
-        maas.users(),
-        maas.tags(),
-        maas.pools(),
-        maas.boot_resources(),
-    )
-    assert sum(1 for _ in itertools.chain.from_iterable(lists)) > _IMAGES
-    assert maas.settings()
+    now = times.stamp(datetime.datetime.now(datetime.UTC))
+    writer = inventory.Writer(now, now)
+    for item in inventory.items(maas):
+        writer.add(item)
+    writer.content((examples.RECIPIENT,))
 
 
 _ASKED: Mapping[str, Callable[[maas_port.Maas], None]] = {'fence': _fence, 'inventory': _inventory}
