@@ -77,7 +77,7 @@ class Succession:
             # Whoever may write to the bucket must not stop each hook of this charm.
             ours = isinstance(error, errors.CoordinatorError)
             reason = str(error) if ours else f'internal error ({type(error).__name__})'
-            why = f'whether an operation was left unfinished is not known: {reason}'
+            why = f'cannot find out whether an operation was left unfinished: {reason}'
             logger.warning('%s', why)
             # A history that cannot be read must not keep a site from its backups for ever.
             return '' if isinstance(error, errors.ForeignRecordError) else why

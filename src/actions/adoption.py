@@ -44,7 +44,8 @@ class AdoptionActions(action_base.ActionBase):
                     'operation-id': op.id,
                     'backup-id': op.backup_id,
                     'status': 'started',
-                    'retention': 'applies to it as to any other set; keep-backup pins it',
+                    'retention': 'the rules apply to this set as to any other; '
+                    'pin it with keep-backup',
                     'follow': self.follow(),
                 }
             )

@@ -76,7 +76,7 @@ class ActionBase(ops.Object):
 
         last = self.record.load()
         if last is None or last.terminal:
-            return checks.Check('operation', checks.OK, 'no operation is under way')
+            return checks.Check('operation', checks.OK, 'no operation is running')
         return checks.Check('operation', checks.BAD, f'{last.kind} {last.id} is {last.status}')
 
     def restore_outcomes(
@@ -114,7 +114,7 @@ class ActionBase(ops.Object):
         except Exception as error:
             name = event.handle.kind.removesuffix('_action').replace('_', '-')
             fault = log.fault(name, error)
-            event.fail(f'{fault}. {self.follow()} shows whether an operation is under way')
+            event.fail(f'{fault}. {self.follow()} shows whether an operation is running')
 
     def must_lead(self, action: str) -> None:
         """Make sure that this unit may store an operation.

@@ -64,7 +64,7 @@ class ExpiryActions(action_base.ActionBase):
             config = self.charm.settings(for_restore=True)
             if not config.retention.rules:
                 raise errors.PreconditionError(
-                    f'{config.retention}, so every backup set stays: juju config {self.app} '
+                    f'{config.retention}, so every backup set is kept: juju config {self.app} '
                     'keep-last=...; expire dry-run=true shows what would be deleted'
                 )
             self._begin_and_tell(event, 'expire', config, {})

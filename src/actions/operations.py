@@ -189,7 +189,9 @@ class Actions(action_base.ActionBase):
             None if self.charm.unit.is_leader() else self.record.unchanged(action_base.utc_now())
         )
         if op.open and status.is_abandoned(quiet):
-            lines.append(f'no unit has gone on with it for {status.span(quiet)}, so none leads')
+            lines.append(
+                f'no unit has continued it for {status.span(quiet)}, so there may be no leader'
+            )
         return lines
 
     def _progress(self, op: operation.Operation) -> progress.Progress | None:

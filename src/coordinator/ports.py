@@ -346,7 +346,7 @@ class StoredObject:
     versioned: bool = False
     """Whether it is a version among others, so that deleting it hides it. Only HEAD tells."""
     lock: str = ''
-    """How long an object lock keeps it, for people: `until ...`. Only HEAD tells."""
+    """How long an object lock protects it, for people: `until ...`. Only HEAD tells."""
     checksum: str = ''
     """What the server itself computed of its content, as `checksums` writes it; '' where it keeps
     nothing. Only HEAD tells."""

@@ -131,8 +131,8 @@ def test_without_confirm_it_prints_what_would_happen_and_changes_nothing(fresh: 
         assert f'| {name} ' in plan
     assert 'restore all 2 region(s) of maas-region at the same time' in plan
     assert '2 controllers, MAAS 3.6.1 and PostgreSQL 16.9 fit' in checks
-    assert 'the identity opens the passwords of the set' in checks
-    assert 'PostgreSQL goes on in postgresql-restored-1, if it must move' in checks
+    assert 'the identity decrypts the passwords of the set' in checks
+    assert 'the backups of PostgreSQL move to postgresql-restored-1, if they must move' in checks
     assert 'the database of postgresql' in replaces
     assert 'images, preseeds and controller ids of 2 region(s) of maas-region' in replaces
     assert f'by those of {task.output["backup-id"]} from model maas' in replaces

@@ -73,7 +73,10 @@ def test_an_old_manifest_in_the_place_of_a_new_one_is_found_out(attacked: Site):
     attacked.put(
         catalogue.manifest_key(attacked.new), store.get(catalogue.manifest_key(attacked.old))
     )
-    words = f'is the manifest of {attacked.old}: it was exchanged, do not restore from it'
+    words = (
+        f'is the manifest of {attacked.old}: it was swapped with another, '
+        'so do not restore from it'
+    )
     assert_refused(attacked.restore(attacked.new), words)
     old, new = catalogue.entries(store)
     assert (old.state, old.problem) == (retention.COMPLETE, '')

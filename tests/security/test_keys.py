@@ -95,7 +95,7 @@ def test_a_bucket_has_a_name_and_leads_nowhere_else(bucket: str):
     with pytest.raises(errors.StoreRefused) as caught:
         object_store.Connection.from_relation('integrator', {**stores.KEYS, 'bucket': bucket})
     assert str(caught.value) == (
-        'the bucket that integrator gives is no name of a bucket: juju config integrator '
+        'the bucket that integrator gives is not a valid bucket name: juju config integrator '
         'bucket=...'
     )
 

@@ -201,17 +201,21 @@ def entry(fields: str) -> str:
 @pytest.mark.parametrize(
     ('body', 'kind', 'words'),
     [
-        ('', errors.UnexpectedAnswer, 'is no answer of S3 (LookupError): is endpoint right in'),
-        ('<html><body>Log in</body></html>', errors.UnexpectedAnswer, 'is no answer of S3'),
+        (
+            '',
+            errors.UnexpectedAnswer,
+            'is not an answer of S3 (LookupError): is endpoint right in',
+        ),
+        ('<html><body>Log in</body></html>', errors.UnexpectedAnswer, 'is not an answer of S3'),
         ('no XML', errors.StoreUnavailable, 'cannot answer now (500)'),
         ('<a>' * 100_000, errors.StoreUnavailable, 'cannot answer now (500)'),
         (entry('<Size>1</Size>'), errors.UnexpectedAnswer, "S3 says of '' no"),
         (entry('<Key>a</Key>'), errors.UnexpectedAnswer, "S3 says of 'a' no 'Size'"),
-        (entry('<Key>a</Key><Size>x</Size>'), errors.UnexpectedAnswer, 'is no answer of S3'),
+        (entry('<Key>a</Key><Size>x</Size>'), errors.UnexpectedAnswer, 'is not an answer of S3'),
         (
             entry('<Key>a</Key><Size>1</Size><LastModified>soon</LastModified>'),
             errors.UnexpectedAnswer,
-            'is no answer of S3',
+            'is not an answer of S3',
         ),
     ],
     ids=['empty', 'html', 'text', 'nested', 'no-key', 'no-size', 'size', 'time'],

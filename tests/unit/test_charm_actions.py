@@ -235,7 +235,7 @@ def test_show_operation_tells_how_to_see_what_was_cut():
     results, _ = charm_states.act('show-operation', charm_states.state(held))
     assert LONG not in results['operation']
     command = f'juju run {APP}/leader show-operation operation-id={held.id}'
-    assert f'1 message(s) were cut or left out: {command}\n' in results['operation']
+    assert f'1 message(s) were shortened or left out: {command}\n' in results['operation']
 
 
 @pytest.mark.parametrize('leader', [True, False])
@@ -264,7 +264,7 @@ def test_show_operation_says_when_the_repository_has_no_such_operation(
         'earlier=true lists the last ones'
     )
     refused = charm_states.refusal('show-operation', state, operation_id='../probe')
-    assert refused.startswith("'../probe' is no operation id: ids look like")
+    assert refused.startswith("'../probe' is not an operation id: ids look like")
 
 
 def test_show_operation_lists_those_that_have_ended():

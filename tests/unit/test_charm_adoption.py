@@ -39,7 +39,7 @@ def test_it_begins_with_the_id_that_the_set_will_have(sim: simulation.Simulation
         'operation-id': op.id,
         'backup-id': op.backup_id,
         'status': 'started',
-        'retention': 'applies to it as to any other set; keep-backup pins it',
+        'retention': 'the rules apply to this set as to any other; pin it with keep-backup',
         'follow': f'juju run {APP}/leader show-operation',
     }
     assert op.backup_id < op.id

@@ -189,8 +189,8 @@ def test_show_backup_shows_a_set_to_a_model_that_is_still_being_built(
 def test_show_backup_says_when_there_is_no_such_set(repository: worlds.StoredWorld):
     state = charm_states.state()
     assert charm_states.refusal('show-backup', state, backup_id='2026-01-01T00:00:00Z') == (
-        'there is no complete backup set 2026-01-01T00:00:00Z in backups/maas: list-backups shows '
-        'what is there'
+        'there is no complete backup set 2026-01-01T00:00:00Z in backups/maas: '
+        'list-backups shows the sets'
     )
     refused = charm_states.refusal('show-backup', state, backup_id='../x')
     assert refused.startswith("'../x' is no backup id")

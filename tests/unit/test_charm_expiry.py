@@ -67,7 +67,7 @@ def test_the_plan_equals_the_deed(sets: simulation.Simulation):
 
 def test_expire_without_a_rule_is_refused_with_how_to_set_one(sets: simulation.Simulation):
     assert charm_states.refusal('expire', charm_states.state()) == (
-        f'no rule is set, so every backup set stays: juju config {APP} keep-last=...; expire '
+        f'no rule is set, so every backup set is kept: juju config {APP} keep-last=...; expire '
         'dry-run=true shows what would be deleted'
     )
 

@@ -77,7 +77,7 @@ def test_an_action_that_meets_a_fault_fails_with_a_sentence(
     said = charm_states.refusal(name, charm_states.state(), **ACTIONS[name])
     assert said == (
         'internal error (ValueError), the traceback is in juju debug-log. juju run '
-        f'{charm_states.APP}/leader show-operation shows whether an operation is under way'
+        f'{charm_states.APP}/leader show-operation shows whether an operation is running'
     )
     assert f'{name}: ValueError' in caplog.text
     assert WORDS not in caplog.text

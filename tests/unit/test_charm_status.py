@@ -103,9 +103,17 @@ def test_keys_that_the_secret_lacks_are_named(content: dict[str, str], missing: 
         ('recipients', f'{examples.RECIPIENT} x', 'recipient 2 is no age'),
         ('recipients', str(examples.IDENTITY), 'recipient 1 is a secret key: take it out'),
         ('recipients', 'age1x ' * 17, 'recipients names 17, 16 are the most: juju config'),
-        ('postgresql-backup-strategy', 'both', "is 'both', it can be auto, replica or scale-down"),
-        ('scaling-deadline', 0, 'scaling-deadline is 0, it takes minutes from 1 on'),
-        ('maas-backup-deadline', -1, 'maas-backup-deadline is -1, it takes minutes from 1 on'),
+        ('postgresql-backup-strategy', 'both', "is 'both', but must be auto, replica or scale-down"),
+        (
+            'scaling-deadline',
+            0,
+            'scaling-deadline is 0, but must be a number of minutes, 1 or more',
+        ),
+        (
+            'maas-backup-deadline',
+            -1,
+            'maas-backup-deadline is -1, but must be a number of minutes, 1 or more',
+        ),
     ],
     ids=['none', 'garbage', 'second', 'secret-key', 'many', 'strategy', 'zero', 'negative'],
 )
@@ -185,7 +193,7 @@ def test_a_unit_that_does_not_lead_tells_of_an_operation_that_nobody_goes_on_wit
     os.utime(memory, (hours_ago, hours_ago))
     name, message = status(state)
     assert name == 'waiting'
-    assert 'no unit has gone on with it for 3 h' in message
+    assert 'no unit has continued it for 3 h' in message
     assert f'juju status {APP}' in message
     newer = dataclasses.replace(op, generation=1)
     assert status(charm_states.state(newer, leader=False))[0] == 'maintenance'

@@ -98,15 +98,15 @@ def test_what_has_begun_to_replace_data_is_not_aborted():
     assert charm_states.refusal('abort-operation', charm_states.state(op)) == (
         f'restore-all {op.id} is at restore-postgresql and task {op.current.task} may have begun '
         'to replace data, so it cannot be undone: fix what show-operation names, then run '
-        'resume-operation, or end it as it is with force=true'
+        'resume-operation, or end it without an undo with force=true'
     )
 
 
 def test_where_nothing_holds_a_restore_there_is_nothing_to_mend():
     op = dataclasses.replace(beyond_the_pivot(), status=operation.OPEN)
     assert charm_states.refusal('abort-operation', charm_states.state(op)).endswith(
-        'so it cannot be undone: let it continue, show-operation follows it, or end it as it is '
-        'with force=true'
+        'so it cannot be undone: let it continue, and follow it with show-operation, '
+        'or end it without an undo with force=true'
     )
 
 
@@ -117,7 +117,7 @@ def test_what_is_ended_by_force_shows_blocked_with_what_is_left():
     ended = charm_states.saved(out)
     assert ended.status == operation.ABORTED
     assert out.unit_status.name == out.app_status.name == 'blocked'
-    left = 'ended by force at restore-postgresql (doing): nothing was put back'
+    left = 'ended by force at restore-postgresql (doing): nothing was undone'
     assert left in out.unit_status.message
     results, _ = charm_states.act('show-operation', charm_states.state(ended))
     assert f'problem: {left}' in results['operation']
@@ -162,7 +162,7 @@ def test_an_operation_that_this_revision_does_not_know_can_be_ended_by_force():
 )
 def test_abort_operation_needs_one_that_is_under_way(op: operation.Operation | None, state: str):
     found = charm_states.refusal('abort-operation', charm_states.state(op))
-    assert found == f'no operation is under way: {state}'
+    assert found == f'no operation is running: {state}'
 
 
 def test_abort_operation_is_refused_on_a_unit_that_does_not_lead():

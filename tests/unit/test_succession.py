@@ -209,7 +209,7 @@ def test_a_backup_does_not_begin_while_s3_does_not_tell_what_is_left(
 
     charm_states.reach(Down(), monkeypatch)
     found = charm_states.refusal('backup-all', charm_states.state(s3=S3))
-    assert found == 'whether an operation was left unfinished is not known: S3 does not answer'
+    assert found == 'cannot find out whether an operation was left unfinished: S3 does not answer'
 
 
 def test_a_history_that_cannot_be_read_does_not_keep_a_site_from_its_backups(

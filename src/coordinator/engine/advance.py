@@ -52,8 +52,9 @@ def _moved(op: operation.Operation, plan: step.Plan, world: ports.World) -> oper
         if current is None:
             return _holding(
                 op,
-                f'this revision of the charm knows no step {op.step!r} of {op.kind}: refresh to '
-                'the revision that began the operation, then run resume-operation',
+                f'this revision of the charm knows no step {op.step!r} of {op.kind}: '
+                'refresh the charm to the revision that started the operation, '
+                'then run resume-operation',
             )
         if op.undoing:
             return _undo(op, plan, current, world)
@@ -208,7 +209,7 @@ def _undo(
             return _trying_again(op, error, world)
         return _holding(op, f'undoing {op.step}: {error}')
     except errors.BegunError as error:
-        logger.warning('%s: goes on: %s', op.at, error)
+        logger.warning('%s: continues: %s', op.at, error)
         return op.going_on(str(error), world.now())
     except errors.CoordinatorError as error:
         return _holding(op, f'undoing {op.step}: {error}')
@@ -217,7 +218,7 @@ def _undo(
         logger.info('%s: undone', op.at)
         return _back(op.step_ended(operation.UNDONE, world.now()), plan, world)
     if late:
-        why = f'undoing {op.step} did not come to its end in time: {outcome.reason}'
+        why = f'undoing {op.step} did not end in time: {outcome.reason}'
         op = op.step_ended(operation.BROKEN, world.now(), why)
         return _back(_unfinished(op, current, why, world), plan, world)
     return _waiting(op, outcome, world)
@@ -239,7 +240,9 @@ def _back(op: operation.Operation, plan: step.Plan, world: ports.World) -> opera
     if earlier is not None:
         return op.moving_to(earlier.name)
     for name in op.begun_outside(plan.names):
-        op = op.with_problem(f'{name} was begun by another revision of the charm: not undone')
+        op = op.with_problem(
+            f'{name} was started by another revision of the charm, so it was not undone'
+        )
     return _ending(op, op.outcome, world)
 
 

@@ -44,9 +44,11 @@ def fitted(op: operation.Operation, before: operation.Operation | None) -> opera
     if op.terminal:
         # No step asks for facts any more, and the history has them.
         return dataclasses.replace(short, facts={})
-    why = f'the record of {op.kind} {op.id} would have {_bytes(short)} bytes, {allowed} may be'
+    why = (
+        f'the record of {op.kind} {op.id} would have {_bytes(short)} bytes, {allowed} are allowed'
+    )
     if before is None or before.id != op.id:
-        raise errors.PreconditionError(f'{why}: shorten the names and paths that it is given')
+        raise errors.PreconditionError(f'{why}: use shorter names and paths')
     # Whatever this dispatch has done is found again by looking, as if the dispatch had died.
     return before.held(
         f'{why}: {this.command("abort-operation")} ends it, with force=true if it is held for '

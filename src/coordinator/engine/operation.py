@@ -339,7 +339,7 @@ class Operation:
     def forced_to_end(self, now: datetime.datetime, remains: Iterable[str]) -> Operation:
         """End as it is, with nothing put back; `remains` is what the operator must know."""
         ended = self.with_problem(
-            f'ended by force at {self.step} ({self.current.state}): nothing was put back'
+            f'ended by force at {self.step} ({self.current.state}): nothing was undone'
         )
         for line in remains:
             ended = ended.with_problem(line)

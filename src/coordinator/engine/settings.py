@@ -107,14 +107,15 @@ def from_config(
     strategy = str(config.get('postgresql-backup-strategy'))
     if strategy not in STRATEGIES:
         raise errors.PreconditionError(
-            f'postgresql-backup-strategy is {strategy[:40]!r}, it can be '
+            f'postgresql-backup-strategy is {strategy[:40]!r}, but must be '
             f'{", ".join(STRATEGIES[:-1])} or {STRATEGIES[-1]}'
         )
     recipients = tuple(re.split(r'[\s,]+', str(config.get('recipients') or '').strip(' ,\n')))
     recipients = tuple(text for text in recipients if text)
     if len(recipients) > MOST_RECIPIENTS:
         raise errors.PreconditionError(
-            f'recipients names {len(recipients)}, {MOST_RECIPIENTS} are the most: juju config '
+            f'recipients names {len(recipients)}, but at most {MOST_RECIPIENTS} are allowed: '
+            'juju config '
             f'{this.application()} recipients=...'
         )
     if not for_restore:
@@ -137,5 +138,7 @@ def from_config(
 def _minutes(config: Mapping[str, object], option: str) -> int:
     value = config.get(option)
     if not isinstance(value, int) or value < 1:
-        raise errors.PreconditionError(f'{option} is {value}, it takes minutes from 1 on')
+        raise errors.PreconditionError(
+            f'{option} is {value}, but must be a number of minutes, 1 or more'
+        )
     return value

@@ -42,7 +42,7 @@ class Document:
         try:
             self._read(bytes(self._content))
         except errors.CoordinatorError as error:
-            raise check.Damaged(f'is of no use: {error}') from None
+            raise check.Damaged(f'cannot be used: {error}') from None
         return ''
 
 

@@ -267,7 +267,7 @@ def _unreached(
         f'{address}: {failures.get(number, "not tried, or no answer in time")}'
         for number, address in enumerate(addresses)
     )
-    reasons = reasons or 'no address is known'
+    reasons = reasons or 'no address of the controller is known'
     if any(isinstance(error, errors.UntrustedController) for error in failures.values()):
         return errors.UntrustedController(
             f'The controller is not the one that the CA certificate vouches for ({reasons}). '
@@ -286,6 +286,6 @@ def _unreached(
 def _not_upgraded(status: int) -> errors.CoordinatorError:
     if 400 <= status < 500:
         return errors.UnexpectedAnswer(
-            f'The controller does not serve this model (HTTP {status}): is the model UUID right?'
+            f'The controller does not serve this model (HTTP {status}): check the model UUID'
         )
     return errors.ConnectionFailed(f'The controller cannot serve now (HTTP {status}).')

@@ -81,9 +81,9 @@ def split(address: str) -> tuple[str, int]:
         parts = urllib.parse.urlsplit(f'//{address}')
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise errors.ConnectionFailed('this is no host:port') from error
+        raise errors.ConnectionFailed('this is not host:port') from error
     if not host or parts.netloc != address or '@' in address:
-        raise errors.ConnectionFailed('this is no host:port')
+        raise errors.ConnectionFailed('this is not host:port')
     return host, port or DEFAULT_PORT
 
 

@@ -78,7 +78,7 @@ def time_of(text: str) -> datetime.datetime | None:
     try:
         return None if time.year == 1 else time.astimezone(datetime.UTC)
     except OverflowError as error:
-        raise ValueError(f'"{text}" is no time in UTC') from error
+        raise ValueError(f'"{text}" is not a time in UTC') from error
 
 
 def encoded(content: Mapping[str, str]) -> dict[str, str]:

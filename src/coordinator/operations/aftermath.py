@@ -41,7 +41,7 @@ def seen(op: operation.Operation, world: ports.World) -> list[str] | None:
         return left(op, world)
     except Exception as error:
         # Whatever it is: no hook of a site that is at rest may fail for it.
-        logger.info('%s: what is left to do is not known: %s', op.at, _reason(error))
+        logger.info('%s: cannot find out what is left to do: %s', op.at, _reason(error))
         return None
 
 

@@ -22,8 +22,8 @@ _TO_DO = 'left to do: '
 _SCALED_DOWN, _SCALED_BACK = 'scale-down-postgresql', 'restore-postgresql-scale'
 _DETACHED, _RENEWED = 'detach-maas', 'renew-repository'
 _HALF = (
-    'the database or the files of MAAS may be half replaced: deploy the coordinator into this '
-    'model again and run resume-operation before anything else'
+    'the database or the files of MAAS may be half replaced: '
+    'deploy the coordinator in this model again, and run resume-operation before anything else'
 )
 
 _Act = Callable[[operation.Operation, ports.World], str]
@@ -37,7 +37,7 @@ def leave(op: operation.Operation, world: ports.World) -> operation.Operation:
     plan = plans.PLANS.get(op.kind)
     known = plan is not None and plan.find(op.step) is not None
     half = plan is not None and known and _is_half(op, plan)
-    ways = 'resume-operation goes on with it'
+    ways = 'resume-operation continues it'
     ways += '' if half else f', {this.command("abort-operation")} undoes it'
     found = _Found(op.held(f'{REMOVED}: {ways}') if op.open else op, world)
     if plan is not None and known:
@@ -142,7 +142,8 @@ def _request(op: operation.Operation, world: ports.World) -> str:
     before = _alive(world, name)
     if not any(unit.agent != 'lost' for unit in before):
         raise errors.StepError(
-            f'no unit of {name} answers: new ones would begin an empty database. If the machine '
+            f'no unit of {name} answers: new units would start with an empty database. '
+            'If the machine '
             f'does not come back: juju add-unit {name}, then restore the last backup set'
         )
     scaling.request_scale(op, world)

@@ -34,7 +34,8 @@ from coordinator.steps import (
 
 _CAPTURE = Step(
     'capture-secrets',
-    'seal the passwords of {postgresql} for {recipients} recipient(s) into the repository',
+    'encrypt the passwords of {postgresql} for {recipients} recipient(s), '
+    'and store them in the repository',
     passwords.capture,
     mark=claiming.mark,
     undo=passwords.discard,
@@ -63,7 +64,7 @@ _VERIFY = Step(
 
 _PUBLISH = Step(
     'publish',
-    'write the manifest: from then on the backup set exists',
+    'write the manifest: the backup set exists from now on',
     backup_set.publish,
     undo=backup_set.withdraw,
     remains=backup_set.remains,
@@ -95,7 +96,7 @@ BACKUP_ALL = Plan(
         # While PostgreSQL still has all its units, as this may take long.
         Step(
             'await-images',
-            'wait until every region controller has all of each image, if there is a maas-api-key',
+            'with maas-api-key: wait until every region controller has all images',
             fence.await_images,
             mark=fence.mark,
             undo=fence.discard,
@@ -106,7 +107,7 @@ BACKUP_ALL = Plan(
         _SCALE_DOWN,
         Step(
             'back-up-postgresql',
-            'have {backup_unit} make a full backup of the database',
+            'make a full backup of the database on {backup_unit}',
             postgresql.back_up,
             mark=postgresql.mark_back_up,
             undo=postgresql.cancel_back_up,
@@ -132,7 +133,7 @@ BACKUP_ALL = Plan(
         ),
         Step(
             'back-up-maas',
-            'have the leader of {maas} back up images, preseeds and controller ids',
+            'back up images, preseeds and controller ids on the leader of {maas}',
             fence.back_up,
             mark=maas_region.mark_back_up,
             undo=maas_region.cancel_back_up,
@@ -176,7 +177,8 @@ RESTORE_ALL = Plan(
         ),
         Step(
             'aim-repositories',
-            'aim the s3-integrators at the bucket and path of the set, unless they already are',
+            'set the s3-integrators to the bucket and path of the set, '
+            'unless they already use them',
             aiming.aim,
             mark=aiming.mark_aim,
             undo=aiming.aim_back,
@@ -184,7 +186,7 @@ RESTORE_ALL = Plan(
         ),
         Step(
             'ask-maas-region',
-            'have each region of {maas} list the files backup that it is to restore',
+            'check that each region of {maas} lists the files backup that it will restore',
             reading_back.ask,
             mark=reading_back.mark,
             deadline=minutes(120),
@@ -192,7 +194,7 @@ RESTORE_ALL = Plan(
         _SCALE_DOWN,
         Step(
             'apply-passwords',
-            'give {postgresql} the passwords of the set, unless it already has them',
+            'set the passwords of the set on {postgresql}, unless it already uses them',
             restoring.apply_passwords,
             mark=passwords.mark_apply,
             undo=restoring.take_passwords_back,
@@ -200,7 +202,7 @@ RESTORE_ALL = Plan(
         ),
         Step(
             'detach-maas',
-            'remove the relation of {maas} and {postgresql}: MAAS is down from here',
+            'remove the relation of {maas} and {postgresql}: MAAS is down from now on',
             relations.detach,
             mark=restoring.mark_detach,
             undo=relations.attach_again,
@@ -211,7 +213,7 @@ RESTORE_ALL = Plan(
         # From here on the old database is gone, so an error holds the operation.
         Step(
             'restore-postgresql',
-            'have {postgresql} begin to restore the database{others}',
+            'start the restore of the database on {postgresql}{others}',
             restoring.restore_postgresql,
             mark=restoring.mark_postgresql,
             undo=restoring.nothing_restored,
@@ -235,7 +237,8 @@ RESTORE_ALL = Plan(
         # Before it is scaled: the block of a repository of another cluster would spread.
         Step(
             'renew-repository',
-            'give {postgresql} a new path, unless it can keep that of the set',
+            'move the backups of {postgresql} to a new path, '
+            'if it cannot keep using the path of the set',
             aiming.renew,
         ),
         Step(
@@ -297,7 +300,7 @@ DELETE_BACKUP = Plan(
         ),
         Step(
             'delete-backup-set',
-            'delete its manifest, and then its objects',
+            'delete the manifest of the set, and then its objects',
             expiry.delete,
             undo=expiry.finish,
             tolerated=True,
@@ -309,7 +312,7 @@ DELETE_BACKUP = Plan(
 EXPIRE = Plan(
     'expire',
     (
-        Step('check', 'remember where the repository is', expiry.look, only_looks=True),
+        Step('check', 'record where the repository is', expiry.look, only_looks=True),
         _EXPIRE,
     ),
 )
@@ -331,7 +334,7 @@ VERIFY_BACKUP = Plan(
         Step('check', 'choose the backup sets', verifying.choose, only_looks=True),
         Step(
             'verify',
-            'check every object of each backup set, and read them all with deep=true',
+            'check every object of each backup set; with deep=true, read it completely',
             verifying.verify,
             undo=verifying.stop,
             remains=verifying.remains,

@@ -39,14 +39,15 @@ def aborted(
         PreconditionError: none is under way, or it cannot be undone.
     """
     if op is None or op.terminal:
-        raise errors.PreconditionError(f'no operation is under way: {_state(op)}')
+        raise errors.PreconditionError(f'no operation is running: {_state(op)}')
     if force:
         return op.forced_to_end(now, _remains(op, world))
     plan = plans.PLANS.get(op.kind)
     if plan is None or plan.find(op.step) is None:
         raise errors.PreconditionError(
             f'this revision of the charm knows no step {op.step} of {op.kind}, and cannot '
-            'undo it: refresh to the one that began it, or end it as it is with force=true'
+            'undo it: refresh to the one that started it, '
+            'or end it without an undo with force=true'
         )
     task = op.current.task if plan.past_pivot(op.step) and not op.undoing else None
     if plan.beyond_pivot(op.step) or task is not None:
@@ -55,11 +56,11 @@ def aborted(
         onward = (
             'fix what show-operation names, then run resume-operation'
             if op.status == operation.HELD
-            else 'let it continue, show-operation follows it'
+            else 'let it continue, and follow it with show-operation'
         )
         raise errors.PreconditionError(
             f'{op.kind} {op.id} is at {op.step} and {begun} to replace data, so it cannot '
-            f'be undone: {onward}, or end it as it is with force=true'
+            f'be undone: {onward}, or end it without an undo with force=true'
         )
     return op.aborting(now)
 

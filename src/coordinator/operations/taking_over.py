@@ -15,7 +15,7 @@ from coordinator import errors, this
 from coordinator.engine import operation, settings
 from coordinator.steps import aiming, postgresql, relations
 
-REASON = 'the coordinator that ran it is gone'
+REASON = 'the coordinator that ran it was removed'
 _APPLICATIONS = ('maas', 'postgresql', 's3_maas', 's3_postgresql')
 
 
@@ -87,6 +87,7 @@ def _only(found: operation.Operation, named: Iterable[str], allowed: set[str]) -
 
 def _refuse(found: operation.Operation, why: str) -> None:
     raise errors.ForeignRecordError(
-        f'{found.kind} {found.id} of the history has no end, and is not taken over, as it {why}: '
-        'see juju status, and put the site right by hand'
+        f'{found.kind} {found.id} of the history has not ended and is not taken over, '
+        f'as it {why}: '
+        'see juju status, and repair the site manually'
     )

@@ -41,7 +41,7 @@ def sound(content: bytes, source: str) -> dict[str, dict[str, Any]]:
     sections = parse(content, source, own)
     if not own.fits:
         raise errors.UnexpectedAnswer(
-            f'{source} was changed after it was written: its own checksum does not fit'
+            f'{source} was changed after it was written: its own checksum does not match'
         )
     return sections
 

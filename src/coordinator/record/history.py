@@ -201,7 +201,7 @@ def telling(operation_id: str) -> Generator[None]:
 def _checked(operation_id: str) -> str:
     if not keys.ID.fullmatch(operation_id):
         raise errors.PreconditionError(
-            f'{operation_id[:40]!r} is no operation id: ids look like 2026-08-22T10:15:00Z, '
+            f'{operation_id[:40]!r} is not an operation id: ids look like 2026-08-22T10:15:00Z, '
             'show-operation earlier=true lists them'
         )
     return operation_id

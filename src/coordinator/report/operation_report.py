@@ -88,12 +88,12 @@ def operation_text(
     lines += _whole(op, app, messages)
     if op.status == operation.HELD:
         lines += ['', f'held: {op.current.reason}']
-        mend = 'mend this, then ' if op.current.reason else ''
+        mend = 'fix this, then ' if op.current.reason else ''
         lines += ['', f'next: {mend}juju run {app}/leader resume-operation']
     elif op.status == operation.FAILED:
         # The id of an adopted set follows from its parts: no action takes it.
         given = {name: text for name, text in op.parameters.items() if name != operation.ADOPTED}
-        mend = 'mend this, then ' if op.error or op.problems else ''
+        mend = 'fix this, then ' if op.error or op.problems else ''
         lines += ['', f'next: {mend}{command(app, op.kind, given)}']
     elif op.status == operation.COMPLETE:
         # What was restored has no backup set of its own yet.
@@ -127,7 +127,7 @@ def _whole(
     """Return the messages that were cut, or how to see them."""
     if messages is None and op.cut:
         command = f'juju run {app}/leader show-operation operation-id={op.id}'
-        return ['', f'{op.cut} message(s) were cut or left out: {command}']
+        return ['', f'{op.cut} message(s) were shortened or left out: {command}']
     return [f'in full: {m.time} {m.step}: {m.text}' for m in messages or ()]
 
 
@@ -150,7 +150,7 @@ def _restored(op: operation.Operation) -> list[str]:
     found = restore_checks.backup_set(op)
     renewed = any(e.name == 'renew-repository' and e.state == operation.DONE for e in op.steps)
     path = op.fact(aiming.NEW_PATH) or found.postgresql.place.path
-    goes_on = f'; it keeps its backups in {path} from now on' if renewed else ''
+    goes_on = f'; its backups are now in {path}' if renewed else ''
     regions = ', '.join(f'{unit} is {controller}' for unit, controller in sorted(given.items()))
     return [
         '',
@@ -288,11 +288,11 @@ def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str
         'recipients': str(len(config.recipients)),
         'scale_down': f'remove {going}, one at a time; keep {primary}{why}'
         if shrinks
-        else f'nothing: all {len(units)} unit(s) are kept{why}',
+        else f'nothing: keep all {len(units)} unit(s){why}',
         'backup_unit': f'a replica ({" or ".join(others)})' if on_replica else primary,
         'request': f'request {len(others)} unit(s) of {config.postgresql} again'
         if shrinks
-        else 'nothing: no unit was removed',
+        else 'nothing: no unit is missing',
         'units': str(len(units)),
         'retention': str(config.retention)
         + ('' if config.retention.rules else (', so all are kept')),
@@ -344,7 +344,11 @@ def replaced_text(
     moving = max(found.seconds.get('back-up-postgresql', 0), files)
     down = status.span(datetime.timedelta(seconds=moving) + _RESTART)
     # A set that was adopted does not know how long anything took.
-    estimate = f'for about {down}' if found.seconds else 'for as long as moving that takes'
+    estimate = (
+        f'for about {down}'
+        if found.seconds
+        else 'for as long as the data transfer takes (no estimate available)'
+    )
     listed = status.span(datetime.timedelta(seconds=listing))
     return (
         f'the database of {config.postgresql} '

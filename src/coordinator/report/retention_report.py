@@ -69,5 +69,5 @@ def deletion_text(target: deletion.Target, found: Sequence[ports.StoredObject]) 
         ('object', 'size'), [(item.key, figures.size(item.size)) for item in found]
     )
     count, size = len(found), figures.size(sum(item.size for item in found))
-    kept = "its database backup is kept in PostgreSQL's repository until pgBackRest expires it"
+    kept = "its database backup remains in PostgreSQL's repository until pgBackRest expires it"
     return f'{table}\n\n{count} object(s), {size}, of {target.backup_id} would be deleted; {kept}'

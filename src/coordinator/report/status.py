@@ -49,7 +49,7 @@ def describe(
     if op is not None and op.status == operation.HELD:
         return 'blocked', _line(
             f'{op.kind} {op.id} is held at {op.step}{_site(op)}: run juju run {app}/leader '
-            f'resume-operation once this is mended: {op.current.reason}'
+            f'resume-operation once this is fixed: {op.current.reason}'
         )
     found = trouble(op, earlier, since)
     if op is not None and found is not None and found.status == operation.COMPLETE:
@@ -141,8 +141,8 @@ def _under_way(
         return 'blocked', _line(f'{op.kind} {op.id} waits at {op.step}{_site(op)}: {lacking}')
     if is_abandoned(quiet):
         return 'waiting', _line(
-            f'{op.kind} {op.id} waits at {op.step}{_site(op)}: no unit has gone on with it for '
-            f'{span(quiet)}, so none leads: juju status {app} shows which are down'
+            f'{op.kind} {op.id} waits at {op.step}{_site(op)}: no unit has continued it for '
+            f'{span(quiet)}, so there may be no leader: juju status {app} shows which are down'
         )
     return 'maintenance', _line(_progress(op))
 
@@ -153,7 +153,7 @@ def is_abandoned(quiet: datetime.timedelta | None) -> TypeGuard[datetime.timedel
 
 
 def _site(op: operation.Operation) -> str:
-    # Not above: the steps are costly to import, and most of the time no operation is under way.
+    # Not above: the steps are costly to import, and most of the time no operation is running.
     from coordinator.report import situation
 
     told = situation.told(op)

@@ -84,7 +84,7 @@ class Connection:
         if not keys.BUCKET.fullmatch(made.bucket):
             # Not repeated, as it may be a key that was pasted by mistake.
             raise errors.StoreRefused(
-                f'the bucket that {integrator} gives is no name of a bucket: juju config '
+                f'the bucket that {integrator} gives is not a valid bucket name: juju config '
                 f'{integrator} bucket=...'
             )
         chain: str | Sequence[str] = info.get('tls-ca-chain') or ()
@@ -270,7 +270,7 @@ class S3Store:
             raise errors.UnexpectedAnswer(f'{key} is larger than {limit} bytes')
         if len(content) < answer.get('ContentLength', 0):
             # Read with a bound, the library does not notice an answer that breaks off.
-            raise errors.StoreUnavailable(f'the answer of S3 with {key} broke off')
+            raise errors.StoreUnavailable(f'the answer of S3 with {key} is incomplete')
         return content
 
     @contextlib.contextmanager
@@ -324,7 +324,7 @@ class S3Store:
 
     def _at(self, key: str) -> dict[str, str]:
         if not key:
-            raise errors.StoreRefused('an object without a key is none')
+            raise errors.StoreRefused('an object has no key')
         return {'Bucket': self.connection.bucket, 'Key': self._full(key)}
 
     def _full(self, key: str) -> str:

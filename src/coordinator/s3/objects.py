@@ -89,7 +89,7 @@ def _versioned(answer: Mapping[str, Any]) -> bool:
 
 
 def _lock(found: Mapping[str, Any]) -> str:
-    """Return until when an object lock keeps an object, out of what HEAD says; '' if none does."""
+    """Return until when an object lock protects an object, out of what HEAD says; '' if none."""
     until = found.get('ObjectLockRetainUntilDate')
     if found.get('ObjectLockLegalHoldStatus') == 'ON':
         return 'until its legal hold is lifted'

@@ -72,7 +72,7 @@ class Reading:
                 chunk: bytes = body.read(wanted)
             if len(chunk) < wanted:
                 # Read with a bound, the library does not notice an answer that breaks off.
-                raise errors.StoreUnavailable(f'the answer of S3 with {self._key} broke off')
+                raise errors.StoreUnavailable(f'the answer of S3 with {self._key} is incomplete')
             stack.pop_all()
         return chunk
 

@@ -76,7 +76,7 @@ class Translator:
             ) from None
         except (botocore.parsers.ResponseParserError, ValueError, LookupError) as error:
             raise errors.UnexpectedAnswer(
-                f'what {self.endpoint or "AWS"} answers is no answer of S3 '
+                f'what {self.endpoint or "AWS"} answers is not an answer of S3 '
                 f'({type(error).__name__}): is endpoint right in juju config {self.integrator}?'
             ) from None
 

@@ -49,7 +49,7 @@ class Entry:
         return self.claim.model_uuid if self.claim is not None else ''
 
 
-_NO_MANIFEST = 'it has no manifest: its backup failed, or is not over'
+_NO_MANIFEST = 'it has no manifest: its backup failed or is still running'
 
 
 def check_id(backup_id: str) -> str:
@@ -60,7 +60,7 @@ def check_id(backup_id: str) -> str:
     """
     if not keys.ID.fullmatch(backup_id):
         raise errors.PreconditionError(
-            f'{backup_id[:40]!r} is no backup id: ids look like 2026-08-22T10:15:00Z, '
+            f'{backup_id[:40]!r} is not a backup id: ids look like 2026-08-22T10:15:00Z, '
             'list-backups shows them'
         )
     return backup_id
@@ -251,7 +251,8 @@ def _parsed(content: bytes, backup_id: str) -> manifest.Manifest:
     found = manifest.parse(content, key)
     if found.backup_id != backup_id:
         raise errors.UnexpectedAnswer(
-            f'{key} is the manifest of {found.backup_id}: it was exchanged, do not restore from it'
+            f'{key} is the manifest of {found.backup_id}: it was swapped with another, '
+            'so do not restore from it'
         )
     return found
 

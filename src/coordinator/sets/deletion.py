@@ -37,7 +37,7 @@ class Target:
         if index.Summary.of(found) != entry.summary:
             raise errors.StepError(
                 f'{index.KEY} is wrong about backup set {entry.backup_id}: somebody changed '
-                'it. Delete it, list-backups makes it anew'
+                'it. Delete it, list-backups creates it again'
             )
         return cls(entry.backup_id, found.maas.backup_id)
 
@@ -141,6 +141,6 @@ def _lock(store: ports.ObjectStore, key: str) -> tuple[str, bool]:
 
 def _locked(key: str, lock: str) -> errors.StepError:
     return errors.StepError(
-        f'an object lock keeps {key} {lock}: try again then, or keep the set until then with '
-        'keep-backup'
+        f'an object lock protects {key} {lock}: run it again then, '
+        'or keep the set until then with keep-backup'
     )

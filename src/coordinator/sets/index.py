@@ -127,7 +127,7 @@ def load(store: ports.ObjectStore) -> Mapping[str, Row | Damage]:
     try:
         raw: Any = json.loads(store.get(KEY, _LARGEST))
         if raw[_VERSION] != VERSION:
-            raise ValueError('its version does not fit')
+            raise ValueError('its version is not supported')
         return {**_Damages.validate_python(_damaged(raw)), **_Rows.validate_python(_sets(raw))}
     except errors.NotFound:
         return {}
@@ -138,7 +138,7 @@ def load(store: ports.ObjectStore) -> Mapping[str, Row | Damage]:
 
 def _sets(part: Any) -> Any:
     if part[_CHECKSUM] != manifest.checksum(part[_SETS]):
-        raise ValueError('its checksum does not fit')
+        raise ValueError('its checksum does not match')
     return part[_SETS]
 
 

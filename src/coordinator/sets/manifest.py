@@ -150,7 +150,7 @@ SYNCHRONISED, INCONSISTENT, UNKNOWN = 'synchronised', 'inconsistent', 'unknown'
 
 
 class Images(Part):
-    """Whether the files hold every image that the database knows."""
+    """Whether the files contain every image that the database refers to."""
 
     state: Text
     """SYNCHRONISED, INCONSISTENT, or UNKNOWN when MAAS could not be asked."""
@@ -265,7 +265,7 @@ def read(
         raw: dict[str, Any] = json.loads(content)
         if checked and raw.pop(_CHECKSUM, None) != checksum(raw):
             raise errors.UnexpectedAnswer(
-                f'{source} was changed after it was written: its checksum does not fit'
+                f'{source} was changed after it was written: its checksum does not match'
             )
         return form.model_validate(raw)
     except pydantic.ValidationError as error:

@@ -35,18 +35,18 @@ WHOLE = frozenset({COMPLETE, INCONSISTENT})
 """Sets of which every object is there, as far as that is known."""
 
 _LEFT_ALONE = {
-    DAMAGED: 'verify-backup found it damaged: left alone, delete-backup deletes it',
-    ARCHIVED: 'S3 keeps it in an archive: left alone, delete-backup deletes it',
-    FAILED: 'not complete: left alone, delete-backup deletes it',
-    UNREADABLE: 'its manifest cannot be read: left alone, delete-backup deletes it',
-    NEWER: 'written by a newer revision: left alone, refresh the charm',
+    DAMAGED: 'verify-backup found it damaged: only delete-backup deletes it',
+    ARCHIVED: 'S3 keeps it in an archive: only delete-backup deletes it',
+    FAILED: 'not complete: only delete-backup deletes it',
+    UNREADABLE: 'its manifest cannot be read: only delete-backup deletes it',
+    NEWER: 'written by a newer revision of the charm, so not deleted: refresh the charm',
 }
-_OTHER_MODEL = 'of another model: left alone'
-_NO_TIME = 'its id is no time: left alone'
-_FUTURE = 'dated in the future: left alone until then'
+_OTHER_MODEL = 'of another model, so not deleted'
+_NO_TIME = 'its id is not a valid time, so not deleted'
+_FUTURE = 'dated in the future, so not deleted before that time'
 _PINNED = 'pinned'
 _IN_USE = 'in use by {}'
-_ELSEWHERE = 'its files lie in {}: left alone'
+_ELSEWHERE = 'its files lie in {}, so not deleted'
 
 
 @dataclasses.dataclass(frozen=True)

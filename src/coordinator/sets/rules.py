@@ -74,7 +74,7 @@ NAMES = tuple(PERIODS)
 def _count(rule: str, value: object) -> int:
     if not isinstance(value, int) or value < 0:
         raise errors.PreconditionError(
-            f'{rule} is {str(value)[:40]!r}, it takes the number of backup sets to keep, '
-            f'0 turns it off: juju config {this.application()} {rule}=...'
+            f'{rule} is {str(value)[:40]!r}, but must be the number of backup sets to keep, '
+            f'or 0 to turn the rule off: juju config {this.application()} {rule}=...'
         )
     return value

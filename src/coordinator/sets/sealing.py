@@ -30,20 +30,21 @@ def check_recipients(recipients: Sequence[str]) -> None:
     """
     if not recipients:
         raise errors.PreconditionError(
-            'no recipients: make a key pair with age-keygen, keep the identity somewhere safe, '
-            f'and run juju config {this.application()} recipients=age1...'
+            'no recipients: create a key pair with age-keygen, '
+            f'keep the identity in a safe place, and run juju config {this.application()} '
+            'recipients=age1...'
         )
     for position, text in enumerate(recipients, start=1):
         if text.upper().startswith('AGE-SECRET-KEY-'):
             raise errors.PreconditionError(
-                f'recipient {position} is a secret key: take it out of the config, make a new '
-                'pair, and give the public key (age1...) only'
+                f'recipient {position} is a secret key: remove it from the option, '
+                'create a new key pair, and set only the public key (age1...)'
             )
         try:
             pyrage.x25519.Recipient.from_str(text)
         except pyrage.RecipientError:
             raise errors.PreconditionError(
-                f'recipient {position} is no age X25519 public key (age1...): correct it with '
+                f'recipient {position} is not an age X25519 public key (age1...): correct it with '
                 f'juju config {this.application()} recipients=...'
             ) from None
 
@@ -93,14 +94,15 @@ def unseal(sealed: bytes, identity: str, backup_id: str) -> dict[str, str]:
     opened = _opened(sealed, identity)
     if opened is None:
         raise errors.StepError(
-            f'the identity does not open the passwords of backup set {backup_id}: use one whose '
+            f'the identity does not decrypt the passwords of backup set {backup_id}: '
+            'use one whose '
             "recipient is named in the set's manifest"
         )
     owner, passwords = opened
     if owner != backup_id:
         raise errors.StepError(
             f'the sealed passwords of backup set {backup_id} are those of {owner}: '
-            'the file was exchanged, do not restore from this set'
+            'the file was swapped with another, so do not restore from this set'
         )
     return passwords
 

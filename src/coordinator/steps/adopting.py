@@ -62,7 +62,7 @@ def pair(
         _in_order(database, files, config, world)
     except (ValueError, OverflowError, OSError):
         raise errors.StepError(
-            f'{files.id} or the times of {database.label} are none of any calendar'
+            f'{files.id} or a time of {database.label} is not a valid date'
         ) from None
     _unknown(database, files, world.maas_store)
     if parameters.get(UNCHANGED) != 'true':
@@ -76,7 +76,7 @@ def _database(backup_id: str, config: settings.Settings, world: ports.World) -> 
         if backup.type == 'full' and backup.id == backup_id:
             if backup.error:
                 raise errors.StepError(
-                    f'pgBackRest lists {backup.label} with an error: it cannot be relied on'
+                    f'pgBackRest lists {backup.label} with an error: do not rely on it'
                 )
             app = site.look(world, config.postgresql)
             _same_version(backup.archive, app)
@@ -84,7 +84,7 @@ def _database(backup_id: str, config: settings.Settings, world: ports.World) -> 
     raise errors.StepError(
         f'pgBackRest lists no full backup {backup_id} of {stanza} in '
         f'{checks.where(world.postgresql_store)}: juju run {config.postgresql}/leader '
-        'list-backups shows what is there'
+        'list-backups shows the sets'
     )
 
 
@@ -107,8 +107,9 @@ def _in_order(
         raise errors.StepError(
             f'files backup {files.id} (by the clock of its unit; its first object is of '
             f'{times.stamp(first)} in S3) began before database backup {database.id} was '
-            f'finished, at {times.stamp(finished)}: the database may know images that are '
-            'not in the files. Name a files backup that was made after it'
+            f'finished, at {times.stamp(finished)}: '
+            'the database may refer to images that are missing from the files. '
+            'Use a files backup that was made after it'
         )
 
 
@@ -121,8 +122,8 @@ def _same_version(archive: str, app: ports.Application) -> None:
     then, now = archive.partition('-')[0], app.workload_version.partition('.')[0]
     if then.partition('.')[0] != now:
         raise errors.StepError(
-            f'the database backup is of PostgreSQL {then}, {app.name} is {app.workload_version} '
-            'by now: it could not be restored here'
+            f'the database backup is of PostgreSQL {then}, '
+            f'{app.name} is now {app.workload_version}: a restore here would fail'
         )
 
 
@@ -138,13 +139,13 @@ def _unknown(
         found = entry.summary
         if entry.backup_id == database.id:
             raise errors.StepError(
-                f'there is a backup set {entry.backup_id} already, {entry.state}: list-backups '
+                f'backup set {entry.backup_id} already exists, {entry.state}: list-backups '
                 f'shows it, delete-backup backup-id={entry.backup_id} removes what has failed'
             )
         if found and (found.label == database.label or found.maas_backup_id == files.id):
             raise errors.StepError(
                 f'backup set {entry.backup_id} has database backup {found.postgresql_backup_id} '
-                f'and files backup {found.maas_backup_id}: each belongs to one set'
+                f'and files backup {found.maas_backup_id}, and each backup belongs to one set only'
             )
 
 
@@ -162,6 +163,6 @@ def _same_passwords(
         when = f'changed at {times.stamp(changed)}' if changed else 'may have changed'
         raise errors.StepError(
             f'the secret with the passwords of {config.postgresql} {when}, after database backup '
-            f'{database.id} began: a restore needs the passwords of then. If you know that the '
-            f'system users still have them, give {UNCHANGED}=true as well'
+            f'{database.id} began: a restore needs the passwords of that time. '
+            f'If you know that the system users still have them, add {UNCHANGED}=true as well'
         )

@@ -37,7 +37,7 @@ def _wanted(op: operation.Operation, world: ports.World) -> dict[str, manifest.P
 def moved(op: operation.Operation, world: ports.World) -> str:
     """Return which integrators somebody has aimed elsewhere since, '' if none."""
     return '; '.join(
-        f'{integrator} was aimed elsewhere than at the set: juju config {integrator} '
+        f'{integrator} no longer has the bucket and path of the set: juju config {integrator} '
         f'bucket={place.bucket} path={place.path}'
         for integrator, place in _wanted(op, world).items()
     )
@@ -100,13 +100,13 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
         return _point(op, world, op.settings.s3_postgresql, {'path': path})
     for unit in app.units.values():
         if unit.message == site.ANOTHER_CLUSTER:
-            return step.Wait(f'{unit.name} is to take the path {path}{_stuck(app, unit)}')
+            return step.Wait(f'{unit.name} is switching to the path {path}{_stuck(app, unit)}')
     # PostgreSQL has taken it when it has made its stanza there.
     stanza = pgbackrest.stanza(world.model_name, app.name)
     try:
         pgbackrest.backups(world.postgresql_store, stanza)
     except errors.NotFound:
-        return step.Wait(f'{app.name} is to make its stanza in {path}')
+        return step.Wait(f'{app.name} is creating its stanza in {path}')
     nothing = restored.archives_nothing(op)
     warnings = restored.check_cluster(op, world, stanza) if nothing else []
     return site.settling(op, app) or step.Done(warnings=warnings)
@@ -117,7 +117,7 @@ def _stuck(app: ports.Application, unit: ports.Unit) -> str:
     if unit.leader or len(app.units) == 1:
         return ''
     remedy = f'juju remove-unit {unit.name}, then resume-operation'
-    return f'; it joined too early and may never: {remedy}'
+    return f'; it joined while the cluster was blocked and may never become active: {remedy}'
 
 
 def remains(op: operation.Operation) -> list[str]:

@@ -29,12 +29,15 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     here, began = world.maas_store.place, repository.of(op, world).place
     if not integrators.same_place(here, began):
         raise errors.StepError(
-            f'{op.settings.s3_maas} was aimed elsewhere while the backup ran: run backup-all again'
+            f'{op.settings.s3_maas} got another bucket or path during the backup: '
+            'run backup-all again'
         )
     sealed = manifest.Object.model_validate_json(op.fact(passwords.SEALED))
     found = repository.of(op, world).head(sealed.key)
     if (found.size, found.etag) != (sealed.size, sealed.etag):
-        raise errors.StepError(f'{sealed.key} is not the object that was stored: who changed it?')
+        raise errors.StepError(
+            f'{sealed.key} is not the object that was stored: somebody has changed it'
+        )
     passwords.check_unchanged(op, world)
     maas = _maas(op, world)
     postgresql_part, weaknesses = _postgresql(op, world)
@@ -81,7 +84,7 @@ def _postgresql(
     listed = {backup.label: backup for backup in pgbackrest.backups(store, stanza)}
     if label not in listed or listed[label].error:
         raise errors.StepError(
-            f'pgBackRest no longer lists {label} of {stanza} as good: see juju run '
+            f'pgBackRest no longer lists {label} of {stanza} without an error: see juju run '
             f'{op.settings.postgresql}/leader list-backups'
         )
     backup = listed[label]
@@ -182,7 +185,7 @@ def _strategy(op: operation.Operation) -> str:
     if operation.ADOPTED not in op.parameters:
         return op.strategy
     vouched = ', the passwords vouched for' if 'passwords-unchanged' in op.parameters else ''
-    return f'by hand{vouched}'
+    return f'manually{vouched}'
 
 
 def withdraw(op: operation.Operation, world: ports.World) -> step.Outcome:

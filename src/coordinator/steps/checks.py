@@ -162,7 +162,7 @@ def made(name: str, check: Callable[[], str | Warned]) -> Check:
 
 def _recipients(config: settings.Settings) -> str:
     sealing.check_recipients(config.recipients)
-    return f'passwords will be sealed for {len(config.recipients)} recipient(s)'
+    return f'the passwords will be encrypted for {len(config.recipients)} recipient(s)'
 
 
 def access(world: ports.World) -> str:
@@ -182,8 +182,8 @@ def _passwords(config: settings.Settings, world: ports.World) -> str | Warned:
     told = f'the passwords of {", ".join(sorted(found))} can be read'
     if not reliance.takes_passwords(config, world):
         return Warned(
-            f'{told}, but {config.postgresql} has no option {passwords.OPTION}: a restore is '
-            'refused wherever other passwords are in force than those of the set'
+            f'{told}, but {config.postgresql} has no option {passwords.OPTION}: '
+            'a restore is refused if the current passwords are not those of the set'
         )
     return told
 
@@ -225,8 +225,8 @@ def _related(status: ports.ModelStatus, config: settings.Settings) -> str | Warn
     pooler = relations.between(status, config)
     if pooler and relations.database(status, config) is None:
         return Warned(
-            f'{config.maas} reaches {config.postgresql} by way of {pooler}: a restore is refused '
-            'here until they are related themselves'
+            f'{config.maas} reaches {config.postgresql} through {pooler}: '
+            'a restore is refused here until they are related directly'
         )
     return relations.check(status, config)
 
@@ -308,10 +308,14 @@ def same_integrators(status: ports.ModelStatus, config: settings.Settings) -> st
         }
         if integrator not in leads_to:
             raise errors.StepError(
-                f'{app} does not use {integrator}, to which {endpoint} is related: juju integrate '
-                f'{here} {integrator}, or relate {endpoint} to the one it uses'
+                f'{app} does not use {integrator}, the integrator that is related to {endpoint}: '
+                'juju integrate '
+                f'{here} {integrator}, or relate {endpoint} to the integrator that it uses'
             )
-    return f'{config.maas} and {config.postgresql} use the integrators related here'
+    return (
+        f'{config.maas} and {config.postgresql} use the integrators that are related to '
+        'the coordinator'
+    )
 
 
 def _one_primary(status: ports.ModelStatus, name: str) -> str:
@@ -322,7 +326,7 @@ def _one_primary(status: ports.ModelStatus, name: str) -> str:
         blocked = any(unit.workload == 'blocked' for unit in app.units.values())
         raise (errors.BlockedUnit if blocked else errors.StepError)(
             f'{name} shows {len(primaries)} primaries instead of one: run juju run {name}/leader '
-            'get-primary, and mend the cluster first'
+            'get-primary, and fix the cluster first'
         )
     if primaries[0].message not in ('', 'Primary'):
         raise errors.StepError(
@@ -340,10 +344,10 @@ def no_other_task(config: settings.Settings, world: ports.World) -> str:
             ours = task.unit.partition('/')[0] in (config.maas, config.postgresql)
             if ours and task.status in ('pending', 'running'):
                 raise errors.StepError(
-                    f'{action} is under way on {task.unit}: wait for its end (juju show-task '
+                    f'{action} is running on {task.unit}: wait until it ends (juju show-task '
                     f'{task.id}), or end it with juju cancel-task {task.id}'
                 )
-    return 'no backup or restore is under way'
+    return 'no backup or restore is running'
 
 
 def _writable(store: ports.ObjectStore, now: Callable[[], datetime.datetime]) -> str:
@@ -365,7 +369,7 @@ def _paths(config: settings.Settings, world: ports.World) -> str:
     if why := integrators.collision(files, database):
         # Its own is the path to change: no set is lost, as none could be restored from there.
         raise errors.StepError(
-            f'{why}: give {config.s3_maas} or {config.s3_postgresql} a path that holds nothing '
+            f'{why}: give {config.s3_maas} or {config.s3_postgresql} an empty path '
             f'(juju config {config.s3_maas} path=...)'
         )
     return f'{where(world.maas_store)} and {where(world.postgresql_store)} do not overlap'
@@ -378,8 +382,8 @@ def _repository(config: settings.Settings, world: ports.World) -> str:
     except errors.NotFound:
         # Right after S3 was related the charm still has to make it.
         raise errors.TransientError(
-            f'there is no pgBackRest stanza {name} in the bucket of s3-postgresql: is '
-            f'{config.postgresql}:s3-parameters related to the same integrator?'
+            f'there is no pgBackRest stanza {name} in the bucket of s3-postgresql: '
+            f'check that {config.postgresql}:s3-parameters is related to the same integrator'
         ) from None
     # Without it no WAL is archived, and a backup that waits for its WAL fails.
     pgbackrest_archive.info(world.postgresql_store, name)

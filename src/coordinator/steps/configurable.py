@@ -31,22 +31,24 @@ def check(
     stuck = unconfigurable(name, status, world)
     if stuck and _renewed(wanted, status, config, world, database):
         raise errors.StepError(
-            f'{stuck}, but {config.postgresql} must get a path of its own after this restore: '
+            f'{stuck}, but {config.postgresql} needs a new path after this restore: '
             f'juju deploy s3-integrator, and relate {config.postgresql} and this charm to that '
             f'instead of {name}'
         )
     maas = unconfigurable(config.s3_maas, status, world)
     if maas and not integrators.same_place(world.maas_store.place, files):
         raise errors.StepError(
-            f'{maas}, but must lead to the set: {by_hand(config.s3_maas, status, files)}, then '
+            f'{maas}, but needs the bucket and path of the set: '
+            f'{by_hand(config.s3_maas, status, files)}, then '
             'restore again'
         )
     if stuck:
         return checks.Warned(
-            f'{stuck}: should {config.postgresql} be blocked after the restore by backups of '
-            'another cluster, it needs a path that holds nothing there'
+            f'{stuck}: if {config.postgresql} is blocked by the backups of another '
+            'cluster after the '
+            'restore, it needs an empty path there'
         )
-    return 'the integrators can be configured where a restore must do so'
+    return 'the options of the integrators can be set where the restore needs it'
 
 
 def _renewed(

@@ -27,13 +27,15 @@ def mismatch(application: str, controllers: Sequence[str], units: int) -> str:
     told += f'{application} has {units} units'
     if len(controllers) < units:
         return (
-            f'{told}: a backup could not be restored. Run backup-all again when juju status shows '
+            f'{told}: a restore of such a backup would fail. '
+            'Run backup-all again when juju status shows '
             'every region active'
         )
     more = len(controllers) - units
     gone = f'{more} of them {"is" if more == 1 else "are"} gone'
     return (
-        f'{told}: a backup could not be restored. {gone}: in MAAS, under Controllers, delete each '
+        f'{told}: a restore of such a backup would fail. {gone}: in MAAS, under Controllers, '
+        'delete each '
         f'one that is not printed by juju exec --application {application} -- cat {_IDS}; then '
         'run backup-all'
     )

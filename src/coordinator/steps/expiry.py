@@ -46,7 +46,7 @@ def expire(op: operation.Operation, world: ports.World) -> step.Outcome:
         return step.Done({IN_HAND: '', **_lost(left, world)})
     first = next(entry for entry in listed if entry.backup_id == going[0])
     return step.Wait(
-        f'deleting {first.backup_id}, {len(going)} backup set(s) are still to go',
+        f'deleting {first.backup_id}, {len(going)} more backup set(s) to delete',
         facts={IN_HAND: deletion.Target.of(store, first).to_json()},
     )
 
@@ -85,8 +85,9 @@ def delete(op: operation.Operation, world: ports.World) -> step.Outcome:
         chosen(target.backup_id, listed, store, world)
     deletion.delete(store, target, listed, world.now())
     left = (
-        f'no manifest of backup set {target.backup_id} could be read: the files backup that may '
-        f'have belonged to it stays, juju run {op.settings.maas}/leader list-backups shows all'
+        f'no manifest of backup set {target.backup_id} could be read, so its files backup, '
+        f'if it had one, was not deleted: juju run {op.settings.maas}/leader list-backups shows '
+        'all'
     )
     return step.Done({IN_HAND: ''}, left='' if target.maas_backup_id else left)
 
@@ -111,8 +112,9 @@ def remains(op: operation.Operation) -> list[str]:
     if target is None:
         return []
     return [
-        f'backup set {target.backup_id} was to be deleted next: if list-backups does not show it '
-        f'as complete any more, objects may be left in {" and ".join(target.folders)}'
+        f'backup set {target.backup_id} was to be deleted next: '
+        'if list-backups no longer shows it as complete, '
+        f'objects may be left in {" and ".join(target.folders)}'
     ]
 
 
@@ -228,10 +230,7 @@ def chosen(
     elif entry.pinned:
         why = f'backup set {backup_id} is pinned: keep-backup backup-id={backup_id} keep=false'
     elif _in_use(entry, world):
-        why = (
-            f'backup set {backup_id} is in use by {_in_use(entry, world)}: wait until that has '
-            'ended'
-        )
+        why = f'backup set {backup_id} is in use by {_in_use(entry, world)}: wait until that ends'
     elif _is_made_elsewhere(entry, world):
         why = (
             f'model {entry.model_uuid} began backup set {backup_id} less than a week ago and may '
@@ -241,13 +240,13 @@ def chosen(
         why = entry.problem
     elif _elsewhere(entry, store):
         why = (
-            f'the files of backup set {backup_id} lie in {_elsewhere(entry, store)}: aim '
-            's3-maas there to delete it'
+            f'the files of backup set {backup_id} lie in {_elsewhere(entry, store)}: '
+            'to delete it, set s3-maas to that bucket and path'
         )
     elif backup_id == _newest(entry, listed, world):
         why = (
-            f'backup set {backup_id} is the newest complete one of its model, which never goes: '
-            'run backup-all for a newer one first'
+            f'backup set {backup_id} is the newest complete one of its model, '
+            'which is never deleted: first make a newer one with backup-all'
         )
     else:
         return deletion.Target.of(store, entry)

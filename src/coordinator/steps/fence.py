@@ -113,7 +113,9 @@ def _stored(op: operation.Operation, world: ports.World) -> images.Reading:
     entry = manifest.Object.model_validate_json(op.fact(READING))
     content = repository.of(op, world).get(entry.key, images.LARGEST)
     if hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise errors.StepError(f'{entry.key} is not the object that was stored: who changed it?')
+        raise errors.StepError(
+            f'{entry.key} is not the object that was stored: somebody has changed it'
+        )
     return images.parse(content, entry.key)
 
 
@@ -228,7 +230,7 @@ def _why(former: images.Reading, gone: Sequence[str], changed: Sequence[str]) ->
     if gone:
         reasons.append(
             f'{images.named(gone)} was deleted or uploaded again while the backup ran: the '
-            'database may know it, and the files lack it'
+            'database may refer to it, but the files do not contain it'
         )
     elif changed:
         reasons.append(f'{images.named(changed)} while the files were backed up')

@@ -32,7 +32,7 @@ def told(world: ports.World, application: str) -> tuple[str, bool]:
     except errors.MaasNotFound:
         return f'the operation asks {application} where MAAS is', False
     except errors.CoordinatorError as error:
-        return f'{error}. Until that is mended, {unproven}', True
+        return f'{error}. Until that is fixed, {unproven}', True
 
 
 def _seen(maas: maas_port.Maas) -> tuple[str, bool]:

@@ -60,7 +60,7 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     if waiting is not None:
         return waiting
     if 'not the leader' in task.message:
-        raise errors.RetryStepError(f'{task.unit} ceased to lead meanwhile (task {task.id})')
+        raise errors.RetryStepError(f'{task.unit} is no longer the leader (task {task.id})')
     tasks.judge(task)
 
 

@@ -80,7 +80,7 @@ def unwell(task: ports.Task) -> str:
         return f'{ASK} {task.status}: {task.message.rstrip(".") or "no reason given"}'
     found = _services(task.results)
     down = [
-        f'{name} is {service.get("current", "in no known state")}'
+        f'{name} is {service.get("current", "in an unknown state")}'
         for name, service in sorted(found.items())
         if service.get('startup') == 'enabled' and service.get('current') != 'active'
     ]

@@ -36,8 +36,8 @@ def mark(op: operation.Operation, world: ports.World) -> step.Outcome:
         catalogue.opened(store, backup_id)
     except errors.NotFound:
         raise errors.StepError(
-            f'backup set {backup_id} was deleted meanwhile: list-backups shows the sets that are '
-            'left'
+            f'backup set {backup_id} was deleted in the meantime: '
+            'list-backups shows the sets that are left'
         ) from None
     return step.Done()
 

@@ -49,12 +49,12 @@ def check(
     if not others:
         return f'{config.postgresql} holds the database of {config.maas} only'
     told = (
-        f'{config.postgresql} also holds the data of {", ".join(others)}: a restore takes it back '
-        'to the time of the backup set'
+        f'{config.postgresql} also holds the data of {", ".join(others)}: '
+        'a restore returns it to the time of the backup set'
     )
     if parameters.get(ALLOWED) != 'true':
         raise errors.StepError(
-            f'{told}. Stop what uses it and give {ALLOWED}=true if that is meant; if not, move it '
-            'to another PostgreSQL first'
+            f'{told}. If that is intended, stop these applications and add {ALLOWED}=true. '
+            'Otherwise, first move their data to another PostgreSQL'
         )
     return checks.Warned(told)

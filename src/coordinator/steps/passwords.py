@@ -28,7 +28,8 @@ def secret(world: ports.World, application: str) -> ports.Secret:
     found = [s for s in world.juju.secrets(label) if s.owner == f'application-{application}']
     if not found:
         raise errors.StepError(
-            f'{application} has no secret labelled {label}: is it charm postgresql, and settled?'
+            f'{application} has no secret labelled {label}: '
+            'check that it is the charm postgresql, and that its units are active'
         )
     return found[0]
 
@@ -154,20 +155,23 @@ def unsealed(
     """
     if not identity:
         raise errors.StepError(
-            "the passwords in force are not those of the set, so the set's must be opened: juju "
+            'the current passwords are not those of the set, so the restore needs the identity: '
+            'juju '
             'add-secret backup-identity identity#file=backup-identity.txt, juju grant-secret '
             f'backup-identity {this.application()}, and give identity=secret:<id>'
         )
     text = world.secret(identity).get('identity', '')
     if not text:
-        raise errors.StepError(f'{identity} has no key identity: it must hold an age identity')
+        raise errors.StepError(
+            f'{identity} has no key named identity: it must contain an age identity'
+        )
     sealed = store.get(catalogue.sealed_key(found.backup_id))
     opened = sealing.unseal(sealed, text, found.backup_id)
     hashes = found.passwords.hashes
     if opened.keys() != hashes.keys() or differing(hashes, opened):
         raise errors.StepError(
             f'the sealed passwords of backup set {found.backup_id} are not those of its manifest: '
-            'one of them was exchanged, do not restore from this set'
+            'one of them was swapped with another, so do not restore from this set'
         )
     return opened
 
@@ -196,7 +200,7 @@ def apply(
     before = _BEFORE_LABEL.format(op.id)
     if not _user_secret(world, before):
         world.juju.create_secret(before, current, 'Removed when the restore has ended.')
-        return step.Wait('the passwords in force were put aside')
+        return step.Wait('the current passwords were saved for an undo')
     label = _LABEL.format(found.backup_id)
     passwords = unsealed(found, op.parameters.get('identity', ''), world, store)
     return _give(world, app, label, passwords)
@@ -210,11 +214,11 @@ def _give(world: ports.World, app: str, label: str, passwords: Mapping[str, str]
         return step.Wait(f'the secret with the passwords for {app} was made')
     uri = f'secret:{secret}'
     if world.juju.config(app).get(OPTION) == uri:
-        return step.Wait(f'{app} is to take its passwords from {uri}')
+        return step.Wait(f'{app} is taking its passwords from {uri}')
     # Granting raises no event, so it comes before the option; granting twice is no error.
     world.juju.grant_secret(secret, app)
     world.juju.set_config(app, {OPTION: uri})
-    return step.Wait(f'{app} was told to take its passwords from {uri}')
+    return step.Wait(f'{app} was set to take its passwords from {uri}')
 
 
 def take_back(op: operation.Operation, world: ports.World, backup_id: str) -> step.Outcome:
@@ -239,7 +243,7 @@ def take_back(op: operation.Operation, world: ports.World, backup_id: str) -> st
             world.juju.set_config(app, {OPTION: before})
         else:
             world.juju.reset_config(app, [OPTION])
-        return step.Wait(f'{OPTION} of {app} is set as it was')
+        return step.Wait(f'{OPTION} of {app} has its former value again')
     of_the_set = _user_secret(world, _LABEL.format(backup_id))
     if of_the_set and before != f'secret:{of_the_set}':
         world.juju.remove_secret(of_the_set)

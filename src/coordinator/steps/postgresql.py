@@ -97,7 +97,7 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
     if leaving.name not in known:
         # Somebody added it since: what it leaves behind must be known before it goes.
         storage = json.dumps({**known, **_storage(world, [leaving.name])})
-        return step.Wait(f'{leaving.name} was added meanwhile', facts={STORAGE: storage})
+        return step.Wait(f'{leaving.name} was added in the meantime', facts={STORAGE: storage})
     world.juju.remove_unit(leaving.name)
     facts = {PRIMARY: primary, NEWEST_UNIT: newest(app.units)}
     return step.Wait(f'{leaving.name} is being removed', facts=facts)
@@ -225,7 +225,9 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     if waiting is not None:
         return waiting
     if op.strategy == settings.REPLICA and 'is the cluster primary' in task.message:
-        raise errors.RetryStepError(f'{task.unit} became the primary meanwhile (task {task.id})')
+        raise errors.RetryStepError(
+            f'{task.unit} became the primary in the meantime (task {task.id})'
+        )
     tasks.judge(task)
 
 

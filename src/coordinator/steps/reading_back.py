@@ -59,7 +59,7 @@ def _unreadable(op: operation.Operation, world: ports.World, task: ports.Task) -
     """Return why a region could not restore the set's files; '' if it could.
 
     Raises:
-        RetryStepError: its task was cut short.
+        RetryStepError: its task was interrupted.
     """
     if task.status != 'completed':
         try:
@@ -76,8 +76,8 @@ def _unreadable(op: operation.Operation, world: ports.World, task: ports.Task) -
     return (
         f'{task.unit} lists files backup {backup_id} of {checks.where(world.maas_store)} {found} '
         f'instead of as {FINISHED} (task {task.id}), so it could not restore it: juju run '
-        f'{task.unit} {_ACTION} shows the list. Revisions of maas-region before 333 cut digits '
-        f'off ids where the path has digits: juju refresh {op.settings.maas}'
+        f'{task.unit} {_ACTION} shows the list. Revisions of maas-region before 333 remove '
+        f'digits from ids if the path contains digits: juju refresh {op.settings.maas}'
     )
 
 
@@ -91,7 +91,7 @@ def _breaking(world: ports.World) -> str:
         return ''
     return (
         f'{maas_backup.folder(broken[0])} in {checks.where(world.maas_store)} is empty or has '
-        'metadata that is not JSON, so that maas-region can neither list nor restore any backup: '
+        'metadata that is not JSON, so maas-region can neither list nor restore any backup: '
         f'delete it from the bucket, then run the restore again ({len(broken)} such folder(s))'
     )
 

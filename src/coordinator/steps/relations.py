@@ -80,7 +80,7 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
     found = database(world.juju.status(op.settings.maas, op.settings.postgresql), op.settings)
     if found is None:
         raise errors.StepError(
-            f'{op.settings.maas} and {op.settings.postgresql} are not related any more: juju '
+            f'{op.settings.maas} and {op.settings.postgresql} are no longer related: juju '
             f'integrate {maas_end(op.settings)} {op.settings.postgresql}:database'
         )
     now = times.stamp(world.now())
@@ -99,7 +99,7 @@ def detach(op: operation.Operation, world: ports.World) -> step.Outcome:
             # One that stays blocked would refuse to restore.
             why = site.unsettled(unit) if site.needs_a_person(unit) else ''
             return site.lasting(
-                op, app, unit, why or f'{unit.name} has not released the database yet'
+                op, app, unit, why or f'{unit.name} has not disconnected from the database yet'
             )
     return step.Done(site.settled(op, app))
 
@@ -168,7 +168,7 @@ def left_over(op: operation.Operation, world: ports.World) -> list[str]:
         is not None
     ):
         return []
-    return [f'MAAS is without its database: juju integrate {endpoints}']
+    return [f'MAAS has no database: juju integrate {endpoints}']
 
 
 def remains(op: operation.Operation) -> list[str]:
@@ -176,4 +176,4 @@ def remains(op: operation.Operation) -> list[str]:
     endpoints = op.fact(ENDPOINTS)
     if not endpoints or op.fact(UP_SINCE):
         return []
-    return [f'MAAS may be without its database: juju integrate {endpoints}']
+    return [f'MAAS may have no database: juju integrate {endpoints}']

@@ -30,10 +30,10 @@ def actions(
     ]
     if missing:
         raise errors.StepError(
-            f'{", ".join(missing)}: juju status shows its charm and revision, juju refresh brings '
-            'one that has it'
+            f'{", ".join(missing)}: juju status shows the revision of the charm, '
+            'and juju refresh installs one that has the action'
         )
-    return f'{" and ".join(wanted)} have the actions that are run'
+    return f'{" and ".join(wanted)} have all required actions'
 
 
 def for_backup(config: settings.Settings) -> Mapping[str, Sequence[str]]:
@@ -68,7 +68,8 @@ def check_passwords(
     if not takes_passwords(config, world):
         raise errors.StepError(
             f'the passwords of {", ".join(differing)} are not those of the set, and '
-            f'{config.postgresql} has no option {passwords.OPTION} to take them by: open '
-            "the set's passwords by hand, set each (juju run "
-            f'{config.postgresql}/leader set-password username=... password=...), restore again'
+            f'{config.postgresql} has no option {passwords.OPTION} with which to set them: '
+            'decrypt the passwords of the set manually, set each one (juju run '
+            f'{config.postgresql}/leader set-password username=... password=...), '
+            'then restore again'
         )

@@ -95,7 +95,7 @@ def named(backup_id: str, world: ports.World) -> manifest.Manifest:
     except errors.NotFound:
         raise errors.StepError(
             f'there is no complete backup set {backup_id} in '
-            f'{checks.where(world.maas_store)}: list-backups shows what is there'
+            f'{checks.where(world.maas_store)}: list-backups shows the sets'
         ) from None
 
 
@@ -115,8 +115,8 @@ def _latest(config: settings.Settings, world: ports.World) -> manifest.Manifest:
         # What the index says of a set picks it; what its manifest says is restored.
         return catalogue.opened(world.maas_store, entry.backup_id)
     raise errors.StepError(
-        f'no complete backup set in {checks.where(world.maas_store)} fits this site: list-backups '
-        'shows what is there; name one by backup-id to see what does not fit'
+        f'no complete backup set in {checks.where(world.maas_store)} can be restored here: '
+        'list-backups shows the sets. Name one with backup-id to see why'
     )
 
 
@@ -178,7 +178,7 @@ def _site_checks(
     yield checks.made(
         'record', lambda: limits.names_fit(config, status, _places(wanted, parameters, world))
     )
-    advice = f'scale {config.postgresql} down to one unit by hand first'
+    advice = f'scale {config.postgresql} down to one unit first'
     yield checks.made(
         'machines', lambda: strategy.leaving_machines(status, config.postgresql, advice)
     )
@@ -216,8 +216,9 @@ def _misfits(
     if more:
         command = f'juju add-unit {maas.name} -n {more}' if more > 0 else 'juju remove-unit'
         yield (
-            f'{maas.name} has {len(maas.units)} units, the set {len(wanted.controllers)} '
-            f'controllers: {"add" if more > 0 else "remove"} {abs(more)} ({command})'
+            f'{maas.name} has {len(maas.units)} units, '
+            f'but the set has {len(wanted.controllers)} controllers: '
+            f'{"add" if more > 0 else "remove"} {abs(more)} ({command})'
         )
     yield from _maas_misfits(maas, wanted.maas_version)
     database = site.application(status, config.postgresql)
@@ -225,7 +226,7 @@ def _misfits(
     if _numbers(there)[:1] != _numbers(backed_up)[:1]:
         yield (
             f'{database.name} is PostgreSQL {there}, the set is of {backed_up}: major versions '
-            'must be equal, deploy the channel that the set names'
+            'must be equal, deploy the channel of the set'
         )
 
 
@@ -243,7 +244,7 @@ def _maas_misfits(maas: ports.Application, backed_up: str) -> Iterator[str]:
         # maas-region compares the versions as text, and would refuse in mid-restore.
         yield (
             f'{maas.name} compares its MAAS {there} with the {backed_up} of the set as text, and '
-            'would refuse: it needs a revision that compares numbers'
+            'would refuse: refresh it to a revision that compares version numbers'
         )
 
 
@@ -276,10 +277,10 @@ def _passwords(
     current = passwords.in_force(world, config.postgresql)
     differing = passwords.differing(wanted.passwords.hashes, current)
     if not differing:
-        return 'the passwords in force are those of the set'
+        return 'the current passwords are those of the set'
     reliance.check_passwords(differing, config, world)
     passwords.unsealed(wanted, parameters.get('identity', ''), world, world.maas_store)
-    return 'the identity opens the passwords of the set'
+    return 'the identity decrypts the passwords of the set'
 
 
 # --- The set ---------------------------------------------------------------------------------
@@ -293,7 +294,7 @@ def _verification(wanted: manifest.Manifest, world: ports.World) -> checks.Check
         return checks.Check('verified', checks.WARNING, str(error))
     if found is None:
         command = f'verify-backup backup-id={wanted.backup_id} deep=true'
-        return checks.Check('verified', checks.OK, f'not since it was made: {command} does that')
+        return checks.Check('verified', checks.OK, f'not since the backup: {command} does that')
     outcome = checks.OK if found.outcome.good else checks.WARNING
     sentence = '; '.join(filter(None, (str(found.outcome), found.told)))
     return checks.Check('verified', outcome, sentence)
@@ -310,7 +311,7 @@ def _images(wanted: manifest.Manifest, parameters: Mapping[str, str]) -> str | c
         raise errors.StepError(
             f'backup set {wanted.backup_id} is inconsistent: {why}. MAAS may not finish '
             'initialising after a restore of it. Restore another set, or give inconsistent=true '
-            'to restore it all the same'
+            'to restore it anyway'
         )
     if why:
         return checks.Warned(
@@ -319,8 +320,11 @@ def _images(wanted: manifest.Manifest, parameters: Mapping[str, str]) -> str | c
         )
     if wanted.images is None or wanted.images.state != manifest.SYNCHRONISED:
         told = wanted.images.why if wanted.images else 'MAAS was not asked when it was made'
-        return f'nobody knows whether the files hold every image that the database knows: {told}'
-    return 'the files hold every image that the database knows'
+        return (
+            'nobody knows whether the files contain every image that the database refers '
+            f'to: {told}'
+        )
+    return 'the files contain every image that the database refers to'
 
 
 def _readable(wanted: manifest.Manifest, config: settings.Settings, world: ports.World) -> str:
@@ -356,8 +360,8 @@ def _paths(wanted: manifest.Manifest, world: ports.World) -> str:
     if why := integrators.collision(files.place, database.place):
         name = wanted.postgresql.stanza
         raise errors.StepError(
-            f'{why}. Copy backup/{name} and archive/{name} from {checks.where(database)} to a '
-            'path that holds nothing, aim the integrator of s3-postgresql there, and restore again'
+            f'{why}. Copy backup/{name} and archive/{name} from {checks.where(database)} to an '
+            'empty path, set the integrator of s3-postgresql to it, and restore again'
         )
     return f'{checks.where(files)} and {checks.where(database)} do not overlap'
 
@@ -365,7 +369,7 @@ def _paths(wanted: manifest.Manifest, world: ports.World) -> str:
 def _path(wanted: manifest.Manifest, parameters: Mapping[str, str], world: ports.World) -> str:
     given = parameters.get('postgresql-path', '')
     if not given:
-        return f'PostgreSQL goes on in {fresh_path(wanted, world)}, if it must move'
+        return f'the backups of PostgreSQL move to {fresh_path(wanted, world)}, if they must move'
     try:
         path = integrators.made_of(integrators.POSTGRESQL, {'path': given}).path
     except errors.StoreRefused as error:
@@ -375,9 +379,9 @@ def _path(wanted: manifest.Manifest, parameters: Mapping[str, str], world: ports
         raise errors.StepError(f'postgresql-path={given}: {why}')
     if not is_free(path, wanted, world):
         raise errors.StepError(
-            f'postgresql-path={given} is in use: name one that holds nothing, or leave it out'
+            f'postgresql-path={given} is in use: choose an empty path, or omit it'
         )
-    return f'PostgreSQL goes on in {given}, if it must move'
+    return f'the backups of PostgreSQL move to {given}, if they must move'
 
 
 def fresh_path(wanted: manifest.Manifest, world: ports.World) -> str:
@@ -387,7 +391,7 @@ def fresh_path(wanted: manifest.Manifest, world: ports.World) -> str:
         path = f'{base}-restored-{number}'
         if is_free(path, wanted, world):
             return path
-    raise errors.StepError(f'a thousand paths {base}-restored-... are in use: name a free one')
+    raise errors.StepError(f'a thousand paths {base}-restored-... are in use: choose a free path')
 
 
 def is_free(path: str, wanted: manifest.Manifest, world: ports.World) -> bool:

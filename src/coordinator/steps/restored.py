@@ -126,8 +126,9 @@ def refuse_others(op: operation.Operation, world: ports.World) -> None:
             what = task.parameters.get('backup-id') or 'a point in time'
             raise errors.StepError(
                 f'task {task.id} on {task.unit}, which this operation did not start, restores '
-                f'{what} ({task.status}). MAAS is detached. Wait until it has ended. To restore '
-                f'the set all the same: juju run {task.unit} restore backup-id={wanted}, then '
+                f'{what} ({task.status}). MAAS is detached. Wait until it has ended. '
+                f'To restore the set anyway: juju run {task.unit} restore backup-id={wanted}, '
+                'then '
                 'resume-operation',
                 task.id,
             )
@@ -263,5 +264,5 @@ def _of_another_cluster(
         f'{wanted}: the database was not restored. MAAS is detached. Restore it by hand: juju '
         f'config {op.settings.s3_postgresql} path={former}; when {app.name} is blocked by that, '
         f'juju run {app.name}/leader restore backup-id={found.postgresql.backup_id}; when it is '
-        'blocked again, resume-operation postgresql-path=<a path that holds nothing>'
+        'blocked again, resume-operation postgresql-path=<an empty path>'
     )

@@ -75,7 +75,7 @@ def restore_postgresql(op: operation.Operation, world: ports.World) -> step.Outc
             return waits_for
         task = world.juju.run_action(next(iter(app.units)), restored.RESTORE, parameters)
     if not task.ended:
-        why = f'{task.unit} begins to restore the database (task {task.id})'
+        why = f'{task.unit} starts to restore the database (task {task.id})'
         return tasks.awaiting(op, world, [task], why, _replacing(app.name))
     if task.status == 'completed' or restored.proven(op, world):
         return step.Done()
@@ -99,7 +99,7 @@ def _not_ready(
         raise restored.stopping(op, world, why)
     unit = next(iter(app.units.values()))
     if not unit.leader:
-        return step.Wait(f'{unit.name} has not become the leader yet')
+        return step.Wait(f'{unit.name} is not the leader yet')
     if restored.restoring(app):
         wanted = restore_checks.backup_set(op).postgresql.backup_id
         return step.Wait(
@@ -129,7 +129,7 @@ def _judge(
         )
     told = f'task {task.id} {task.status}: {task.message.rstrip(".") or "no reason given"}'
     if tasks.was_cut_short(task):
-        raise errors.RetryStepError(f'restore on {task.unit} was cut short ({told})', task.id)
+        raise errors.RetryStepError(f'restore on {task.unit} was interrupted ({told})', task.id)
     if restored.refused(task):
         why = f'{task.unit} refused to restore the database ({told})'
         raise restored.stopping(op, world, why, task.id)
@@ -144,13 +144,13 @@ def _judge(
 def nothing_restored(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo of beginning the restore: only possible as long as none was begun.
 
-    One that was cut short in an earlier attempt has begun as well.
+    One that was interrupted in an earlier attempt has begun as well.
     """
     # Without a mark nothing was begun; other restores do not belong to this operation.
     task = restored.may_have_begun(op, world) if op.fact(restored.FIRST) else None
     if task is not None:
         raise errors.BegunError(
-            f'task {task.id} on {task.unit} had begun to restore the database', task.id
+            f'task {task.id} on {task.unit} had started to restore the database', task.id
         )
     return step.Done()
 
@@ -166,8 +166,9 @@ def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
     for unit in app.units.values():
         if unit.message.startswith(('Failed to restore backup', 'cannot restore PITR')):
             raise errors.StepError(
-                f'{unit.name}: {unit.message}. juju debug-log --include {unit.name} tells why; '
-                f'mend it, clear it (juju exec --unit {unit.name} "status-set active"), run juju '
+                f'{unit.name}: {unit.message}. juju debug-log --include {unit.name} shows why. '
+                f'Fix it, clear the status (juju exec --unit {unit.name} "status-set active"), '
+                'run juju '
                 f'run {unit.name} restore backup-id={wanted}, then resume-operation'
             )
     settling = site.settling(op, app, site.ANOTHER_CLUSTER)
@@ -198,7 +199,7 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
     ids = restore_checks.backup_set(op).maas.controllers
     if len(app.units) != len(ids):
         raise errors.StepError(
-            f'{app.name} has {len(app.units)} units by now, the set {len(ids)} controllers: add '
+            f'{app.name} has {len(app.units)} units now, but the set {len(ids)} controllers: add '
             'or remove units until the numbers are equal (juju add-unit, juju remove-unit), then '
             'run restore-all again'
         )
@@ -251,7 +252,7 @@ def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
         task = world.juju.run_action(
             unit, 'restore-backup', {'backup-id': backup_id, 'controller-id': controller}
         )
-        return step.Wait(f'{unit} begins to restore (task {task.id})', task.id)
+        return step.Wait(f'{unit} starts to restore (task {task.id})', task.id)
     if running:
         names = ', '.join(f'{task.unit} (task {task.id})' for task in running)
         return tasks.awaiting(op, world, running, f'{_RESTORING}{names}', _replacing(app.name))
@@ -277,7 +278,7 @@ def _other_regions(app: ports.Application, given: dict[str, str]) -> step.Wait:
     come = sorted(app.units.keys() - given.keys(), key=postgresql.number)
     if len(gone) != len(come):
         raise errors.StepError(
-            f'{app.name} has {len(app.units)} units, the set {len(given)} controllers: '
+            f'{app.name} has {len(app.units)} units, but the set {len(given)} controllers: '
             f'the restore began with {", ".join(sorted(given))}. Add or remove units '
             f'until there are {len(given)}, then run resume-operation'
         )
@@ -304,7 +305,8 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     alive = sum(unit.alive for unit in maas.units.values())
     if alive != wanted:
         raise errors.StepError(
-            f'{maas.name} has {alive} units, the set {wanted}: MAAS is restored and '
+            f'{maas.name} has {alive} units, but the set has {wanted} controllers: '
+            'MAAS is restored and '
             'attached. Add or remove units until the numbers are equal (juju add-unit, juju '
             'remove-unit), then run resume-operation'
         )

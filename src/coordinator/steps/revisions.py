@@ -28,8 +28,8 @@ _PAIRS = (
         'postgresql',
         1089,
         1158,
-        'the tablespace temp stays at its old location, with which no replica can join and no '
-        'backup succeeds (pgBackRest error 070)',
+        'the tablespace temp remains at its old location, '
+        'so no replica can join and no backup succeeds (pgBackRest error 070)',
         'restore into a model with an older one, juju deploy postgresql --channel=16/stable '
         '--revision=1089, and refresh that afterwards; or move the tablespace, as the page on '
         'restoring shows',
@@ -42,7 +42,7 @@ def check(
 ) -> str | checks.Warned:
     """Warn if these revisions are known to have problems with sets of the older revisions."""
     known = '. '.join(_known(wanted, config, status))
-    return checks.Warned(known) if known else 'no trouble is known with these revisions'
+    return checks.Warned(known) if known else 'these revisions have no known problem'
 
 
 def _known(
@@ -60,5 +60,5 @@ def _known(
             if published and fits and now.revision >= pair.restored_from:
                 yield (
                     f'the set was made by revision {then.revision} of {pair.charm}, {name} has '
-                    f'revision {now.revision}: {pair.trouble}. Cure: {pair.cure}'
+                    f'revision {now.revision}: {pair.trouble}. Fix: {pair.cure}'
                 )

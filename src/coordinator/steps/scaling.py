@@ -49,8 +49,8 @@ def await_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     surplus = -_missing(op, app)
     if surplus > 0:
         notes.append(
-            f'{app.name} has {surplus} unit(s) more than before. If nobody wants them: juju '
-            'remove-unit'
+            f'{app.name} has {surplus} unit(s) more than before. If you do not need them: '
+            'juju remove-unit'
         )
     notes.append(_storage_note(left))
     return step.Done(left='; '.join(filter(None, notes)))
@@ -100,8 +100,8 @@ def _heed_removals(op: operation.Operation, app: ports.Application) -> None:
     added = int(postgresql.newest(app.units)) - int(newest)
     if added >= len(before):
         raise errors.StepError(
-            f'{added} units were added to {app.name}, and units were removed again: something '
-            'maintains its number of units, such as Terraform. Pause it, add what is missing '
+            f'{added} units were added to {app.name}, and units were removed again: something, '
+            'such as Terraform, maintains its number of units. Pause it, add the missing units '
             f'({_missing_units(app, _missing(op, app))}), then run resume-operation'
         )
 
@@ -115,7 +115,7 @@ def left_over(op: operation.Operation, world: ports.World) -> list[str]:
     lines = [_missing_units(app, missing)] if missing > 0 else []
     left = _left_behind(op, world, app)
     if left:
-        unless = ', to be kept until a backup of the database is complete'
+        unless = ', and must be kept until a backup of the database is complete'
         when = '' if _copy_is_good(op) else unless
         lines.append(
             f'storage of removed units of {app.name} is left over{when}: juju remove-storage '

@@ -74,8 +74,8 @@ def sealed(wanted: manifest.Manifest, store: ports.ObjectStore) -> None:
     content = store.get(catalogue.sealed_key(wanted.backup_id))
     if hashlib.sha256(content).hexdigest() != expected.sha256:
         raise errors.StepError(
-            f'{expected.key} is not what was sealed for this set: it was changed or exchanged, do '
-            'not restore from it'
+            f'{expected.key} is not what was sealed for this set: '
+            'it was changed or swapped with another, so do not restore from it'
         )
 
 
@@ -162,7 +162,7 @@ def maas_objects(
             found = store.head(expected.key)
         except errors.NotFound:
             raise errors.StepError(
-                f'{expected.key} of the files backup is gone from {checks.where(store)}'
+                f'{expected.key} of the files backup is missing from {checks.where(store)}'
             ) from None
         if found.size != expected.size:
             raise errors.StepError(
@@ -180,9 +180,9 @@ def maas_objects(
         known = same or times.stamp(found.modified) <= trusted
         if etags and not known and found.etag != expected.etag:
             raise errors.StepError(
-                f'{expected.key} in {checks.where(store)} is not the object that was verified: it '
-                f'was written again (verify-backup backup-id={wanted.backup_id} deep=true tells '
-                'whether its content is sound)'
+                f'{expected.key} in {checks.where(store)} is not the object that was verified: '
+                f'it was written again (verify-backup backup-id={wanted.backup_id} deep=true '
+                'checks its content)'
             )
     return f'the files backup in {checks.where(store)} is complete'
 
@@ -208,7 +208,7 @@ def postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> Databas
         ) from None
     if part.label not in listed:
         raise errors.StepError(
-            f'the database backup {part.label} has expired: pgBackRest keeps only newer ones in '
+            f'the database backup {part.label} has expired: pgBackRest only keeps newer ones in '
             f'{checks.where(store)}; this set cannot be restored any more'
         )
     if listed[part.label].error:

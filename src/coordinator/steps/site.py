@@ -30,7 +30,7 @@ def application(status: ports.ModelStatus, name: str) -> ports.Application:
                 f'to applications of model {status.name}'
             ) from None
         raise errors.StepError(
-            f'application {name} is not in model {status.name}: juju status shows what is'
+            f'application {name} is not in model {status.name}: juju status lists the applications'
         ) from None
 
 

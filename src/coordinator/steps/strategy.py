@@ -51,7 +51,9 @@ def _automatic(status: ports.ModelStatus, name: str) -> Choice:
         return Choice(settings.REPLICA, f'auto: {name} has one unit, which is backed up')
     refused = _no_replica(status, name)
     if not refused:
-        return Choice(settings.REPLICA, f'auto: a replica of {name} is backed up, all units stay')
+        return Choice(
+            settings.REPLICA, f'auto: a replica of {name} is backed up, all units are kept'
+        )
     risk = unnoticed(status, name)
     if risk:
         raise errors.StepError(f'auto: {refused}, and {risk}: {_certificates(name)}')
@@ -116,14 +118,17 @@ def leaving_machines(
     if irreplaceable:
         raise errors.StepError(
             f'machine(s) {", ".join(irreplaceable)} were added by hand, or are containers, and '
-            f'would leave the model with their unit: {advice}'
+            f'would be removed from the model with their unit: {advice}'
         )
     if not going:
-        return 'no machine goes with a unit'
+        return 'no machine will be removed'
     names = ', '.join(f'{unit.machine} ({unit.name})' for unit in going)
     # As long as PostgreSQL is blocked, none of its units shows that it is the primary.
     all_but_one = 'all but one of ' if len(going) == len(app.units) else ''
-    return f'{all_but_one}machine(s) {names} go with their unit; new ones come with the new units'
+    return (
+        f'{all_but_one}machine(s) {names} will be removed with their units, '
+        'and new units get new machines'
+    )
 
 
 def _is_manual(status: ports.ModelStatus, machine: str) -> bool:

@@ -13,18 +13,17 @@ _REPLICATION = ('replication', 'replication-offer')
 
 
 def readable_path(path: str, integrator: str) -> str:
-    """Make sure that maas-region can list what it writes below a path.
+    """Make sure that maas-region can list its backups below a path.
 
     Without a path it writes its backups below `backup/` and looks for them below `/backup/`.
     """
     if not path.strip('/ '):
         raise errors.StepError(
-            f'{integrator} has no path, and without one maas-region can neither list nor restore '
-            f'the backups that it writes: juju config {integrator} path=maas. Backups that are '
-            'there already can be restored once backup/ and coordinator/ are copied below that '
-            'path'
+            f'{integrator} has no path, but without a path maas-region can neither list nor '
+            f'restore its backups: juju config {integrator} path=maas. '
+            'To restore existing backups, copy backup/ and coordinator/ below that path'
         )
-    return f'maas-region can list what it writes below {path}'
+    return f'maas-region can list its backups below {path}'
 
 
 def only_coordinator(status: ports.ModelStatus) -> str:
@@ -34,8 +33,9 @@ def only_coordinator(status: ports.ModelStatus) -> str:
     ]
     if len(names) > 1:
         raise errors.StepError(
-            f'{" and ".join(sorted(names))} are both {this.CHARM}, and would take the tasks of '
-            'each other for their own: juju remove-application one of them'
+            f'{" and ".join(sorted(names))} are both {this.CHARM}, '
+            'and would mistake the tasks of the other for their own: '
+            'juju remove-application one of them'
         )
     return f'no other {this.CHARM} is in this model'
 
@@ -53,7 +53,7 @@ def right_clock(whose: str, theirs: datetime.datetime, now: datetime.datetime) -
     if apart > times.CLOCKS_APART:
         raise errors.StepError(
             f"this unit's clock says {now:%Y-%m-%dT%H:%M:%SZ}, that of {whose} "
-            f'{theirs.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}: correct the wrong one '
+            f'{theirs.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}: correct the wrong clock '
             '(timedatectl on its machine), because backup ids are times'
         )
     return f'the clock agrees with that of {whose}'

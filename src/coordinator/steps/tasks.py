@@ -36,7 +36,7 @@ def refuse_while_running(world: ports.World, application: str, action: str) -> N
         same = task.unit.partition('/')[0] == application
         if same and task.status in ('pending', 'running'):
             raise errors.TransientError(
-                f'{action} is under way on {task.unit} (task {task.id}), started by somebody else'
+                f'{action} is running on {task.unit} (task {task.id}), which somebody else started'
             )
 
 
@@ -185,7 +185,7 @@ def await_objects(op: operation.Operation, task: ports.Task) -> step.Wait | None
     facts = patience(op, f'task-{task.id}-seen', _SETTLE_SECONDS)
     if facts is None:
         return None
-    reason = f'task {task.id} on {task.unit} completed: waiting for its backup to show in S3'
+    reason = f'task {task.id} on {task.unit} completed: waiting until its backup appears in S3'
     return step.Wait(reason, task.id, facts)
 
 
@@ -221,7 +221,7 @@ def judge(task: ports.Task) -> NoReturn:
     hint = f'juju show-task {task.id} and juju debug-log --include {task.unit} show more'
     if was_cut_short(task):
         raise errors.RetryStepError(
-            f'task {task.id} ({task.action} on {task.unit}) was cut short: '
+            f'task {task.id} ({task.action} on {task.unit}) was interrupted: '
             f'{task.message or task.status}',
             task.id,
         )
@@ -257,5 +257,5 @@ def cancel(
     if task.status != 'aborting' and op.fact('cancelled-task') != str(task.id):
         world.juju.cancel_task(task.id)
     return step.Wait(
-        f'task {task.id} on {task.unit} is to end', task.id, {'cancelled-task': str(task.id)}
+        f'task {task.id} on {task.unit} is ending', task.id, {'cancelled-task': str(task.id)}
     )

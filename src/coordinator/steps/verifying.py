@@ -1,6 +1,6 @@
 """Steps that verify backup sets, one after the other: looked at, and read whole if that was asked.
 
-What is found out is kept beside each set. A set that is not right fails the operation, but only
+What is found out is kept beside each set. A set that is damaged fails the operation, but only
 when all sets were looked at.
 """
 
@@ -61,8 +61,8 @@ def chosen(wanted: str, store: ports.ObjectStore, world: ports.World) -> Sequenc
     if wanted not in (ALL, restore_checks.LATEST):
         if catalogue.check_id(wanted) not in catalogue.ids(store):
             raise errors.StepError(
-                f'there is no backup set {wanted} in {checks.where(store)}: list-backups shows '
-                'what is there'
+                f'there is no backup set {wanted} in {checks.where(store)}: '
+                'list-backups shows the sets'
             )
         return [wanted]
     own = _own(store, world)
@@ -104,7 +104,7 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
         if not wrong:
             raise
         # What was found out about other sets must not go with it.
-        raise errors.StepError(f'{error}; not right: {_named(wrong)}') from error
+        raise errors.StepError(f'{error}; damaged: {_named(wrong)}') from error
 
 
 def _verify(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -157,7 +157,7 @@ def _begin_reading(
         _, _, last = (why or op.current.reason).partition(_AGAIN)
         raise errors.StepError(
             f'{op.fact(_SET)} could not be read for {minutes} minutes: '
-            f'{last or "what reads it dies at once, see the unit"}'
+            f'{last or "the process that reads it ends immediately: see the log of the unit"}'
         )
     maas = set_checks.maas_store(found, world)
     postgresql = set_checks.postgresql_store(found, world)
@@ -221,7 +221,7 @@ def _looked_at(
         first = operation.age_of(since)
         if name != backup_id or first is None:
             facts = {_DOUBTED: f'{backup_id} {op.age}'}
-            return step.Wait(f'looking at {backup_id} again soon: {wrong[0]}', facts=facts)
+            return step.Wait(f'checking {backup_id} again soon: {wrong[0]}', facts=facts)
         if op.age - first < _PATIENCE:
             return step.Wait(op.current.reason)
     return _verified(op, world, store, _judged(world, found, wrong), weak)
@@ -284,7 +284,7 @@ def _verified(
     rests = op.fact(_WEAK) or plain.one_line('; '.join(weak))
     done = int(op.fact(_DONE) or 0) + 1
     if following:
-        verdict = 'is right' if found.outcome.good else 'is not right'
+        verdict = 'is right' if found.outcome.good else 'is damaged'
         facts = {_SET: following, _DONE: str(done), _WRONG: _shortened(wrong), _TOLD: told}
         facts |= {**_UNREAD, **({_WEAK: rests} if rests else {})}
         return step.Wait(f'{backup_id} {verdict}; next is {following}', facts=facts)
@@ -293,14 +293,14 @@ def _verified(
     if wrong:
         raise NotRight(
             f'do not restore from {_named(wrong)}, {len(wrong)} of '
-            f'{op.fact(_NUMBER)} backup set(s) verified: not right (list-backups shows which, '
-            f'show-backup what is wrong): {told}'
+            f'{op.fact(_NUMBER)} verified backup set(s): damaged (list-backups shows which sets, '
+            f'and show-backup what is wrong): {told}'
         )
     vanished = int(op.fact(_NUMBER)) - done
-    gone = f'{vanished} backup set(s) went while others were verified' if vanished > 0 else ''
+    gone = f'{vanished} backup set(s) were deleted during the verification' if vanished > 0 else ''
     if rests:
         sound = (
-            'every verified set can be restored, but one of two equal files is damaged or '
+            'every verified set can be restored, but one of two copies of a file is damaged or '
             f'missing: {rests}'
         )
         raise NotRight('; '.join(filter(None, (sound, gone))))
@@ -343,4 +343,4 @@ def remains(op: operation.Operation) -> list[str]:
     """Return what goes on for a while when an operation ends as it is."""
     if not op.fact(_SINCE):
         return []
-    return [f'{op.fact(_SET)} is being read: that ends by itself within a quarter of an hour']
+    return [f'{op.fact(_SET)} is still being read, which ends within 15 minutes']

@@ -242,7 +242,7 @@ def test_an_undo_that_waits_too_long_is_reported_and_the_rest_is_undone(
     world.pass_time(minutes=16)
     op = run(op, plan, world)
     assert toy.effects[-1] == 'undo a'
-    assert op.problems == ('undoing b did not come to its end in time: for task 5 to end',)
+    assert op.problems == ('undoing b did not end in time: for task 5 to end',)
     assert (op.status, states(op)) == (operation.FAILED, {'a': 'undone', 'b': 'failed'})
 
 
@@ -294,7 +294,7 @@ def test_what_an_undo_without_end_may_leave_is_told(toy: toy_plans.Toy, world: w
     op = advance.advance(op, plan, world)
     world.pass_time(minutes=16)
     op = run(op, plan, world)
-    assert op.problems == ('undoing a did not come to its end in time: for ever', 'data/1')
+    assert op.problems == ('undoing a did not end in time: for ever', 'data/1')
 
 
 def test_a_refused_intent_is_tried_by_the_next_dispatch(

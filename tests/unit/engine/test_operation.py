@@ -313,7 +313,7 @@ def test_an_aborted_operation_is_open_until_everything_is_undone():
 def test_what_is_ended_by_force_says_where_and_that_nothing_was_put_back():
     ended = op().beginning(7, {}, NOW).held('S3 refuses').forced_to_end(LATER, ())
     assert (ended.status, ended.ended) == (operation.ABORTED, times.stamp(LATER))
-    assert ended.problems == ('ended by force at look (doing): nothing was put back',)
+    assert ended.problems == ('ended by force at look (doing): nothing was undone',)
     assert ended.error == 'S3 refuses'
 
 

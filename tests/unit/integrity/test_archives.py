@@ -200,7 +200,7 @@ def test_a_document_that_is_of_no_use_is_named():
     document = archives.Document(read)
     document.feed(b'no ')
     document.feed(b'sense')
-    with pytest.raises(check.Damaged, match='is of no use: it cannot be read'):
+    with pytest.raises(check.Damaged, match='cannot be used: it cannot be read'):
         document.finish()
 
 

@@ -284,7 +284,7 @@ def test_every_deaf_address_is_named_with_its_reason(authority: tls.Authority, d
         connection.connect(endpoint, QUICK)
 
     assert f'{dead_address}: Connection refused' in str(caught.value)
-    assert 'host:port: this is no host:port' in str(caught.value)
+    assert 'host:port: this is not host:port' in str(caught.value)
 
 
 def test_all_addresses_together_have_one_time_limit(

@@ -67,7 +67,7 @@ def test_the_year_1_is_no_time():
 
 
 def test_a_time_beyond_the_last_year_is_no_time():
-    with pytest.raises(ValueError, match='is no time in UTC'):
+    with pytest.raises(ValueError, match='is not a time in UTC'):
         wire.time_of('9999-12-31T23:59:59-23:59')
 
 

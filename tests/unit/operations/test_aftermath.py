@@ -92,7 +92,7 @@ def test_what_an_end_by_force_has_left_goes_as_it_is_put_right():
     sim.op = steering.aborted(sim.op, sim.clock.now(), force=True, world=sim.world)
     sim.clock.advance(60)
     found = left(sim)
-    assert 'MAAS is without its database: juju integrate' in found
+    assert 'MAAS has no database: juju integrate' in found
     assert 'postgresql has 1 of 3 units: juju add-unit postgresql -n 2' in found
     sim.model.integrate('maas-region:maas-db', 'postgresql:database')
     sim.model.add_units('postgresql', 2)

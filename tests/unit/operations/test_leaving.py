@@ -138,13 +138,13 @@ def test_once_data_is_replaced_nothing_is_touched_and_the_commands_are_told(
     op = leaving.leave(sim.op, sim.world)
     assert sim.model.revision == before
     text = '\n'.join(op.warnings)
-    assert 'MAAS is without its database: juju integrate maas-region:maas-db' in text
+    assert 'MAAS has no database: juju integrate maas-region:maas-db' in text
     assert 'juju add-unit postgresql -n 2' in text
     assert op.warnings[0].startswith('left to do: the database or the files of MAAS may be half')
     assert 'abort-operation' not in op.current.reason
     told = [record.getMessage() for record in caplog.records if record.levelname == 'ERROR']
     assert any('juju integrate maas-region:maas-db' in line for line in told)
-    assert any('resume-operation goes on with it' in line for line in told)
+    assert any('resume-operation continues it' in line for line in told)
 
 
 def test_after_the_repository_is_renewed_the_site_is_put_together():

@@ -31,7 +31,7 @@ def test_a_line_says_which_operation_it_was_and_how_far_it_came():
         (op().aborting(NOW).ending(operation.ABORTED, NOW), ''),
         (
             op().held('S3 refuses').forced_to_end(NOW, ['units are missing']),
-            'ended by force at publish (to-do): nothing was put back',
+            'ended by force at publish (to-do): nothing was undone',
         ),
     ],
     ids=['failed', 'long', 'aborted', 'by-force'],

@@ -145,7 +145,7 @@ def test_a_history_that_somebody_changed_is_written_anew(world: worlds.StoredWor
 
 @pytest.mark.parametrize('name', ['', 'x', '../backup-sets/x', '2026-8-2T1:2:3Z', f'{KEY}\n'])
 def test_only_an_id_becomes_part_of_a_key(world: worlds.StoredWorld, name: str):
-    with pytest.raises(errors.PreconditionError, match='is no operation id: ids look like'):
+    with pytest.raises(errors.PreconditionError, match='is not an operation id: ids look like'):
         history.read(name, world.maas_store, UUID)
 
 

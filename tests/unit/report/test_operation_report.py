@@ -96,7 +96,7 @@ def test_a_held_operation_ends_with_the_command_that_resumes_it():
     assert 'held, step 2 of 3' in printed
     assert 'error:' not in printed
     assert 'held: S3 refuses\n' in printed
-    assert printed.endswith('next: mend this, then juju run backups/leader resume-operation')
+    assert printed.endswith('next: fix this, then juju run backups/leader resume-operation')
 
 
 def test_a_held_operation_names_what_holds_it_beside_what_went_wrong_first():
@@ -109,7 +109,7 @@ def test_an_operation_that_was_ended_by_force_shows_what_is_left():
     printed = text(op().beginning(7, {}, NOW).held('S3 refuses').forced_to_end(LATER, ()))
     assert printed.startswith('backup-all 2026-08-22T10:15:00Z: aborted, 5 min\n')
     assert 'error: S3 refuses\n' in printed
-    assert printed.endswith('problem: ended by force at back-up (doing): nothing was put back')
+    assert printed.endswith('problem: ended by force at back-up (doing): nothing was undone')
 
 
 def test_a_failed_operation_shows_all_problems_once_and_the_command_that_tries_again():
@@ -118,7 +118,7 @@ def test_a_failed_operation_shows_all_problems_once_and_the_command_that_tries_a
     assert printed.splitlines()[0] == 'backup-all 2026-08-22T10:15:00Z: failed, 5 min'
     assert printed.count('a unit is missing') == 1
     assert 'problem: storage is left' in printed
-    assert printed.endswith('next: mend this, then juju run backups/leader backup-all')
+    assert printed.endswith('next: fix this, then juju run backups/leader backup-all')
 
 
 def test_a_warning_shows_however_the_operation_ends():
@@ -141,7 +141,7 @@ def test_what_was_given_is_given_again_and_a_restore_is_followed_by_a_backup():
     restore = dataclasses.replace(op(), kind='restore-all', parameters=given)
     failed = dataclasses.replace(restore, error='check: it does not fit')
     assert text(failed.ending(operation.FAILED, LATER)).endswith(
-        'next: mend this, then juju run backups/leader restore-all backup-id=latest '
+        'next: fix this, then juju run backups/leader restore-all backup-id=latest '
         'identity=secret:9m4e2mr0ui3e8a215n4g confirm=true'
     )
     assert text(restore.ending(operation.COMPLETE, LATER)).endswith(
@@ -257,7 +257,7 @@ def test_the_plan_says_that_all_sets_stay_where_no_rule_is_set():
 def test_the_plan_takes_nothing_away_from_a_single_unit():
     printed = plan(model('Primary'))
     assert 'nothing: all 1 unit(s) are kept' in printed
-    assert 'nothing: no unit was removed' in printed
+    assert 'nothing: no unit is missing' in printed
     assert 'have postgresql/0 make a full backup' in printed
 
 
@@ -286,7 +286,7 @@ def test_the_plan_and_what_is_replaced_name_whose_data_is_restored_besides():
         operation_report.plan_text(plans.RESTORE_ALL, worlds.CONFIG, m) for m in (alone, others)
     ]
     assert 'the data of' not in shown[0]
-    assert 'begin to restore the database, with the data of wiki:db' in shown[1]
+    assert 'start to restore the database, with the data of wiki:db' in shown[1]
     found = examples.backup_set()
     assert ', with the data of wiki:db, images' in operation_report.replaced_text(
         found, op().settings, 1, ['wiki:db']

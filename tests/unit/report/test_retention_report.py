@@ -35,7 +35,7 @@ def test_each_set_has_its_age_whether_it_stays_and_why():
         '2026-08-21T10:15:00Z | complete         | 1 d 2 h   | goes    |',
         '2026-08-22T10:15:00Z | complete         | 2 h       | stays   | keep-last, keep-yearly',
         '2026-08-23T10:15:00Z | complete         |           | stays   | '
-        'dated in the future: left alone until then',
+        'dated in the future, so not deleted before that time',
         '',
         '2 of 6 backup set(s) would be deleted by keep-last=1 keep-yearly=2',
         '',

@@ -110,6 +110,6 @@ def test_an_operation_that_nobody_goes_on_with_is_not_shown_as_running(minutes: 
     assert found == state
     if state == 'waiting':
         assert message == (
-            'backup-all 2026-08-22T10:15:00Z waits at check: no unit has gone on with it for '
-            '16 min, so none leads: juju status backups shows which are down'
+            'backup-all 2026-08-22T10:15:00Z waits at check: no unit has continued it for '
+            '16 min, so there may be no leader: juju status backups shows which are down'
         )

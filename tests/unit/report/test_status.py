@@ -99,13 +99,13 @@ def test_a_held_operation_says_where_and_how_to_resume():
     assert describe(op().held('no step check')) == (
         'blocked',
         'backup-all 2026-08-22T10:15:00Z is held at check: run juju run backups/leader '
-        'resume-operation once this is mended: no step check',
+        'resume-operation once this is fixed: no step check',
     )
 
 
 def test_a_held_operation_names_what_holds_it_and_not_what_went_wrong_first():
     held = op().turning_back('check: MAAS is blocked').held('undoing check: not authorised')
-    assert describe(held)[1].endswith('once this is mended: undoing check: not authorised')
+    assert describe(held)[1].endswith('once this is fixed: undoing check: not authorised')
 
 
 def test_a_failed_operation_shows_until_the_next_one_succeeds():
@@ -122,7 +122,7 @@ def test_an_operation_that_was_ended_by_force_shows_what_is_left():
     assert describe(ended, '2026-08-21T09:15:00Z') == (
         'blocked',
         'backup-all 2026-08-22T10:15:00Z was aborted, see juju run backups/leader show-operation: '
-        'ended by force at scale-down (doing): nothing was put back',
+        'ended by force at scale-down (doing): nothing was undone',
     )
 
 
@@ -189,7 +189,7 @@ def test_what_a_forced_end_has_left_shows_after_another_abort_too():
     name, message = describe(ABORTED, '', earlier)
     assert name == 'blocked'
     assert 'backup-all 2026-08-21T09:15:00Z was aborted, see' in message
-    assert 'nothing was put back' in message
+    assert 'nothing was undone' in message
 
 
 @pytest.mark.parametrize('shown', ['waiting', 'held', 'failed'])

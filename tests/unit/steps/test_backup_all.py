@@ -180,6 +180,6 @@ def test_a_unit_that_somebody_added_meanwhile_is_reported_and_left_alone(
     op = sim.run()
     assert op.status == operation.COMPLETE
     assert op.problems == (
-        'postgresql has 1 unit(s) more than before. If nobody wants them: juju remove-unit',
+        'postgresql has 1 unit(s) more than before. If you do not need them: juju remove-unit',
     )
     assert len(sim.postgresql_units()) == 4

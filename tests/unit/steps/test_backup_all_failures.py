@@ -208,7 +208,7 @@ def test_a_backup_that_somebody_else_runs_is_not_joined_by_a_second_one(
     sim.model.enqueue([('maas-region/0', 'create-backup', {}, True, '')])
     sim.clock.advance(1)
     op = sim.run()
-    assert 'create-backup is under way on maas-region/0' in op.error
+    assert 'create-backup is running on maas-region/0' in op.error
 
 
 @pytest.mark.parametrize('place', ['manual', 'container'])
@@ -236,7 +236,8 @@ def test_an_application_that_backs_up_through_another_integrator_is_refused(
     sim.begin('backup-all')
     op = sim.run()
     assert (
-        f'{application} does not use s3-integrator-other, to which {endpoint} is related: juju '
+        f'{application} does not use s3-integrator-other, '
+        f'the integrator that is related to {endpoint}: juju '
         f'integrate {application}:s3-parameters s3-integrator-other'
     ) in op.error
     assert_nothing_is_left(sim)
@@ -254,7 +255,7 @@ def test_where_juju_cannot_cancel_a_task_the_operation_ends_and_names_it(applica
     op = sim.run()
     (task,) = sim.tasks('create-backup', application)
     assert task.status == 'running'
-    assert f'task {task.id} on {task.unit} is to end' in '\n'.join(op.problems)
+    assert f'task {task.id} on {task.unit} is ending' in '\n'.join(op.problems)
     assert_nothing_is_left(sim)
 
 
@@ -293,7 +294,7 @@ def test_a_task_that_aborts_for_ever_does_not_hold_the_operation_for_ever():
     sim.op = sim.op.aborting(sim.clock.now())
     op = sim.run()
     assert op.status == operation.ABORTED
-    assert f'task {task.id} on {task.unit} is to end' in '\n'.join(op.problems)
+    assert f'task {task.id} on {task.unit} is ending' in '\n'.join(op.problems)
     assert task.status == 'aborting'
     assert len(sim.postgresql_units()) == 3
     assert sim.manifests() == []

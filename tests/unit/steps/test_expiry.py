@@ -80,7 +80,7 @@ def test_a_set_is_in_the_record_before_anything_of_it_goes(sets: simulation.Simu
     sets.begin('expire')
     sets.until(lambda: sets.op.facts.get(expiry.IN_HAND))
     assert OLDEST in sets.fact(expiry.IN_HAND)
-    assert sets.op.current.reason == f'deleting {OLDEST}, 3 backup set(s) are still to go'
+    assert sets.op.current.reason == f'deleting {OLDEST}, 3 more backup set(s) to delete'
     assert OLDEST in backup_sets.listed(sets)
 
 
@@ -154,7 +154,7 @@ def test_a_set_whose_files_lie_elsewhere_stays_and_is_told(sets: simulation.Simu
     assert maas_backup.read(store, OLDEST)
     entries = catalogue.entries(store)
     (verdict, *_) = expiry.verdicts(entries, LAST_2, store, sets.world)
-    assert verdict.reason.endswith('/former: left alone')
+    assert verdict.reason.endswith('/former, so not deleted')
 
 
 def test_files_that_another_set_names_as_well_stay(sets: simulation.Simulation):
@@ -258,8 +258,9 @@ def test_keys_that_may_not_delete_end_it_with_what_may_be_left(sets: simulation.
     assert op.status == operation.FAILED
     assert 'AccessDenied' in op.error
     assert op.problems[-1] == (
-        f'backup set {OLDEST} was to be deleted next: if list-backups does not show it as '
-        f'complete any more, objects may be left in coordinator/backup-sets/{OLDEST}/ and '
+        f'backup set {OLDEST} was to be deleted next: '
+        'if list-backups no longer shows it as complete, '
+        f'objects may be left in coordinator/backup-sets/{OLDEST}/ and '
         f'backup/{OLDEST}/'
     )
     assert len(backup_sets.listed(sets)) == 5
@@ -272,7 +273,7 @@ def test_an_object_lock_leaves_the_set_whole_and_says_until_when(sets: simulatio
     bucket = sets.s3.bucket(store.place['bucket'])
     bucket.locked[f'{store.place["path"]}/{key}'] = until
     op = expired(sets)
-    assert f'an object lock keeps {key} until 2027-01-01T00:00:00Z: try again then' in op.error
+    assert f'an object lock protects {key} until 2027-01-01T00:00:00Z: try again then' in op.error
     assert len(backup_sets.owned(store, OLDEST)) == 6
 
 

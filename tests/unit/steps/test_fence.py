@@ -336,7 +336,7 @@ def test_a_reading_that_somebody_changed_fails_the_backup():
     sim.world.maas_store.put(catalogue.images_key(sim.op.backup_id), b'{"version":1,"images":[]}')
     op = sim.run()
     assert op.status == operation.FAILED
-    assert 'who changed it?' in op.error
+    assert 'somebody has changed it' in op.error
 
 
 # --- What an inconsistent set is good for ----------------------------------------------------

@@ -140,7 +140,7 @@ def test_a_revoked_key_is_a_warning_and_no_reason_to_refuse_a_backup():
     sim.api.revoke_keys()
     outcome, sentence = checked(sim)
     assert outcome == 'warning'
-    assert 'refuses the API key. Until that is mended, no backup waits for' in sentence
+    assert 'refuses the API key. Until that is fixed, no backup waits for' in sentence
     assert sim.run().status == operation.COMPLETE
 
 

@@ -65,7 +65,7 @@ def test_a_machine_that_something_else_keeps_stays_and_gets_the_new_unit(
         else:
             machine.controller = True
     said = strategy.leaving_machines(sim.world.juju.status(), site.POSTGRESQL)
-    assert said == 'no machine goes with a unit'
+    assert said == 'no machine will be removed'
     before = set(machines_of(sim).values())
 
     op = sim.run()
@@ -81,7 +81,7 @@ def test_a_manual_machine_with_a_container_may_be_left_for_a_while(sim: simulati
         sim.model.add_container(machine.id)
     assert (
         strategy.leaving_machines(sim.world.juju.status(), site.POSTGRESQL)
-        == 'no machine goes with a unit'
+        == 'no machine will be removed'
     )
 
 

@@ -131,7 +131,7 @@ def test_the_dry_run_names_them_in_checks_plan_and_what_is_replaced(
     results, _ = charm_states.act('restore-all', state, backup_id='latest', **given)
     assert results['verdict'].startswith(verdict)
     assert 'also holds the data of wiki:db' in results['checks']
-    assert 'begin to restore the database, with the data of wiki:db' in results['plan']
+    assert 'start to restore the database, with the data of wiki:db' in results['plan']
     assert '), with the data of wiki:db, images, preseeds' in results['replaces']
     assert ('other-databases=true' in results['next']) == bool(given)
 

@@ -135,7 +135,7 @@ def test_an_abort_that_comes_when_the_restore_has_begun_is_told_to_be_too_late()
     fresh.op = fresh.op.aborting(fresh.clock.now())
     op = fresh.run()
     (task,) = fresh.tasks('restore', 'postgresql')
-    began = f'task {task.id} on postgresql/0 had begun to restore the database'
+    began = f'task {task.id} on postgresql/0 had started to restore the database'
     assert (op.status, op.problems) == (operation.COMPLETE, (f'not aborted: {began}',))
     site.settle(fresh.model, limit=600)
     assert fresh.site.fingerprint() == fresh.at_backup
@@ -159,7 +159,7 @@ def test_an_abort_is_too_late_when_an_earlier_attempt_to_restore_was_cut_short()
     fresh.op = steering.aborted(fresh.op, fresh.clock.now())
     op = fresh.run()
     cut_short, _ = fresh.tasks('restore', 'postgresql')
-    began = f'task {cut_short.id} on postgresql/0 had begun to restore the database'
+    began = f'task {cut_short.id} on postgresql/0 had started to restore the database'
     assert (op.status, op.problems) == (operation.COMPLETE, (f'not aborted: {began}',))
     site.settle(fresh.model, limit=600)
     assert fresh.site.fingerprint() == fresh.at_backup

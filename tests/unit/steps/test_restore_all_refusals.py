@@ -40,7 +40,7 @@ def test_a_wrong_identity_is_refused():
     fresh = restores.simulate(after=lost)
     fresh.world.user_secrets[restores.IDENTITY] = {'identity': str(restores.OTHER)}
     restores.restore(fresh, lost)
-    assert 'the identity does not open the passwords' in refused(fresh)
+    assert 'the identity does not decrypt the passwords' in refused(fresh)
 
 
 def test_too_few_regions_are_refused_with_how_many_to_add():
@@ -124,7 +124,7 @@ def test_a_path_that_is_in_use_is_refused():
 @pytest.mark.parametrize(
     ('units', 'told'),
     [
-        (1, 'no machine goes with a unit'),
+        (1, 'no machine will be removed'),
         (3, 'all but one of machine(s) 1 (postgresql/0), 5 (postgresql/1), 6 (postgresql/2) go'),
     ],
 )

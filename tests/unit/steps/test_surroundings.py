@@ -70,8 +70,8 @@ def test_an_empty_path_is_refused_as_maas_region_could_restore_nothing_from_it(
 ):
     move_to_no_path(about_to)
     assert (
-        's3-integrator-maas has no path, and without one maas-region can neither list nor restore '
-        'the backups that it writes: juju config s3-integrator-maas path=maas'
+        's3-integrator-maas has no path, but without a path maas-region can neither list nor '
+        'restore its backups: juju config s3-integrator-maas path=maas'
     ) in refused(about_to)
 
 

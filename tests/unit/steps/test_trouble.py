@@ -311,7 +311,7 @@ def test_after_a_deadline_only_what_is_missing_or_left_over_is_named(sim: simula
     op = sim.run()
     assert len(sim.postgresql_units()) == 3
     told = '\n'.join(op.problems)
-    assert 'did not come to its end in time' in told
+    assert 'did not end in time' in told
     assert 'juju add-unit' not in told
     left = {item.id for item in sim.world.juju.storage() if not item.owner}
     (line,) = [line for line in op.problems if 'juju remove-storage' in line]

@@ -69,7 +69,7 @@ def test_an_object_of_another_size_fails_it_and_is_named(sim: simulation.Simulat
     begin(sim, deep=deep)
     sim.run()
     assert sim.op.status == operation.FAILED
-    assert '1 of 1 backup set(s) verified: not right' in sim.op.error
+    assert '1 of 1 verified backup set(s): damaged' in sim.op.error
     assert key in sim.op.error
     entry = listed(sim)[backup_sets.made(sim)]
     assert entry.state == retention.DAMAGED
