@@ -127,7 +127,7 @@ def test_an_id_makes_keys_of_its_own_folder(backup_id: str):
 @EACH
 def test_no_other_text_makes_a_key(text: str):
     for key_of in (catalogue.manifest_key, catalogue.sealed_key):
-        with pytest.raises(errors.PreconditionError, match='is no backup id') as caught:
+        with pytest.raises(errors.PreconditionError, match='is not a backup id') as caught:
             key_of(text)
         assert str(caught.value).isprintable()
 
@@ -136,7 +136,9 @@ def test_no_other_text_makes_a_key(text: str):
 @EACH
 def test_restore_all_takes_no_id_and_no_path_of_another_form(text: str):
     given: dict[str, str] = {'backup_id': text}
-    assert 'is no backup id' in charm_states.refusal('restore-all', charm_states.state(), **given)
+    assert 'is not a backup id' in charm_states.refusal(
+        'restore-all', charm_states.state(), **given
+    )
 
 
 @pytest.mark.parametrize('path', ['../theirs', 'a/./b', 'a\x1b[2J', 'a\u202eb', 'x' * 1025])

@@ -164,7 +164,7 @@ def test_show_backup_says_why_a_set_cannot_be_restored_here(backed_up: simulatio
     backed_up.world.maas_store.delete(found.maas.objects[-1].key)
     results, _ = charm_states.act('show-backup', charm_states.state(), backup_id=backup_id)
     assert results['verdict'] == 'not ready: maas-objects'
-    assert f'{found.maas.objects[-1].key} of the files backup is gone' in results['checks']
+    assert f'{found.maas.objects[-1].key} of the files backup is missing' in results['checks']
 
 
 def test_show_backup_shows_a_pin(backed_up: simulation.Simulation):
@@ -193,4 +193,4 @@ def test_show_backup_says_when_there_is_no_such_set(repository: worlds.StoredWor
         'list-backups shows the sets'
     )
     refused = charm_states.refusal('show-backup', state, backup_id='../x')
-    assert refused.startswith("'../x' is no backup id")
+    assert refused.startswith("'../x' is not a backup id")

@@ -125,8 +125,8 @@ def test_with_confirm_an_operation_begins(sets: simulation.Simulation):
 @pytest.mark.parametrize(
     ('backup_id', 'sentence'),
     [
-        ('latest', "'latest' is no backup id"),
-        ('../../backup', 'is no backup id'),
+        ('latest', "'latest' is not a backup id"),
+        ('../../backup', 'is not a backup id'),
         ('2020-01-01T00:00:00Z', 'the repository has no backup set 2020-01-01T00:00:00Z'),
         (OLDEST, 'is pinned: keep-backup'),
         ('newest', 'is the newest complete one of its model'),

@@ -98,12 +98,28 @@ def test_keys_that_the_secret_lacks_are_named(content: dict[str, str], missing: 
 @pytest.mark.parametrize(
     ('option', 'value', 'sentence'),
     [
-        ('recipients', '', f'no recipients: make a key pair .* juju config {APP} recipients=age1'),
-        ('recipients', 'age1garbage', f'recipient 1 is no age .* juju config {APP} recipients='),
-        ('recipients', f'{examples.RECIPIENT} x', 'recipient 2 is no age'),
-        ('recipients', str(examples.IDENTITY), 'recipient 1 is a secret key: take it out'),
-        ('recipients', 'age1x ' * 17, 'recipients names 17, 16 are the most: juju config'),
-        ('postgresql-backup-strategy', 'both', "is 'both', but must be auto, replica or scale-down"),
+        (
+            'recipients',
+            '',
+            f'no recipients: create a key pair .* juju config {APP} recipients=age1',
+        ),
+        (
+            'recipients',
+            'age1garbage',
+            f'recipient 1 is not an age .* juju config {APP} recipients=',
+        ),
+        ('recipients', f'{examples.RECIPIENT} x', 'recipient 2 is not an age'),
+        ('recipients', str(examples.IDENTITY), 'recipient 1 is a secret key: remove it'),
+        (
+            'recipients',
+            'age1x ' * 17,
+            'recipients names 17, but at most 16 are allowed: juju config',
+        ),
+        (
+            'postgresql-backup-strategy',
+            'both',
+            "is 'both', but must be auto, replica or scale-down",
+        ),
         (
             'scaling-deadline',
             0,
@@ -143,7 +159,7 @@ def test_an_operation_under_way_is_not_bothered_with_what_the_next_one_lacks():
     lacking = charm_states.state(op, leader=False, config={'recipients': ''})
     assert status(state) == (
         'maintenance',
-        f'backup-all {examples.BACKUP_ID}: step 1 of 10, check: units to settle',
+        f'backup-all {examples.BACKUP_ID}: step 1 of 11, check: units to settle',
     )
     assert status(lacking)[0] == 'maintenance'
 
@@ -204,7 +220,7 @@ def test_undoing_is_shown():
     undoing = op.turning_back('refused').undo_begins(worlds.START)
     found = status(charm_states.state(undoing, leader=False))
     assert found[0] == 'maintenance'
-    assert found[1].endswith('step 3 of 10, undoing scale-down-postgresql')
+    assert found[1].endswith('step 4 of 11, undoing scale-down-postgresql')
 
 
 def test_a_held_operation_asks_for_its_person_before_anything_else():

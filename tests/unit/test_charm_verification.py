@@ -65,7 +65,7 @@ def test_it_does_not_hide_that_a_database_part_has_expired(sets: simulation.Simu
 
 @pytest.mark.parametrize(
     ('wanted', 'why'),
-    [('2020-01-01T00:00:00Z', 'list-backups shows the sets'), ('../x', 'is no backup id')],
+    [('2020-01-01T00:00:00Z', 'list-backups shows the sets'), ('../x', 'is not a backup id')],
 )
 def test_a_set_that_is_not_there_is_refused_at_once(
     sets: simulation.Simulation, wanted: str, why: str

@@ -42,7 +42,7 @@ def _next(going: bool, policy: rules.Policy, app: str) -> str:
 def _row(verdict: retention.Verdict, now: datetime.datetime) -> tuple[str, ...]:
     judged = verdict.backup_set
     age = status.span(now - judged.time) if judged.time and judged.time <= now else ''
-    outcome = 'goes' if verdict.goes else 'stays'
+    outcome = 'deleted' if verdict.goes else 'kept'
     return (judged.backup_id, judged.state, age, outcome, verdict.reason)
 
 

@@ -185,7 +185,7 @@ def _strategy(op: operation.Operation) -> str:
     if operation.ADOPTED not in op.parameters:
         return op.strategy
     vouched = ', the passwords vouched for' if 'passwords-unchanged' in op.parameters else ''
-    return f'manually{vouched}'
+    return f'by hand{vouched}'
 
 
 def withdraw(op: operation.Operation, world: ports.World) -> step.Outcome:

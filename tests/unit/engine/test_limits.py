@@ -193,7 +193,7 @@ def test_what_does_not_fit_can_always_be_ended_by_force():
 @pytest.mark.parametrize('before', [None, examples.BACKUP_ID], ids=['first', 'another'])
 def test_an_operation_that_never_fits_does_not_begin(before: str | None):
     last = dataclasses.replace(begun(), id='2026-08-01T00:00:00Z') if before else None
-    with pytest.raises(errors.PreconditionError, match='shorten the names and paths'):
+    with pytest.raises(errors.PreconditionError, match='use shorter names and paths'):
         limits.fitted(begun().remembering({'a': 'x' * 17_000}), last)
 
 

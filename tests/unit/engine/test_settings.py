@@ -83,7 +83,7 @@ def test_an_unknown_strategy_is_refused_with_those_that_there_are(strategy: str)
 )
 @pytest.mark.parametrize('value', [0, -5, None])
 def test_a_deadline_below_one_minute_is_refused(option: str, value: int | None):
-    with pytest.raises(errors.PreconditionError, match=f'{option} is {value}, .* from 1 on'):
+    with pytest.raises(errors.PreconditionError, match=f'{option} is {value}, .* 1 or more'):
         read(**{option: value})
 
 

@@ -178,7 +178,7 @@ def test_a_database_whose_only_unit_is_lost_gets_no_empty_members():
     sim.model.unit(only).agent.current = 'lost'
     op = leaving.leave(sim.op, sim.world)
     assert sim.postgresql_units() == [only]
-    assert any('new ones would begin an empty database' in line for line in op.warnings)
+    assert any('new units would start with an empty database' in line for line in op.warnings)
 
 
 def test_why_it_was_held_before_stays():

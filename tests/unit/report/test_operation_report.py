@@ -238,7 +238,7 @@ def plan(status: ports.ModelStatus, strategy: str = 'scale-down') -> str:
 def test_the_plan_names_the_units_that_go_and_the_one_that_stays():
     printed = plan(model('', 'Primary', ''))
     assert 'remove postgresql/0, postgresql/2, one at a time; keep postgresql/1' in printed
-    assert 'have postgresql/1 make a full backup' in printed
+    assert 'make a full backup of the database on postgresql/1' in printed
     assert 'request 2 unit(s) of postgresql again' in printed
     assert 'wait until postgresql has its 3 unit(s)' in printed
 
@@ -256,15 +256,17 @@ def test_the_plan_says_that_all_sets_stay_where_no_rule_is_set():
 
 def test_the_plan_takes_nothing_away_from_a_single_unit():
     printed = plan(model('Primary'))
-    assert 'nothing: all 1 unit(s) are kept' in printed
+    assert 'nothing: keep all 1 unit(s)' in printed
     assert 'nothing: no unit is missing' in printed
-    assert 'have postgresql/0 make a full backup' in printed
+    assert 'make a full backup of the database on postgresql/0' in printed
 
 
 def test_the_plan_for_replicas_names_those_that_may_back_up():
     printed = plan(model('', 'Primary', ''), 'replica')
-    assert 'nothing: all 3 unit(s) are kept' in printed
-    assert 'have a replica (postgresql/0 or postgresql/2) make a full backup' in printed
+    assert 'nothing: keep all 3 unit(s)' in printed
+    assert (
+        'make a full backup of the database on a replica (postgresql/0 or postgresql/2)' in printed
+    )
 
 
 def test_the_plan_of_a_model_without_postgresql_is_still_a_plan():
@@ -286,7 +288,7 @@ def test_the_plan_and_what_is_replaced_name_whose_data_is_restored_besides():
         operation_report.plan_text(plans.RESTORE_ALL, worlds.CONFIG, m) for m in (alone, others)
     ]
     assert 'the data of' not in shown[0]
-    assert 'start to restore the database, with the data of wiki:db' in shown[1]
+    assert 'start the restore of the database on postgresql, with the data of wiki:db' in shown[1]
     found = examples.backup_set()
     assert ', with the data of wiki:db, images' in operation_report.replaced_text(
         found, op().settings, 1, ['wiki:db']
@@ -311,7 +313,7 @@ def test_a_restore_says_where_postgresql_goes_on_only_when_that_is_so():
     assert 'from now on' not in told
     sim.run()
     told = operation_report.operation_text(sim.op, 'backups', sim.clock.now())
-    assert 'it keeps its backups in postgresql-restored-1 from now on' in told
+    assert 'its backups are now in postgresql-restored-1' in told
 
 
 def test_the_estimate_of_the_downtime_counts_the_listing_of_every_files_backup():

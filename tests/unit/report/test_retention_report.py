@@ -28,13 +28,13 @@ def printed(policy: rules.Policy) -> str:
 def test_each_set_has_its_age_whether_it_stays_and_why():
     assert printed(rules.Policy(last=1, yearly=2)).splitlines() == [
         'backup-id            | status           | age       | outcome | kept by',
-        '-' * 106,
-        '2025-12-31T10:15:00Z | database-expired | 234 d 2 h | stays   | keep-yearly',
-        '2026-01-01T10:15:00Z | database-expired | 233 d 2 h | goes    |',
-        '2026-08-20T10:15:00Z | complete         | 2 d 2 h   | stays   | pinned',
-        '2026-08-21T10:15:00Z | complete         | 1 d 2 h   | goes    |',
-        '2026-08-22T10:15:00Z | complete         | 2 h       | stays   | keep-last, keep-yearly',
-        '2026-08-23T10:15:00Z | complete         |           | stays   | '
+        '-' * 116,
+        '2025-12-31T10:15:00Z | database-expired | 234 d 2 h | kept    | keep-yearly',
+        '2026-01-01T10:15:00Z | database-expired | 233 d 2 h | deleted |',
+        '2026-08-20T10:15:00Z | complete         | 2 d 2 h   | kept    | pinned',
+        '2026-08-21T10:15:00Z | complete         | 1 d 2 h   | deleted |',
+        '2026-08-22T10:15:00Z | complete         | 2 h       | kept    | keep-last, keep-yearly',
+        '2026-08-23T10:15:00Z | complete         |           | kept    | '
         'dated in the future, so not deleted before that time',
         '',
         '2 of 6 backup set(s) would be deleted by keep-last=1 keep-yearly=2',

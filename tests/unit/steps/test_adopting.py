@@ -73,7 +73,7 @@ def test_files_that_s3_saw_before_the_database_are_refused_whatever_their_id_say
 
 def test_a_backup_of_another_major_version_is_refused(sim: simulation.Simulation):
     sim.model.application('postgresql').workload_version = '17.2'
-    assert 'the database backup is of PostgreSQL 16, postgresql is 17.2' in adopt(sim).error
+    assert 'the database backup is of PostgreSQL 16, postgresql is now 17.2' in adopt(sim).error
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_backup_belongs_to_one_set(sim: simulation.Simulation):
     sim.clock.advance(60)
     op = adopt(sim)
     assert op.status == operation.FAILED
-    assert 'there is a backup set' in op.error
+    assert 'already exists, complete' in op.error
     assert len(catalogue.ids(sim.world.maas_store)) == 1
 
 
@@ -125,5 +125,5 @@ def test_an_abort_leaves_no_passwords_behind(sim: simulation.Simulation):
 
 def test_a_backup_id_of_another_form_is_refused(sim: simulation.Simulation):
     given = {**by_hand.pair(sim), adopting.MAAS: '../../x'}
-    with pytest.raises(errors.PreconditionError, match='is no backup id'):
+    with pytest.raises(errors.PreconditionError, match='is not a backup id'):
         adopting.pair(given, sim.config, sim.world)

@@ -273,7 +273,9 @@ def test_an_object_lock_leaves_the_set_whole_and_says_until_when(sets: simulatio
     bucket = sets.s3.bucket(store.place['bucket'])
     bucket.locked[f'{store.place["path"]}/{key}'] = until
     op = expired(sets)
-    assert f'an object lock protects {key} until 2027-01-01T00:00:00Z: try again then' in op.error
+    assert (
+        f'an object lock protects {key} until 2027-01-01T00:00:00Z: run it again then' in op.error
+    )
     assert len(backup_sets.owned(store, OLDEST)) == 6
 
 
@@ -355,7 +357,9 @@ def test_of_a_set_that_is_not_complete_only_its_own_folder_goes(
     before = backup_sets.keys(store)
     op = deleted(sets, OLD)
     assert op.status == operation.COMPLETE
-    assert op.problems[0].startswith(f'no manifest of backup set {OLD} could be read: the files')
+    assert op.problems[0].startswith(
+        f'no manifest of backup set {OLD} could be read, so its files'
+    )
     gone = before - backup_sets.keys(store)
     assert gone == {key for key in before if key.startswith(catalogue.folder(OLD))}
     assert maas_backup.read(store, OLD)
@@ -420,5 +424,5 @@ def test_a_set_of_a_newer_revision_is_refused(sets: simulation.Simulation):
 
 def test_what_is_no_id_never_becomes_a_key(sets: simulation.Simulation):
     assert not keys.ID.fullmatch('../..')
-    with pytest.raises(errors.PreconditionError, match='is no backup id'):
+    with pytest.raises(errors.PreconditionError, match='is not a backup id'):
         expiry.chosen('../..', [], sets.world.maas_store, sets.world)

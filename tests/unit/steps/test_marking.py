@@ -147,7 +147,7 @@ def test_a_restore_whose_set_was_deleted_meanwhile_fails_before_it_changes_anyth
     catalogue.withdraw(sim.world.maas_store, name)
     op = sim.run()
     assert op.status == operation.FAILED
-    assert f'backup set {name} was deleted meanwhile' in op.error
+    assert f'backup set {name} was deleted in the meantime' in op.error
     assert marked(sim) == []
 
 

@@ -53,7 +53,7 @@ def test_another_application_s_data_is_not_taken_back_unasked(sim: simulation.Si
     op = sim.run()
     assert (op.status, op.step) == (operation.FAILED, 'check')
     assert 'postgresql also holds the data of wiki:db' in op.error
-    assert 'give other-databases=true if that is meant' in op.error
+    assert 'add other-databases=true' in op.error
     assert sim.tasks('restore') == []
 
 
@@ -131,7 +131,10 @@ def test_the_dry_run_names_them_in_checks_plan_and_what_is_replaced(
     results, _ = charm_states.act('restore-all', state, backup_id='latest', **given)
     assert results['verdict'].startswith(verdict)
     assert 'also holds the data of wiki:db' in results['checks']
-    assert 'start to restore the database, with the data of wiki:db' in results['plan']
+    assert (
+        'start the restore of the database on postgresql, with the data of wiki:db'
+        in results['plan']
+    )
     assert '), with the data of wiki:db, images, preseeds' in results['replaces']
     assert ('other-databases=true' in results['next']) == bool(given)
 

@@ -259,7 +259,7 @@ def test_maas_that_reaches_its_database_by_a_pooler_is_backed_up_with_a_warning(
     sim.world.juju = cast(ports.JujuModel, Shown(sim.world.juju, shown))
     made = {check.name: check for check in checks.looking_checks(sim.config, sim.world)}
     assert made['relation'].outcome == checks.WARNING
-    assert 'by way of pgbouncer' in made['relation'].sentence
+    assert 'through pgbouncer' in made['relation'].sentence
     relations.pop()
     assert 'maas-region:maas-db is related to pgbouncer:database, not to postgresql' in ' '.join(
         refusals(checks.looking_checks(sim.config, sim.world))

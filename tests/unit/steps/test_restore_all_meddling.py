@@ -116,7 +116,7 @@ def test_a_region_that_somebody_adds_at_the_end_holds_the_restore_until_it_is_re
     (name,) = fresh.model.add_units('maas-region', 1)
     op = fresh.run()
     assert (op.status, op.step) == (operation.HELD, 'verify')
-    assert 'maas-region has 4 units, the set 3' in op.current.reason
+    assert 'maas-region has 4 units, but the set has 3' in op.current.reason
     assert 'juju remove-unit' in op.current.reason
     fresh.model.remove_unit(name)
     # It may still be on its way out.

@@ -54,7 +54,7 @@ def test_too_few_regions_are_refused_with_how_many_to_add():
     ('name', 'words'),
     [
         ('manifest.json', 'was changed after it was written'),
-        ('secrets.age', 'it was changed or exchanged'),
+        ('secrets.age', 'it was changed or swapped'),
     ],
 )
 def test_a_tampered_set_is_refused(name: str, words: str):
@@ -95,7 +95,7 @@ def test_a_files_backup_that_lost_an_object_is_refused():
     restores.restore(sim, sim)
     (key,) = [i.key for i in sim.world.maas_store.list('backup/') if 'preseeds' in i.key]
     sim.world.maas_store.delete(key)
-    assert f'{key} of the files backup is gone' in refused(sim)
+    assert f'{key} of the files backup is missing' in refused(sim)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,10 @@ def test_a_path_that_is_in_use_is_refused():
     ('units', 'told'),
     [
         (1, 'no machine will be removed'),
-        (3, 'all but one of machine(s) 1 (postgresql/0), 5 (postgresql/1), 6 (postgresql/2) go'),
+        (
+            3,
+            'all but one of machine(s) 1 (postgresql/0), 5 (postgresql/1), 6 (postgresql/2) will be removed',
+        ),
     ],
 )
 def test_a_blocked_cluster_of_which_no_unit_shows_the_primary_keeps_one(units: int, told: str):

@@ -56,7 +56,7 @@ def plan(sim: simulation.Simulation) -> str:
 def test_a_replica_is_backed_up_where_the_charm_allows_it(version: str):
     sim = auto(version=version)
     before = sim.postgresql_units()
-    assert 'nothing: all 3 unit(s) are kept (auto: a replica of postgresql is' in plan(sim)
+    assert 'nothing: keep all 3 unit(s) (auto: a replica of postgresql is' in plan(sim)
     assert 'have a replica (postgresql/1 or postgresql/2) make a full backup' in plan(sim)
     op = sim.run()
     assert (op.status, op.error, op.warnings) == (operation.COMPLETE, '', ())
@@ -95,7 +95,7 @@ def test_juju_4_never_scales_a_cluster_down_by_itself():
     op = sim.run()
     assert (op.status, op.error) == (operation.FAILED, f'check: {said}')
     assert sim.postgresql_units() == before
-    assert 'nothing: all 3 unit(s) are kept' in plan(sim), 'the plan is shown all the same'
+    assert 'nothing: keep all 3 unit(s)' in plan(sim), 'the plan is shown all the same'
 
 
 def test_machines_that_cannot_come_back_are_not_given_away():

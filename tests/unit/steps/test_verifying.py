@@ -81,7 +81,7 @@ def test_a_changed_byte_of_an_archive_is_found_when_it_is_read_whole(sim: simula
     begin(sim)
     sim.run()
     assert f'{key} in maas-backups/maas is not the object that was verified' in sim.op.error
-    assert 'deep=true tells' in sim.op.error
+    assert 'deep=true checks' in sim.op.error
     sim.clock.advance(60)
     begin(sim, deep=True)
     sim.run()
@@ -207,7 +207,7 @@ def test_all_sets_are_verified_and_the_damaged_ones_are_named(sim: simulation.Si
     begin(sim, verifying.ALL, deep=True)
     sim.run()
     assert sim.op.status == operation.FAILED
-    assert f'do not restore from {damaged}, 1 of 3 backup set(s) verified' in sim.op.error
+    assert f'do not restore from {damaged}, 1 of 3 verified backup set(s)' in sim.op.error
     assert key in sim.op.error
     assert {name: entry.state for name, entry in listed(sim).items()} == {
         damaged: retention.DAMAGED,
@@ -250,7 +250,7 @@ def test_an_exchanged_manifest_does_not_end_the_others(sim: simulation.Simulatio
     begin(sim, verifying.ALL)
     sim.run()
     assert f'do not restore from {name}, 1 of 3' in sim.op.error
-    assert 'it was exchanged' in sim.op.error
+    assert 'it was swapped' in sim.op.error
     assert all(entry.verified for entry in listed(sim).values())
 
 
