@@ -151,7 +151,7 @@ class Observing(ops.Object):
         port = int(self._charm.config['metrics-port'])
         if 0 <= port < 1 << 16:
             return port
-        logger.warning('metrics-port is %s, it can be 0 to 65535: no metrics are served', port)
+        logger.warning('metrics-port is %s, but must be 0 to 65535: no metrics are served', port)
         return 0
 
     def _on_dispatched(self, event: ops.CollectStatusEvent) -> None:

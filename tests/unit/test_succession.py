@@ -166,7 +166,7 @@ def test_a_new_coordinator_shows_what_has_no_end_and_offers_to_go_on(stored: wor
     assert out.unit_status.name == 'blocked'
     assert f'juju run {charm_states.APP}/leader resume-operation' in out.unit_status.message
     results, _ = charm_states.act('show-operation', out)
-    assert 'the coordinator that ran it is gone' in results['operation']
+    assert 'the coordinator that ran it was removed' in results['operation']
     _, resumed = charm_states.act('resume-operation', out)
     assert charm_states.saved(resumed).open
     _, aborted = charm_states.act('abort-operation', out)

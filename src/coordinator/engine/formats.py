@@ -1,7 +1,7 @@
 """The formats that the operation record has had, and how each of them became the next.
 
 A record outlives the revision of the charm that wrote it: a refresh in the middle of an operation
-goes on with it. FORMAT is raised when an older revision would make something else of the record.
+continues it. FORMAT is raised when an older revision would make something else of the record.
 """
 
 from __future__ import annotations

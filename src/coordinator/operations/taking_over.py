@@ -58,7 +58,7 @@ def taken_over(found: operation.Operation, config: settings.Settings) -> operati
 
 def _ways() -> str:
     return (
-        'resume-operation goes on with it as far as the history in S3 tells, '
+        'resume-operation continues it as far as the history in S3 tells, '
         f'{this.command("abort-operation")} undoes it as long as no data was replaced'
     )
 

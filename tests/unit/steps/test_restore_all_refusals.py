@@ -127,7 +127,8 @@ def test_a_path_that_is_in_use_is_refused():
         (1, 'no machine will be removed'),
         (
             3,
-            'all but one of machine(s) 1 (postgresql/0), 5 (postgresql/1), 6 (postgresql/2) will be removed',
+            'all but one of machine(s) 1 (postgresql/0), 5 (postgresql/1), '
+            '6 (postgresql/2) will be removed',
         ),
     ],
 )
