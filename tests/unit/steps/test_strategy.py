@@ -57,7 +57,10 @@ def test_a_replica_is_backed_up_where_the_charm_allows_it(version: str):
     sim = auto(version=version)
     before = sim.postgresql_units()
     assert 'nothing: keep all 3 unit(s) (auto: a replica of postgresql is' in plan(sim)
-    assert 'have a replica (postgresql/1 or postgresql/2) make a full backup' in plan(sim)
+    assert (
+        'make a full backup of the database on a replica (postgresql/1 or postgresql/2)'
+        in plan(sim)
+    )
     op = sim.run()
     assert (op.status, op.error, op.warnings) == (operation.COMPLETE, '', ())
     assert (sim.postgresql_units(), op.strategy) == (before, settings.REPLICA)
