@@ -159,7 +159,7 @@ def test_an_operation_under_way_is_not_bothered_with_what_the_next_one_lacks():
     lacking = charm_states.state(op, leader=False, config={'recipients': ''})
     assert status(state) == (
         'maintenance',
-        f'backup-all {examples.BACKUP_ID}: step 1 of 11, check: units to settle',
+        f'backup-all {examples.BACKUP_ID}: step 1 of 12, check: units to settle',
     )
     assert status(lacking)[0] == 'maintenance'
 
@@ -220,7 +220,7 @@ def test_undoing_is_shown():
     undoing = op.turning_back('refused').undo_begins(worlds.START)
     found = status(charm_states.state(undoing, leader=False))
     assert found[0] == 'maintenance'
-    assert found[1].endswith('step 4 of 11, undoing scale-down-postgresql')
+    assert found[1].endswith('step 4 of 12, undoing scale-down-postgresql')
 
 
 def test_a_held_operation_asks_for_its_person_before_anything_else():
