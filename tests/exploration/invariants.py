@@ -227,7 +227,7 @@ class Watch:
             path = catalogue.folder(op.backup_id)
             claims = {key for key in ours if marks.is_claim(key.removeprefix(path))}
             told_by_maas = {
-                catalogue.images_key(op.backup_id),
+                *catalogue.images_keys(op.backup_id),
                 catalogue.inventory_key(op.backup_id),
             }
             explained |= of_the_set | claims | told_by_maas

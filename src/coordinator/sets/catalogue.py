@@ -17,7 +17,8 @@ from coordinator.sets import index, manifest, marks, retention, verification
 
 _SETS = 'coordinator/backup-sets/'
 _MANIFEST, _SEALED, _KEEP = 'manifest.json', 'secrets.age', 'keep'
-_IMAGES, _INVENTORY = 'images.json', 'inventory.jsonl'
+_IMAGES, _LATER_IMAGES = 'images.json', 'images-2.json'
+_INVENTORY = 'inventory.jsonl'
 _READERS = 8
 """Manifests read at the same time: S3 answers slowly, but many at once."""
 
@@ -81,9 +82,9 @@ def sealed_key(backup_id: str) -> str:
     return folder(backup_id) + _SEALED
 
 
-def images_key(backup_id: str) -> str:
-    """Key of what MAAS said of its images when the set was made."""
-    return folder(backup_id) + _IMAGES
+def images_keys(backup_id: str) -> tuple[str, str]:
+    """Keys of what MAAS said of its images when the set was made: the manifest names one."""
+    return folder(backup_id) + _IMAGES, folder(backup_id) + _LATER_IMAGES
 
 
 def inventory_key(backup_id: str) -> str:

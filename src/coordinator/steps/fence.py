@@ -99,9 +99,18 @@ def _awaited(reading: images.Reading) -> dict[str, str]:
 
 
 def _store(op: operation.Operation, world: ports.World, reading: images.Reading) -> dict[str, str]:
-    """Store a reading beside the set; equal however often it is repeated."""
-    entry = beside.put(op, world, catalogue.images_key(op.backup_id), reading.to_json())
+    """Store a reading beside the set, and not in place of the one that the record names.
+
+    A dispatch that dies after this must find that one as it was.
+    """
+    first, second = catalogue.images_keys(op.backup_id)
+    key = second if op.fact(READING) and _named(op).key == first else first
+    entry = beside.put(op, world, key, reading.to_json())
     return {READING: entry.model_dump_json(by_alias=True)}
+
+
+def _named(op: operation.Operation) -> manifest.Object:
+    return manifest.Object.model_validate_json(op.fact(READING))
 
 
 def _stored(op: operation.Operation, world: ports.World) -> images.Reading:
@@ -110,7 +119,7 @@ def _stored(op: operation.Operation, world: ports.World) -> images.Reading:
     Raises:
         StepError: it is gone, or somebody changed it.
     """
-    entry = manifest.Object.model_validate_json(op.fact(READING))
+    entry = _named(op)
     content = repository.of(op, world).get(entry.key, images.LARGEST)
     if hashlib.sha256(content).hexdigest() != entry.sha256:
         raise errors.StepError(
@@ -120,8 +129,9 @@ def _stored(op: operation.Operation, world: ports.World) -> images.Reading:
 
 
 def discard(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Undo: delete the stored reading."""
-    beside.delete(op, world, catalogue.images_key(op.backup_id))
+    """Undo: delete what was stored."""
+    for key in catalogue.images_keys(op.backup_id):
+        beside.delete(op, world, key)
     return step.Done({READING: ''})
 
 
@@ -129,7 +139,8 @@ def remains(op: operation.Operation) -> list[str]:
     """Return what may be in S3 when an operation ends as it is."""
     if op.record('await-images').state in (operation.TO_DO, operation.UNDONE):
         return []
-    return [f'{catalogue.images_key(op.backup_id)} may be left in the repository']
+    keys = ' and '.join(catalogue.images_keys(op.backup_id))
+    return [f'{keys} may be left in the repository']
 
 
 # --- Around the files backup -----------------------------------------------------------------
