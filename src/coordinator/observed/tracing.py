@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import http.client
 import json
 import logging
 import os
@@ -82,13 +83,12 @@ class Tracing:
             return False
         requests = known.requests if known.operation == op.id else {}
         body = json.dumps(trace.of(op, source, requests)).encode()
-        request = urllib.request.Request(
-            known.url.rstrip('/') + _PATH, body, {'Content-Type': 'application/json'}
-        )
+        url, headers = known.url.rstrip('/') + _PATH, {'Content-Type': 'application/json'}
         try:
+            request = urllib.request.Request(url, body, headers)
             with urllib.request.urlopen(request, timeout=_SECONDS):
                 return True
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             # The next hook tries again: the operation is over, and this is only told.
             logger.info('%s: its trace was not sent: %s', op.at, _reason(error))
             return False
