@@ -16,14 +16,18 @@ import os
 import sys
 import typing
 
-if __name__ == '__main__' and os.environ.get('JUJU_DISPATCH_PATH') == 'hooks/advance':
-    # Before all other imports, which take longer than this.
-    import pathlib
+if __name__ == '__main__':
+    # Before all other imports, which take longer than both.
+    if os.environ.get('JUJU_DISPATCH_PATH') == 'hooks/advance':
+        import pathlib
 
-    from coordinator.engine import glance
+        from coordinator.engine import glance
 
-    if glance.suffices(pathlib.Path(os.environ['JUJU_CHARM_DIR'])):
-        sys.exit()
+        if glance.suffices(pathlib.Path(os.environ['JUJU_CHARM_DIR'])):
+            sys.exit()
+    import late
+
+    late.install()
 
 import object_storage
 import ops
