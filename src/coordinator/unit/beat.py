@@ -21,10 +21,10 @@ from collections.abc import Sequence
 
 RESTART = 0.5
 """Seconds between the end of a beat and the start of the next one's program, by systemd."""
-LONGEST, LONGEST_BUSY = 15.0, 30.0
+LONGEST, LONGEST_BUSY = 10.0, 30.0
 """Longest pause in seconds: of a long operation, and of one whose beats take long."""
-_SHARE = 100
-"""The pause is one hundredth of the operation's age."""
+_SHARE = 200
+"""The pause is this part of the operation's age: a beat that finds its task running is cheap."""
 _COSTS = 2
 """The pause is at least this many times as long as the last beat."""
 
