@@ -34,6 +34,7 @@ import ops
 
 import lease
 import observing
+import scheduling
 import succession
 from actions import acknowledging as acknowledging_actions
 from actions import adoption as adoption_actions
@@ -41,6 +42,7 @@ from actions import base as action_base
 from actions import catalogue as catalogue_actions
 from actions import expiry as expiry_actions
 from actions import operations as actions
+from actions import schedule as schedule_actions
 from actions import verification as verification_actions
 from coordinator import errors
 from coordinator.engine import operation, settings
@@ -77,10 +79,15 @@ class AdvanceEvent(ops.EventBase):
     """The pacemaker's dispatch."""
 
 
+class DueEvent(ops.EventBase):
+    """The dispatch of a schedule's timer."""
+
+
 class CoordinatorEvents(ops.CharmEvents):
     """Juju's events and our own."""
 
     advance = ops.EventSource(AdvanceEvent)
+    due = ops.EventSource(DueEvent)
 
 
 class CoordinatorCharm(ops.CharmBase):
@@ -115,12 +122,24 @@ class CoordinatorCharm(ops.CharmBase):
         self._expiry_actions = expiry_actions.ExpiryActions(self, self._record)
         self._adoption_actions = adoption_actions.AdoptionActions(self, self._record)
         self._verification_actions = verification_actions.VerificationActions(self, self._record)
+        self._scheduling = scheduling.Scheduling(
+            self,
+            self._record,
+            {
+                'backup-all': self._actions.begin_backup,
+                'verify-backup': self._verification_actions.begin_of_schedule,
+            },
+        )
+        self._schedule_actions = schedule_actions.ScheduleActions(
+            self, self._record, self._scheduling
+        )
         framework.observe(self.on.collect_unit_status, self._on_collect_status)
         framework.observe(self.on.collect_app_status, self._on_collect_status)
 
     def _waking_events(self) -> list[ops.BoundEvent]:
         events = [
             self.on.advance,
+            self.on.due,
             self.on.start,
             self.on.config_changed,
             self.on.update_status,
@@ -157,6 +176,7 @@ class CoordinatorCharm(ops.CharmBase):
             self._record.save(op)
         if leads and op is None:
             self.succession.take_over()
+        self._keep_schedules(event, leads=leads)
         if op is None or not op.open or not leads:
             if beats:
                 self._pacemaker.stop()
@@ -168,6 +188,19 @@ class CoordinatorCharm(ops.CharmBase):
         # here and the record then not committed, nothing would go on.
         if moved.open and not beats:
             self._pacemaker.start(moved.at)
+
+    def _keep_schedules(self, event: ops.EventBase, *, leads: bool) -> None:
+        """Begin what is due, and have this unit woken for the next run."""
+        if leads and self._record.ready:
+            self._scheduling.look(action_base.utc_now())
+        may_be_gone = (
+            ops.StartEvent,
+            ops.ConfigChangedEvent,
+            ops.UpgradeCharmEvent,
+            ops.UpdateStatusEvent,
+            ops.LeaderElectedEvent,
+        )
+        self._scheduling.keep_time(look=isinstance(event, may_be_gone))
 
     def _look_again(self, op: operation.Operation) -> None:
         """Find out what is still left to do after the last operation, if anything was."""
@@ -191,8 +224,9 @@ class CoordinatorCharm(ops.CharmBase):
         self._leaves(self._operation())
 
     def _on_leaving(self, event: ops.EventBase) -> None:
-        """Leave no service behind on a machine that others use."""
+        """Leave nothing running behind on a machine that others use."""
         self._pacemaker.stop()
+        self._scheduling.end()
         self.observing.end()
         self._leaves(self._operation())
 
@@ -383,6 +417,9 @@ class CoordinatorCharm(ops.CharmBase):
                 self.settings()
             except errors.PreconditionError as error:
                 return ops.BlockedStatus(str(error))
+            problem = self._scheduling.problem()
+            if problem:
+                return ops.BlockedStatus(problem)
         now = action_base.utc_now()
         kept = self._record
         under_way = op is not None and op.open
@@ -396,6 +433,7 @@ class CoordinatorCharm(ops.CharmBase):
             # Of one that leads and is back after hours, this very dispatch has gone on.
             quiet=kept.unchanged(now) if under_way and not self.unit.is_leader() else None,
             since=kept.since,
+            kept=self._scheduling.kept,
         )
         return ops.StatusBase.from_name(name, message)
 

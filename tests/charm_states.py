@@ -16,7 +16,7 @@ import charm
 from coordinator import ports, times
 from coordinator.engine import formats, operation, settings
 from coordinator.operations import plans
-from coordinator.record import ended
+from coordinator.record import ended, schedules
 from tests import examples, worlds
 
 APP = 'maas-backup-coordinator'
@@ -76,6 +76,7 @@ def state(
     s3: Mapping[str, str] | None = None,
     secrets: Collection[testing.Secret] = (),
     sets: str = '',
+    kept: schedules.Schedules | None = None,
 ) -> testing.State:
     """Return a model in which a backup could begin.
 
@@ -91,6 +92,7 @@ def state(
         s3: what the integrator of `s3-maas` gives.
         secrets: more secrets that the unit may read.
         sets: what the leader has found in the repository, for the metrics.
+        kept: the schedules.
     """
     peers: dict[str, str] = {}
     if op is not None:
@@ -101,6 +103,8 @@ def state(
         peers['last-complete'] = f'{{"backup-id": "{last_complete}"}}'
     if sets:
         peers['sets'] = sets
+    if kept:
+        peers['schedules'] = schedules.to_json(kept)
     relations: list[testing.RelationBase] = [
         testing.Relation(
             endpoint,

@@ -20,6 +20,7 @@ _DIAGRAMS = 'docs/reference/plans'
 _SCREENS: Mapping[str, tuple[str, ...]] = {
     'backup-all': ('backup-all-dry-run', 'backup-all'),
     'show-operation': ('show-operation-running', 'show-operation-earlier'),
+    'show-schedule': ('show-schedule',),
     'list-backups': ('list-backups',),
     'show-backup': ('show-backup',),
     'verify-backup': ('verify-backup',),

@@ -17,11 +17,12 @@ import pyrage
 import pytest
 from ops import testing
 
+import scheduling
 from actions import base as action_base
 from coordinator import times
 from coordinator.engine import operation
 from coordinator.parts import pgbackrest
-from coordinator.record import ended
+from coordinator.record import ended, schedules
 from coordinator.report import status
 from coordinator.sets import sealing
 from coordinator.steps import claiming
@@ -33,6 +34,7 @@ _KEY = pyrage.x25519.Identity.from_str(simulation.IDENTITY)
 IDENTITY = 'secret:d4k2q7vmp25c76fls0bg'
 _MODEL, _FRESH_MODEL = (f'{number}f3c1d2e-7a5b-4c6d-8e9f-0a1b2c3d4e5f' for number in (1, 2))
 _SEALED_BYTES = 600
+_SUNDAY = 6
 _OPTIONS: Mapping[str, str | int] = {'recipients': str(_KEY.to_public())}
 _RULES: Mapping[str, int] = {'keep-last': 2, 'keep-weekly': 8}
 
@@ -120,6 +122,43 @@ def _following_nights(desk: _Desk) -> None:
     desk.sim.site.maas.block('')
     desk.run('show-operation-earlier', 'show-operation', earlier=True)
     desk.run('acknowledge-operation', 'acknowledge-operation')
+    desk.kept = _schedules()
+    desk.run('show-schedule', 'show-schedule')
+    desk.kept = {}
+
+
+def _schedules() -> dict[str, schedules.Schedule]:
+    """Return the schedules of a site that has been backed up for some nights."""
+    nights = [f'2026-08-{day}T01:30:00Z' for day in (25, 24, 23)]
+    done = [
+        schedules.Run(night, 'complete', operation=night.replace('30:00', '31:12'))
+        for night in nights
+    ]
+    why = 'restore-all 2026-08-24T22:47:03Z ran for another hour'
+    missed = schedules.Run(nights[0], schedules.MISSED, reason=why)
+    read = schedules.Run('2026-08-23T07:00:00Z', 'complete', operation='2026-08-23T07:02:40Z')
+    return {
+        'backup-all': schedules.Schedule(
+            '01:30', '*-*-* 01:30:00 UTC', runs=(missed, *done[1:]), missed=1
+        ),
+        'verify-backup': schedules.Schedule('Sun 07:00', 'Sun *-*-* 07:00:00 UTC', runs=(read,)),
+    }
+
+
+class _Calendars:
+    """The times of those schedules, as systemd would work them out."""
+
+    def normal(self, text: str) -> str:
+        return text
+
+    def after(
+        self, calendar: str, moment: datetime.datetime, count: int = 1
+    ) -> list[datetime.datetime]:
+        hour, minute = (1, 30) if '01:30' in calendar else (7, 0)
+        first = moment.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        days = (first + datetime.timedelta(days=number) for number in range(50))
+        times = [day for day in days if day > moment and (hour == 1 or day.weekday() == _SUNDAY)]
+        return times[:count]
 
 
 def _look_after_sets(desk: _Desk) -> None:
@@ -180,6 +219,7 @@ class _Desk:
     screens: dict[str, str] = dataclasses.field(default_factory=dict)
     first_backup: str = ''
     options: Mapping[str, str | int] = dataclasses.field(default_factory=lambda: _OPTIONS)
+    kept: schedules.Schedules = dataclasses.field(default_factory=dict[str, schedules.Schedule])
     _record: operation.Operation | None = None
     _earlier: tuple[ended.Ended, ...] = ()
     _last_complete: str = ''
@@ -198,10 +238,12 @@ class _Desk:
             earlier=self._earlier,
             last_complete=self._last_complete,
             config=self.options,
+            kept=self.kept,
         )
         with pytest.MonkeyPatch.context() as patch:
             charm_states.reach(self.sim.world, patch)
             patch.setattr(action_base, 'utc_now', self.sim.clock.now)
+            patch.setattr(scheduling, 'connect', _Calendars)
             try:
                 results, out = charm_states.act(action, state, **parameters)
             except testing.ActionFailed as error:

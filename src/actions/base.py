@@ -9,6 +9,7 @@ import typing
 
 import ops
 
+import lease
 from coordinator import errors, times
 from coordinator.engine import log, operation
 from coordinator.record import databag
@@ -42,6 +43,10 @@ class ActionBase(ops.Object):
         from coordinator.operations import plans
 
         self.must_lead(kind)
+        if not lease.Lease(self.charm.began).holds():
+            raise errors.PreconditionError(
+                f'{self.charm.unit.name} may no longer be the leader, nothing was begun: try again'
+            )
         # What another coordinator has left comes first.
         unknown = self.charm.succession.take_over()
         if unknown:

@@ -50,8 +50,16 @@ class Actions(action_base.ActionBase):
             if event.params.get('dry-run'):
                 event.set_results(self._backup_plan(config))
                 return
-            op = self.begin('backup-all', config, _backup_parameters(event.params))
+            op = self.begin_backup(_backup_parameters(event.params))
             event.set_results({'backup-id': op.id, 'status': 'started', 'follow': self.follow()})
+
+    def begin_backup(self, parameters: dict[str, str] | None = None) -> operation.Operation:
+        """Begin a backup, for whoever asks.
+
+        Raises:
+            PreconditionError: it cannot begin; says why.
+        """
+        return self.begin('backup-all', self.charm.settings(), parameters or {})
 
     def _on_restore_all(self, event: ops.ActionEvent) -> None:
         """Begin a restore, or show what it would do."""

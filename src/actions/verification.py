@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Sequence
 
 import ops
 
 from actions import base as action_base
+from coordinator.engine import operation, settings
 from coordinator.record import databag
 
 if typing.TYPE_CHECKING:
@@ -22,16 +24,9 @@ class VerificationActions(action_base.ActionBase):
 
     def _on_verify_backup(self, event: ops.ActionEvent) -> None:
         """Begin to verify the backup sets that are meant."""
-        from coordinator.steps import verifying
-
         with self.failing(event):
-            self.must_lead('verify-backup')
-            config = self.charm.settings(for_restore=True)
             wanted = str(event.params['backup-id']).strip()
-            with self.charm.connected() as reachable:
-                names = verifying.chosen(wanted, reachable.maas_store, reachable)
-            deep = 'true' if event.params.get('deep') else 'false'
-            op = self.begin('verify-backup', config, {'backup-id': wanted, 'deep': deep})
+            op, names = self._begun(wanted, deep=bool(event.params.get('deep')))
             event.set_results(
                 {
                     'operation-id': op.id,
@@ -40,3 +35,23 @@ class VerificationActions(action_base.ActionBase):
                     'follow': self.follow(),
                 }
             )
+
+    def begin_of_schedule(self) -> operation.Operation:
+        """Begin to verify the newest backup set, as deeply as the options say.
+
+        Raises:
+            CoordinatorError: it cannot begin; says why.
+        """
+        deep = settings.verifies_deeply(self.charm.config)
+        return self._begun('latest', deep=deep)[0]
+
+    def _begun(self, wanted: str, *, deep: bool) -> tuple[operation.Operation, Sequence[str]]:
+        """Begin to verify backup sets; return the operation and the ids of the sets."""
+        from coordinator.steps import verifying
+
+        self.must_lead('verify-backup')
+        config = self.charm.settings(for_restore=True)
+        with self.charm.connected() as reachable:
+            names = verifying.chosen(wanted, reachable.maas_store, reachable)
+        given = {'backup-id': wanted, 'deep': 'true' if deep else 'false'}
+        return self.begin('verify-backup', config, given), names

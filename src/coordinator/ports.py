@@ -357,6 +357,29 @@ class StoredObject:
     if it can be read. Only HEAD tells."""
 
 
+class Calendars(Protocol):
+    """Works out the times of calendar expressions."""
+
+    def normal(self, text: str) -> str:
+        """Return an expression as systemd writes it, with its time zone.
+
+        Raises:
+            PreconditionError: systemd does not understand it.
+            TransientError: systemd does not answer.
+        """
+        ...
+
+    def after(
+        self, calendar: str, moment: datetime.datetime, count: int = 1
+    ) -> list[datetime.datetime]:
+        """Return the next times after a moment; fewer if there are no more.
+
+        Raises:
+            TransientError: systemd does not answer.
+        """
+        ...
+
+
 class ObjectStore(Protocol):
     """One bucket and path. Keys are relative to the path.
 

@@ -12,6 +12,8 @@ from coordinator.sets import rules, sealing
 
 AUTO, REPLICA, SCALE_DOWN = 'auto', 'replica', 'scale-down'
 STRATEGIES = (AUTO, REPLICA, SCALE_DOWN)
+OBJECTS, DEEP = DEPTHS = 'objects', 'deep'
+"""How thoroughly a schedule verifies."""
 MOST_RECIPIENTS = 16
 """An operation carries them in its record, which is small."""
 
@@ -133,6 +135,20 @@ def from_config(
         image_sync_minutes=_minutes(config, 'image-sync-deadline'),
         retention=rules.Policy.from_config(config),
     )
+
+
+def verifies_deeply(config: Mapping[str, object]) -> bool:
+    """Return whether a scheduled verification reads every object.
+
+    Raises:
+        PreconditionError: the option has no usable value.
+    """
+    depth = str(config.get('verify-depth'))
+    if depth not in DEPTHS:
+        raise errors.PreconditionError(
+            f'verify-depth is {depth[:40]!r}, it can be {" or ".join(DEPTHS)}'
+        )
+    return depth == DEEP
 
 
 def _minutes(config: Mapping[str, object], option: str) -> int:

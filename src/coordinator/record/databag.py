@@ -30,6 +30,7 @@ _TRACED = 'traced'
 _LOOKED = 'history-looked-at'
 _SINCE = 'since-the-end'
 _UNSETTLED = 'unsettled'
+_SCHEDULES = 'schedules'
 
 
 class Record:
@@ -198,6 +199,15 @@ class Record:
     def set_traced(self, operation_id: str) -> None:
         """Note that the trace of an operation was sent."""
         self._put(_TRACED, operation_id)
+
+    @property
+    def schedules(self) -> str:
+        """The schedules, as stored."""
+        return self._get(_SCHEDULES)
+
+    def set_schedules(self, text: str) -> None:
+        """Store the schedules."""
+        self._put(_SCHEDULES, text)
 
     def _get(self, key: str) -> str:
         return self._relation.data[self._app].get(key, '') if self._relation else ''

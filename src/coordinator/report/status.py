@@ -9,7 +9,7 @@ from typing import TypeGuard
 
 from coordinator import plain, times
 from coordinator.engine import operation
-from coordinator.record import ended
+from coordinator.record import ended, schedules
 
 _LONGEST = 240
 """Characters: a status line is read in a table."""
@@ -18,6 +18,7 @@ _MENDING = ('backup-all', 'restore-all')
 _QUIET = datetime.timedelta(minutes=15)
 """A leader stores at least every five minutes that it is still there."""
 _NOTHING = ended.Since()
+_NO_SCHEDULES: schedules.Schedules = {}
 _UNITS = (('d', 86400), ('h', 3600), ('min', 60), ('s', 1))
 
 
@@ -31,6 +32,7 @@ def describe(
     lacking: str = '',
     quiet: datetime.timedelta | None = None,
     since: ended.Since = _NOTHING,
+    kept: schedules.Schedules = _NO_SCHEDULES,
 ) -> tuple[str, str]:
     """Return status and message of a coordinator.
 
@@ -43,6 +45,7 @@ def describe(
         lacking: what a person must give before the operation under way can go on.
         quiet: for how long nobody has gone on with it, as a unit that does not lead can tell.
         since: what has become of operations since they ended.
+        kept: the schedules.
     """
     if op is not None and op.open:
         return _under_way(op, app, lacking, quiet)
@@ -63,6 +66,9 @@ def describe(
             f'{found.kind} {found.id} {verb}, see juju run {app}/leader show-operation'
             f'{which}: {found.error}'
         )
+    missed = _missed(op, earlier, kept)
+    if missed:
+        return 'blocked', _line(f'{missed}, see juju run {app}/leader show-schedule')
     if times.is_ahead(last_complete, now):
         return 'active', _line(
             f'last complete backup set {last_complete} is dated in the future, because a clock '
@@ -71,9 +77,29 @@ def describe(
     if last_complete:
         age = span(now - times.parse_stamp(last_complete))
         return 'active', _line(
-            f'last complete backup set {last_complete} ({age} ago){_lost(op, app)}'
+            f'last complete backup set {last_complete} ({age} ago){_next(kept)}{_lost(op, app)}'
         )
-    return 'active', f'ready, no backup set yet: juju run {app}/leader backup-all'
+    return 'active', f'ready, no backup set yet: juju run {app}/leader backup-all{_next(kept)}'
+
+
+def _missed(
+    op: operation.Operation | None, earlier: Sequence[ended.Ended], kept: schedules.Schedules
+) -> str:
+    """Return which run was missed and why, unless the same was done since."""
+    completed: dict[str, str] = {}
+    for entry in earlier if op is None else ended.adding(earlier, op):
+        if entry.status == operation.COMPLETE:
+            completed[entry.kind] = max(entry.id, completed.get(entry.kind, ''))
+    found = schedules.missed(kept, completed)
+    if found is None:
+        return ''
+    kind, run = found
+    return f'{kind} of {run.due} was missed, because {run.reason}'
+
+
+def _next(kept: schedules.Schedules) -> str:
+    found = schedules.next_due(kept)
+    return f'; next {found[0]} {found[1]}' if found else ''
 
 
 def left_to_do(

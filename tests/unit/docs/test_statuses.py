@@ -16,8 +16,16 @@ FORMS = re.findall(
 )
 SOURCES = {
     'charm.py': ('settings', '_check_access', 'credentials', 'secret'),
-    'coordinator/report/status.py': ('describe', '_lost', '_progress', '_under_way'),
-    'coordinator/engine/settings.py': ('from_config', '_minutes'),
+    'scheduling.py': ('problem',),
+    'coordinator/report/status.py': (
+        'describe',
+        '_lost',
+        '_missed',
+        '_next',
+        '_progress',
+        '_under_way',
+    ),
+    'coordinator/engine/settings.py': ('from_config', '_minutes', 'verifies_deeply'),
     'coordinator/sets/rules.py': ('_count',),
     'coordinator/sets/sealing.py': ('check_recipients',),
     'coordinator/engine/formats.py': ('read',),

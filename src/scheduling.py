@@ -1,0 +1,156 @@
+"""Joins schedules to the charm: its options, record and timers, and the doors of its actions."""
+
+from __future__ import annotations
+
+import logging
+import typing
+from collections.abc import Callable, Mapping
+
+from coordinator import errors
+from coordinator.engine import log, operation, settings
+from coordinator.operations import due
+from coordinator.record import databag, schedules
+from coordinator.unit import elapsed, timers
+
+if typing.TYPE_CHECKING:
+    import datetime
+
+    import charm
+    from coordinator import ports
+
+logger = logging.getLogger(__name__)
+
+Door = Callable[[], operation.Operation]
+"""Begins an operation as its action would, or raises why it cannot."""
+
+
+def connect() -> ports.Calendars:
+    """Return what works out times. Tests put another in its place."""
+    from coordinator.unit import calendars
+
+    return calendars.Calendars()
+
+
+class Scheduling:
+    """The schedules of this unit. Only the leader begins anything."""
+
+    def __init__(
+        self,
+        coordinator_charm: charm.CoordinatorCharm,
+        kept: databag.Record,
+        doors: Mapping[str, Door],
+    ):
+        self._charm = coordinator_charm
+        self._record = kept
+        self._doors = doors
+        self._timers = timers.Timers(coordinator_charm.unit.name, str(coordinator_charm.charm_dir))
+
+    @property
+    def kept(self) -> dict[str, schedules.Schedule]:
+        """The schedules as the peer relation has them."""
+        return schedules.from_json(self._record.schedules)
+
+    def look(self, now: datetime.datetime) -> None:
+        """As the leader, begin the run that is due, if one is and may."""
+        before = self.kept
+        if not before and not any(self._text(kind) for kind in schedules.OPTIONS):
+            return
+        try:
+            op, after = self._record.load(), dict(before)
+        except errors.ForeignRecordError:
+            # Nothing can begin; what is due stays due.
+            return
+        for kind in schedules.OPTIONS:
+            after[kind] = self._looked(kind, after.get(kind, schedules.Schedule()), op, now)
+        # One begins at most, and stands in the way of the others.
+        for kind, schedule in after.items():
+            if schedule.pending is not None:
+                after[kind] = self._decided(kind, schedule, now)
+        self._record.set_schedules(schedules.to_json(after))
+
+    def keep_time(self, *, look: bool) -> None:
+        """On every unit: keep the timers, and the copy on this unit's disk.
+
+        Args:
+            look: whether timers may be gone although this unit has set them.
+        """
+        kept = self.kept
+        if kept:
+            schedules.copy(self._record.schedules, self._charm.charm_dir / schedules.FILE)
+        calendars = {kind: each.calendar for kind, each in kept.items() if each.calendar}
+        self._timers.set(calendars, look=look)
+
+    def end(self) -> None:
+        """Leave no timer behind."""
+        self._timers.remove()
+
+    def problem(self) -> str:
+        """Return what is wrong with an option, '' if nothing is."""
+        try:
+            settings.verifies_deeply(self._charm.config)
+        except errors.PreconditionError as error:
+            return str(error)
+        for kind, schedule in self.kept.items():
+            if schedule.problem and schedule.text == self._text(kind):
+                option = schedules.OPTIONS[kind]
+                return (
+                    f'{option} is {schedule.text!r}: {schedule.problem}. Set one such as daily: '
+                    f'juju config {self._charm.app.name} {option}="Mon..Fri 02:30 Europe/London"'
+                )
+        return ''
+
+    def _text(self, kind: str) -> str:
+        return str(self._charm.config.get(schedules.OPTIONS[kind]) or '').strip()
+
+    def _looked(
+        self,
+        kind: str,
+        schedule: schedules.Schedule,
+        op: operation.Operation | None,
+        now: datetime.datetime,
+    ) -> schedules.Schedule:
+        schedule = due.settled(schedule, op, self._record.earlier, now)
+        calendars = connect()
+        try:
+            schedule = due.configured(schedule, kind, self._text(kind), now, calendars)
+            return due.looked(schedule, now, calendars)
+        except errors.TransientError as error:
+            logger.warning('%s: %s', schedules.OPTIONS[kind], error)
+            return schedule
+
+    def _decided(
+        self, kind: str, schedule: schedules.Schedule, now: datetime.datetime
+    ) -> schedules.Schedule:
+        pending = schedule.pending
+        assert pending is not None
+        # Each attempt waits anew, so it is measured anew.
+        counted = elapsed.Elapsed(self._charm.charm_dir / f'.waited-{kind}')
+        waited = counted.look(f'{pending.due} {pending.attempts}', pending.waited)
+        schedule, may = due.waiting(schedule, self._record.load(), now, waited)
+        if may:
+            schedule = self._started(kind, schedule, now, waited)
+        self._tell(kind, schedule)
+        return schedule
+
+    def _started(
+        self, kind: str, schedule: schedules.Schedule, now: datetime.datetime, waited: int
+    ) -> schedules.Schedule:
+        try:
+            return due.begun(schedule, self._doors[kind](), now)
+        except errors.CoordinatorError as error:
+            why = str(error)
+        except Exception as error:
+            why = log.fault(kind, error)
+        schedule = due.refused(schedule, why, now, waited)
+        if schedule.pending is not None:
+            pause = schedule.pending.retry_at - waited
+            self._timers.ring_in(pause, schedule.pending.attempts)
+        return schedule
+
+    def _tell(self, kind: str, schedule: schedules.Schedule) -> None:
+        """Log what became of the run that was due."""
+        pending, run = schedule.pending, schedule.last
+        if pending is not None and pending.attempts:
+            logger.warning('%s of %s has not begun: %s', kind, pending.due, pending.reason)
+        elif pending is None and run is not None and run.outcome == schedules.MISSED:
+            logger.error('%s of %s is missed: %s', kind, run.due, run.reason)
