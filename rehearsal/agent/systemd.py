@@ -12,13 +12,14 @@ import argparse
 import collections
 import dataclasses
 import datetime
+import fnmatch
 import logging
 import pathlib
 import uuid
 from collections.abc import Callable
 
 from rehearsal import clock as clocks
-from rehearsal.agent import child, context, environment, hook_tools, tool_server
+from rehearsal.agent import child, context, environment, hook_tools, timers, tool_server
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,9 @@ _run_parser.add_argument('--collect', '-G', action='store_true')
 _run_parser.add_argument('--quiet', '-q', action='store_true')
 _run_parser.add_argument('--unit', '-u', default='')
 _run_parser.add_argument('--description', default='')
-_run_parser.add_argument('--on-active', default='0s')
+_run_parser.add_argument('--on-active', default='')
+_run_parser.add_argument('--on-calendar', default='')
+_run_parser.add_argument('--timer-property', action='append', default=[])
 _run_parser.add_argument('--property', '-p', action='append', default=[])
 _run_parser.add_argument('--socket-property', action='append', default=[])
 _run_parser.add_argument('--setenv', '-E', action='append', default=[])
@@ -56,8 +59,6 @@ class Service:
     machine: str
     argv: list[str]
     properties: dict[str, str]
-    delay: float = 0.0
-    """Seconds before its first start."""
     restarts: int = 0
     starts: collections.deque[datetime.datetime] = dataclasses.field(
         default_factory=collections.deque[datetime.datetime]
@@ -109,6 +110,9 @@ class Systemd:
         """Kills the agent of a machine; systemd starts it again."""
         self.services: dict[tuple[str, str], Service] = {}
         """By machine and name (`x.service`)."""
+        self.timers: dict[tuple[str, str], timers.Timer] = {}
+        """By machine and name (`x.timer`)."""
+        self._stamps = timers.Stamps()
         self.sockets: dict[tuple[str, str], list[str]] = {}
         """Command of the service of each socket, by machine and name (`x.socket`). All machines
         are this one, so nothing listens: nobody connects."""
@@ -135,6 +139,9 @@ class Systemd:
         for service in tuple(self.services.values()):
             if service.machine == machine:
                 self.stop(service)
+        for where in tuple(self.timers):
+            if where[0] == machine:
+                self.timers.pop(where).running.stop()
         for where in tuple(self.sockets):
             if where[0] == machine:
                 del self.sockets[where]
@@ -150,14 +157,48 @@ class Systemd:
         if options.socket_property:
             return self._listen(machine, f'{options.unit}.socket', argv)
         properties = hook_tools.key_values(options.property)
-        service = Service(name, machine, argv, properties, delay=_seconds(options.on_active))
-        self.services[machine, name] = service
+        service = Service(name, machine, argv, properties)
+        if options.on_active or options.on_calendar:
+            return self._set_timer(service, options)
+        self._start(service)
+        return tool_server.Reply(stderr=f'Running as unit: {name}\n'.encode())
+
+    def _start(self, service: Service) -> None:
+        self.services[service.machine, service.name] = service
         # The work runs up to its first wait here, and may end there.
         running = clocks.Running(
             self._clock, self._life(service), lambda error: self._ended(service, error)
         )
         service.running = running
-        return tool_server.Reply(stderr=f'Running as unit: {name}\n'.encode())
+
+    def _set_timer(self, service: Service, options: argparse.Namespace) -> tool_server.Reply:
+        name = f'{service.name.removesuffix(".service")}.timer'
+        where = service.machine, name
+        if where in self.timers:
+            raise context.ToolError(
+                f'Failed to start transient timer unit: Unit {name} was already loaded '
+                'or has a fragment file.'
+            )
+        delay = _seconds(options.on_active) if options.on_active else 0.0
+        properties = hook_tools.key_values(options.timer_property)
+        persistent = properties.get('Persistent') == 'true'
+        rings = self._stamps.rings(where, self._clock, options.on_calendar, delay, persistent)
+
+        def life() -> clocks.Work:
+            for wait in rings:
+                yield wait
+                # A service that still runs is not started a second time.
+                if (service.machine, service.name) not in self.services:
+                    self._start(dataclasses.replace(service))
+
+        running = clocks.Running(self._clock, life(), lambda error: self._rang_last(where, error))
+        self.timers[where] = timers.Timer(running)
+        return tool_server.Reply(stderr=f'Running timer as unit: {name}\n'.encode())
+
+    def _rang_last(self, where: tuple[str, str], error: BaseException | None) -> None:
+        self.timers.pop(where, None)
+        if error is not None:
+            logger.error('%s', where[1], exc_info=error)
 
     def _listen(self, machine: str, name: str, argv: list[str]) -> tool_server.Reply:
         if (machine, name) in self.sockets:
@@ -177,9 +218,12 @@ class Systemd:
         names = [_full_name(unit) for unit in options.units]
         if options.verb == 'is-active':
             service = self.services.get((machine, names[0]))
-            state = service.state if service is not None else 'inactive'
+            timer = 'active' if (machine, names[0]) in self.timers else 'inactive'
+            state = service.state if service is not None else timer
             return tool_server.Reply(0 if state == 'active' else 3, f'{state}\n'.encode())
-        missing = [name for name in names if not self._stop_unit(machine, name)]
+        missing = [
+            name for name in names if not self._stop_unit(machine, name) and '*' not in name
+        ]
         said = ''.join(f'Failed to stop {name}: Unit {name} not loaded.\n' for name in missing)
         return tool_server.Reply(5 if missing else 0, stderr=said.encode())
 
@@ -188,6 +232,15 @@ class Systemd:
         service = self.services.get((machine, name))
         if service is not None:
             self.stop(service)
+            return True
+        matching = [
+            where
+            for where in self.timers
+            if where[0] == machine and fnmatch.fnmatchcase(where[1], name)
+        ]
+        for where in matching:
+            self.timers.pop(where).running.stop()
+        if matching:
             return True
         return self.sockets.pop((machine, name), None) is not None
 
@@ -200,8 +253,6 @@ class Systemd:
     def _life(self, service: Service) -> clocks.Work:
         """Start the service's process again and again, as its Restart= says."""
         restart = service.properties.get('Restart', 'no')
-        if service.delay:
-            yield service.delay
         while service.may_start(self._clock.now()):
             service.child = child.Child(
                 service.argv, self._environment(service), pathlib.Path('/')
@@ -236,4 +287,4 @@ class Systemd:
 
 
 def _full_name(unit: str) -> str:
-    return unit if unit.endswith(('.service', '.socket')) else f'{unit}.service'
+    return unit if unit.endswith(('.service', '.socket', '.timer')) else f'{unit}.service'
