@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
-from coordinator import errors, ports
+from coordinator import errors, ports, times
 from coordinator.engine import doubt, operation, step
-from coordinator.operations import plans
+from coordinator.operations import due, plans
 from coordinator.parts import maas_backup, pgbackrest
+from coordinator.record import schedules
 from coordinator.sets import catalogue, differences, images
 from coordinator.steps import passwords, postgresql, relations, scaling, tasks
 from tests.exploration import faults, meddling
@@ -220,6 +221,21 @@ def _always_agrees() -> contextlib.AbstractContextManager[None]:
     return _replaced(differences, 'between', nothing)
 
 
+def _begins_beside_another() -> contextlib.AbstractContextManager[None]:
+    def at_once(schedule: schedules.Schedule, *more: Any) -> tuple[schedules.Schedule, bool]:
+        return schedule, True
+
+    return _replaced(due, 'waiting', at_once)
+
+
+def _forgets_what_was_due() -> contextlib.AbstractContextManager[None]:
+    def newest(schedule: schedules.Schedule, past: Sequence[Any], now: Any) -> schedules.Schedule:
+        pending = schedules.Pending(times.stamp(past[-1]))
+        return dataclasses.replace(schedule, pending=pending)
+
+    return _replaced(due, '_arrived', newest)
+
+
 @dataclasses.dataclass(frozen=True)
 class Mutant:
     """An engine with a fault, and where that must show."""
@@ -268,6 +284,8 @@ MUTANTS = (
     ),
     Mutant('removes any storage', _removes_any_storage, faults.ABORTS),
     Mutant('keeps the lowest unit', _keeps_the_lowest_unit, []),
+    Mutant('begins beside another', _begins_beside_another, faults.LOSSES),
+    Mutant('forgets what was due', _forgets_what_was_due, faults.LOSSES),
     Mutant('removes the fence', _removes_the_fence, [meddling.UPLOAD]),
     Mutant('reads the images no second time', _reads_no_second_time, [meddling.DELETE_IMAGE]),
     Mutant(

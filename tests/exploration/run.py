@@ -15,7 +15,7 @@ from coordinator.record import history
 from coordinator.unit import elapsed
 from rehearsal import model
 from tests import simulation
-from tests.exploration import invariants, moments
+from tests.exploration import invariants, moments, timetable
 
 _DAYS = datetime.timedelta(days=7)
 _MOST_CHECKPOINTS = 400
@@ -64,6 +64,7 @@ class Run:
         self.sim = sim
         self.walker = walker
         self.watch = invariants.Watch(sim)
+        self.timetable = timetable.Timetable(sim.clock.now())
         self.world = moments.GatedWorld(sim.world, self)
         self.broken: dict[str, Callable[[], Exception]] = {}
         """By name of a call: what it raises until the operator has mended it."""
@@ -111,6 +112,8 @@ class Run:
             self._to_the_end()
         finally:
             coordinator.removeHandler(self._log)
+        for sentence in self.timetable.ended(self.sim.op, self.sim.clock.now()):
+            self.watch.fault(sentence)
         self.watch.ended(self._log.lines)
         if self.harmless:
             self.watch.undisturbed()
@@ -173,15 +176,17 @@ class Run:
         before = self.sim.op
         if not before.open:
             return False
+        scheduled = self.timetable.look(before, self.world.now())
         moved = advance.advance(before, plans.PLANS[before.kind], self.world)
         fitting = limits.fitted(moved, before) if moved != before else before
         with contextlib.suppress(Raised):
             self._after_saving(before, moved, fitting)
-        if fitting == before:
-            return False
-        if self.deposed:
+        if self.deposed and (fitting != before or scheduled != self.timetable.stored):
             # Juju lets only the leader write, and the whole dispatch fails.
             raise Killed(0)
+        self.timetable.store(scheduled)
+        if fitting == before:
+            return False
         text = fitting.to_json()
         self.sim.saved.append(text)
         self.sim.op = operation.Operation.from_json(text)
