@@ -105,8 +105,8 @@ def _checked(found: str) -> str:
         return _Found(url=found).url if found else ''
     except pydantic.ValidationError:
         raise errors.MaasNotFound(
-            f'maas-region reports {found!r} as the URL of MAAS, which is none: set endpoint in '
-            f'the secret of maas-api-key: {how()}'
+            f'maas-region reports {found[:80]!r} as the URL of MAAS, which is none: set endpoint '
+            f'in the secret of maas-api-key: {how()}'
         ) from None
 
 

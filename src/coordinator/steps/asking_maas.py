@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TypeVar
 
-from coordinator import errors, maas_port, ports
+from coordinator import errors, maas_port, plain, ports
 from coordinator.engine import operation, step
 from coordinator.steps import finding_maas, tasks
 
@@ -25,6 +25,10 @@ class Unknown:
     why: str
     refused: bool = False
     """Whether MAAS refuses the API key."""
+
+    def __post_init__(self) -> None:
+        # It becomes a fact, and nothing shortens the facts of a record that is too large.
+        object.__setattr__(self, 'why', plain.one_line(self.why))
 
 
 def ask(

@@ -287,6 +287,14 @@ def test_a_maas_that_never_answers_delays_a_backup_by_minutes_and_spoils_nothing
     assert state(sim) == retention.COMPLETE
 
 
+def test_what_maas_says_at_length_holds_no_backup():
+    sim = simulate()
+    sim.world.maas_asked = refuse(errors.MaasRefused('far too much ' * 1000))
+    op = sim.run()
+    assert (op.status, op.problems) == (operation.COMPLETE, ())
+    assert max(map(len, op.facts.values())) < 2048
+
+
 def test_a_maas_that_answers_again_is_asked_again():
     sim = simulate()
     sim.world.maas_asked = refuse(errors.MaasUnavailable('MAAS is starting'))

@@ -113,6 +113,19 @@ def test_without_a_key_the_restore_is_complete_and_says_that_nothing_is_proven()
     assert 'not proven' in shown(sim)
 
 
+def test_what_maas_says_at_length_leaves_a_small_record():
+    sim = restoring()
+
+    def refuse(name: str) -> None:
+        raise errors.MaasRefused('far too much ' * 1000)
+
+    sim.at_step('prove')
+    sim.world.maas_asked = refuse
+    op = sim.run()
+    assert op.status == operation.COMPLETE
+    assert len(op.fact(proving.PROOF)) < 1024
+
+
 def test_a_set_without_an_inventory_proves_nothing():
     sim = restoring(backup_key='', key='')
     sim.run()
