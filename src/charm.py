@@ -216,7 +216,9 @@ class CoordinatorCharm(ops.CharmBase):
 
         with self.connected() as reachable:
             lines = aftermath.seen(ended, reachable)
-        if lines is not None:
+            # The look may have taken long, and who leads no more may store nothing.
+            leads = lines is not None and reachable.leads()
+        if lines is not None and leads:
             self._record.set_since(since.finding(found.id, lines))
 
     def _on_broken(self, event: ops.RelationBrokenEvent) -> None:

@@ -128,7 +128,8 @@ class Record:
         for over in (before, fitting):
             if over is not None and over.terminal:
                 self._put(_ENDED, ended.to_json(ended.adding(self.earlier, over)))
-                if ended.of(over).error and over.status != operation.FAILED:
+                left = ended.of(over).error and over.status != operation.FAILED
+                if left and over.id not in self.since.settled:
                     self._put(_UNSETTLED, over.to_json())
         return fitting
 

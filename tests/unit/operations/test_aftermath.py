@@ -185,6 +185,16 @@ def test_a_look_that_finds_nothing_new_writes_nothing(
     assert charm_states.databag(hook(again(first))) == charm_states.databag(first)
 
 
+def test_a_look_during_which_another_unit_became_the_leader_stores_nothing(
+    two_missing: simulation.Simulation, monkeypatch: pytest.MonkeyPatch
+):
+    two_missing.model.add_units('postgresql', 1)
+    charm_states.reach(two_missing.world, monkeypatch)
+    monkeypatch.setattr(two_missing.world, 'leads', lambda: False)
+    state = charm_states.state(two_missing.op, last_complete=two_missing.op.id)
+    assert 'since-the-end' not in charm_states.databag(hook(state))
+
+
 def test_when_the_controller_does_not_answer_the_status_stays(
     two_missing: simulation.Simulation, monkeypatch: pytest.MonkeyPatch
 ):

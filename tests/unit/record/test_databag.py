@@ -192,6 +192,18 @@ def test_one_that_ended_before_the_charm_was_refreshed_is_remembered_when_the_ne
         assert kept.earlier == (ended.of(ending(1)),)
 
 
+def test_what_is_settled_is_not_kept_again_when_the_next_operation_begins():
+    content: dict[str, str] = {}
+    broken = worlds.new_operation('a').step_ended(operation.BROKEN, worlds.START, 'x')
+    with dispatch(content) as kept:
+        kept.save(broken.ending(operation.COMPLETE, worlds.START))
+        assert kept.unsettled is not None
+        kept.set_since(kept.since.settling(worlds.BEGAN))
+    with dispatch(content) as kept:
+        kept.save(dataclasses.replace(worlds.new_operation('a'), id='2026-08-23T10:15:00Z'))
+        assert kept.unsettled is None
+
+
 def test_what_is_too_long_is_stored_as_it_fits_and_returned_so():
     content: dict[str, str] = {}
     op = worlds.new_operation(*(f'step-{number}' for number in range(60)))
