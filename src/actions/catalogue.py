@@ -94,8 +94,19 @@ class CatalogueActions(action_base.ActionBase):
                     'checks': operation_report.checks_text(outcomes),
                     'verdict': operation_report.verdict(outcomes),
                     'restore': backup_set_report.restore_command(found, outcomes, self.app),
+                    **(self._changes(found, reachable) if event.params.get('compare') else {}),
                 }
             )
+
+    def _changes(self, found: manifest.Manifest, reachable: ports.World) -> dict[str, str]:
+        """Return what a restore of a set would change of what MAAS holds now."""
+        from coordinator.steps import inventories
+
+        try:
+            application = self.charm.settings(for_restore=True).maas
+        except errors.PreconditionError as error:
+            return {'changes': f'not compared: {error}'}
+        return {'changes': inventories.preview(found, reachable, application)}
 
     def _judged(
         self, backup_id: str, reachable: ports.World

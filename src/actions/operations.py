@@ -127,7 +127,7 @@ class Actions(action_base.ActionBase):
         from coordinator.operations import plans
         from coordinator.parts import maas_backup
         from coordinator.report import backup_set_report, operation_report
-        from coordinator.steps import other_databases, restore_checks, set_checks
+        from coordinator.steps import inventories, other_databases, restore_checks, set_checks
 
         with self.charm.connected() as reachable:
             found = restore_checks.chosen(parameters, config, reachable)
@@ -142,6 +142,7 @@ class Actions(action_base.ActionBase):
             with contextlib.suppress(errors.CoordinatorError):
                 model = reachable.juju.status()
             others = other_databases.found(model, config) if model else ()
+            results['changes'] = inventories.preview(found, reachable, config.maas)
             results['replaces'] = operation_report.replaced_text(found, config, listed, others)
             if model:
                 results['plan'] = operation_report.plan_text(plans.RESTORE_ALL, config, model)

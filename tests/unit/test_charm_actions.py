@@ -169,6 +169,30 @@ def test_a_dry_run_prints_plan_and_checks_and_changes_nothing(
     assert sim.tasks('create-backup') == []
 
 
+def test_prove_restore_names_the_set_that_it_needs(repository: worlds.StoredWorld):
+    refused = charm_states.refusal('prove-restore', charm_states.state())
+    assert 'the last operation was no restore' in refused
+    assert 'backup-id=' in refused
+    refused = charm_states.refusal('prove-restore', charm_states.state(), backup_id='2026')
+    assert 'is no backup id' in refused
+
+
+def test_prove_restore_begins_with_what_it_was_given(repository: worlds.StoredWorld):
+    results, out = charm_states.act(
+        'prove-restore', charm_states.state(), backup_id=examples.BACKUP_ID
+    )
+    op = charm_states.saved(out)
+    assert (op.kind, results['status']) == ('prove-restore', 'started')
+    assert op.parameters == {'backup-id': examples.BACKUP_ID}
+
+
+def test_skipping_the_wait_for_images_is_noted(repository: worlds.StoredWorld):
+    _, out = charm_states.act('backup-all', charm_states.state(), skip_image_sync=True)
+    assert charm_states.saved(out).parameters == {'skip-image-sync': 'true'}
+    _, out = charm_states.act('backup-all', charm_states.state(), skip_image_sync=False)
+    assert charm_states.saved(out).parameters == {}
+
+
 def test_a_dry_run_names_the_checks_that_fail(monkeypatch: pytest.MonkeyPatch):
     sim = simulation.Simulation()
     sim.user.model_access = 'write'

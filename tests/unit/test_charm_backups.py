@@ -167,6 +167,44 @@ def test_show_backup_says_why_a_set_cannot_be_restored_here(backed_up: simulatio
     assert f'{found.maas.objects[-1].key} of the files backup is missing' in results['checks']
 
 
+def test_show_backup_asks_maas_only_when_that_is_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    sim = simulation.Simulation(regions=1, postgresql_units=1, maas_key=simulation.MAAS_KEY)
+    sim.run()
+    sim.site.add_machine('new-node')
+    sim.clock.advance(60)
+    charm_states.reach(sim.world, monkeypatch)
+    state = charm_states.state()
+    results, _ = charm_states.act('show-backup', state, backup_id=sim.op.id)
+    assert 'changes' not in results
+    results, _ = charm_states.act('show-backup', state, backup_id=sim.op.id, compare=True)
+    assert results['changes'].startswith('this restore removes 1 machine added after the backup')
+    assert 'new-node.maas' in results['changes']
+    given = {'backup_id': sim.op.id}
+    results, _ = charm_states.act('restore-all', state, **given)
+    assert results['changes'].startswith('this restore removes 1 machine')
+
+
+def test_show_backup_says_why_a_set_cannot_be_compared(backed_up: simulation.Simulation):
+    (backup_id,) = catalogue.ids(backed_up.world.maas_store)
+    given = {'backup_id': backup_id, 'compare': True}
+    results, _ = charm_states.act('show-backup', charm_states.state(), **given)
+    assert results['changes'].startswith('not compared: ')
+
+
+def test_show_backup_shows_that_a_set_is_inconsistent(monkeypatch: pytest.MonkeyPatch):
+    sim = simulation.Simulation(regions=1, postgresql_units=1, maas_key=simulation.MAAS_KEY)
+    sim.at_step('back-up-maas')
+    sim.api.delete_image('custom/rocky-9/amd64')
+    sim.run()
+    charm_states.reach(sim.world, monkeypatch)
+    results, _ = charm_states.act('show-backup', charm_states.state(), backup_id=sim.op.id)
+    assert results['backup-set'].startswith(f'backup set {sim.op.id}: inconsistent\n')
+    assert 'inconsistent: custom/rocky-9' in results['backup-set']
+    assert 'inconsistent=true' in results['checks']
+
+
 def test_show_backup_shows_a_pin(backed_up: simulation.Simulation):
     (backup_id,) = catalogue.ids(backed_up.world.maas_store)
     catalogue.pin(backed_up.world.maas_store, backup_id)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from coordinator import errors, plain
 from coordinator.integrity import check, decompression
@@ -13,6 +14,7 @@ _LARGEST_DOCUMENT = 1 << 20
 _LARGEST_HEADER = 128 << 10
 """Bytes of a header that says more of the entry behind it (pax)."""
 _LONGEST_NUMBER = 20
+_NAMED = 3
 _WITHOUT_CONTENT = (
     tarfile.LNKTYPE,
     tarfile.SYMTYPE,
@@ -46,11 +48,23 @@ class Document:
         return ''
 
 
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """A file that an archive must hold."""
+
+    name: str
+    """Its name, in whichever folder."""
+    size: int
+    title: str
+    """Whose file it is, for people."""
+
+
 class TarGz:
     """A tar, compressed: every byte of it is decompressed, every header looked at."""
 
-    def __init__(self) -> None:
-        self._tar = Tar()
+    def __init__(self, wanted: Iterable[Wanted] = ()) -> None:
+        self._missing = {(each.name, each.size): each.title for each in wanted}
+        self._tar = Tar(self._see)
         self._gzip = decompression.Stream('gz', self._tar.feed)
 
     def feed(self, chunk: bytes) -> None:
@@ -59,13 +73,31 @@ class TarGz:
     def finish(self) -> str:
         self._gzip.finish()
         self._tar.finish()
+        if self._missing:
+            titles = list(dict.fromkeys(self._missing.values()))
+            more = f' and {len(titles) - _NAMED} more' if len(titles) > _NAMED else ''
+            raise check.Damaged(
+                f'lacks files of image {", ".join(titles[:_NAMED])}{more}, so MAAS would not '
+                'finish initialising after a restore'
+            )
         return f'{check.files(self._tar.files)} with {self._tar.bytes} bytes'
+
+    def _see(self, name: str, size: int) -> None:
+        # Regions store images in one folder, and the archive may hold that or what is in it.
+        for each in (name, name.rpartition('/')[2]):
+            self._missing.pop((each, size), None)
+
+
+def _nobody(name: str, size: int) -> None:
+    """Look at no file."""
 
 
 class Tar:
     """Walks from header to header, to the two empty blocks that end an archive."""
 
-    def __init__(self) -> None:
+    def __init__(self, see: Callable[[str, int], None] = _nobody) -> None:
+        """Begin; `see` gets name and size of each file."""
+        self._see = see
         self.files = 0
         self.bytes = 0
         """Of the files."""
@@ -160,6 +192,7 @@ class Tar:
         if entry.type in _FILES:
             self.files += 1
             self.bytes += size
+            self._see(entry.name, size)
         # The folder itself is an entry too; restored, it is an empty folder.
         self._entries += entry.type != tarfile.XGLTYPE and entry.name.strip('./') != ''
 

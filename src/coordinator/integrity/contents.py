@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from coordinator import checksums, errors, ports
 from coordinator.integrity import archives, check, database
 from coordinator.parts import maas_backup
-from coordinator.sets import manifest
+from coordinator.sets import catalogue, images, manifest
 
 
 def objects(
@@ -32,13 +32,14 @@ def objects(
     """
     sealed = backup_set.passwords.sealed
     certain = _etags_are_md5s(repository, sealed)
+    wanted = _images(backup_set, repository)
     found = [
         check.Object(
             store=store,
             key=item.key,
             size=item.size,
             expected=expected(item, certain),
-            check=_check(item.key),
+            check=_check(item.key, wanted),
         )
         for store, item in (
             *((maas_store, item) for item in backup_set.maas.objects),
@@ -49,8 +50,36 @@ def objects(
     return sorted(found, key=lambda item: (-item.size, item.key))
 
 
-def _check(key: str) -> Callable[[], check.Check]:
+def _images(backup_set: manifest.Manifest, repository: ports.ObjectStore) -> list[archives.Wanted]:
+    """Return the files of uploaded images that the set was synchronised with.
+
+    No region can download these again. Of other sets nobody knows which images they should hold.
+
+    Raises:
+        UnexpectedAnswer: the list of images was changed.
+    """
+    told = backup_set.images
+    if told is None or told.state != manifest.SYNCHRONISED or told.reading is None:
+        return []
+    key = told.reading.key
+    if key not in catalogue.images_keys(backup_set.backup_id):
+        # The manifest lies where others may write.
+        raise errors.UnexpectedAnswer(f'{key} is no list of images of this set')
+    content = repository.get(key, images.LARGEST)
+    if hashlib.sha256(content).hexdigest() != told.reading.sha256:
+        raise errors.UnexpectedAnswer(f'{key} is not what was stored for this set')
+    return [
+        archives.Wanted(file.stored_as or file.sha256, file.size, image.title)
+        for image in images.parse(content, key).images
+        if image.uploaded
+        for file in image.files
+    ]
+
+
+def _check(key: str, wanted: Sequence[archives.Wanted]) -> Callable[[], check.Check]:
     name = key.rpartition('/')[2]
+    if name == maas_backup.IMAGES:
+        return lambda: archives.TarGz(wanted)
     if name in maas_backup.ARCHIVES:
         return archives.TarGz
     if name == maas_backup.METADATA:

@@ -16,7 +16,8 @@ from coordinator import errors, keys, ports
 LATEST = 'backup/latest'
 """Key of the object that maas-region overwrites whenever it begins a backup."""
 METADATA, CONTROLLERS = 'backup_metadata.json', 'controllers.txt'
-ARCHIVES = ('image-storage.tar.gz', 'preseeds.tar.gz')
+IMAGES = 'image-storage.tar.gz'
+ARCHIVES = (IMAGES, 'preseeds.tar.gz')
 OBJECTS = (METADATA, CONTROLLERS, *ARCHIVES)
 _NAMED_WITHIN = datetime.timedelta(minutes=2)
 """Longest time from a request to the id of its backup."""

@@ -121,3 +121,28 @@ def _has_key(world: ports.World, application: str) -> bool:
         return True
     except errors.Lacking:
         return False
+
+
+def preview(found: manifest.Manifest, world: ports.World, application: str) -> str:
+    """Return what a restore of a set would change of what MAAS holds now, for people."""
+    try:
+        known = stored(found, world.maas_store)
+        maas = finding_maas.reach(world, application)
+        if maas is None:
+            return f'not compared: {asking_maas.NO_KEY}'
+        there = differing(known, maas, {})
+    except errors.CoordinatorError as error:
+        return f'not compared: {error}'
+    if not there:
+        return f'MAAS holds what backup set {found.backup_id} does: 0 differences'
+    effects = (
+        ('removes {} added after the backup', differences.ADDED),
+        ('brings back {} deleted since', differences.MISSING),
+        ('changes back {}', differences.CHANGED),
+    )
+    texts = [
+        text.format(counted)
+        for text, what in effects
+        if (counted := differences.counted(there, what))
+    ]
+    return f'this restore {", ".join(texts)}: {differences.short(there)}'

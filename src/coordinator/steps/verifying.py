@@ -25,6 +25,8 @@ _TALLY, _READ, _SINCE = 'tally', 'read-bytes', 'read-since'
 when it had come so far."""
 _WEAK = 'set-weak'
 """Fact: the damaged one of two files in the first set that has such a pair."""
+_UNCHECKED = 'sets-images-unknown'
+"""Fact: how many sets were read that do not say which images they should hold."""
 _DOUBTED = 'set-doubted'
 """Fact: the set that did not look right once, and when."""
 _PATIENCE = 60
@@ -122,7 +124,8 @@ def _verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     # Before it is read, before it is read on, and when it was read: WAL may have gone meanwhile.
     looked = set_checks.findings(found, store, world, contents_follow=whole)
     if reading is not None and reading.ended and not looked.wrong:
-        return _verified(op, world, store, _read(world, reading), looked.weak)
+        unchecked = found.images is None or found.images.state != manifest.SYNCHRONISED
+        return _verified(op, world, store, _read(world, reading), looked.weak, unchecked=unchecked)
     if looked.wrong or not whole:
         return _looked_at(op, world, store, found, looked.wrong, looked.weak)
     return _begin_reading(op, world, store, found, reading)
@@ -257,14 +260,35 @@ def _read(world: ports.World, reading: ports.Reading) -> verification.Verificati
     )
 
 
+def _unsaid(op: operation.Operation, blind: int) -> Sequence[str]:
+    """Return the warning that of some sets nobody knows which images they should hold."""
+    if not blind:
+        return ()
+    return (
+        f'{blind} of {op.fact(_NUMBER)} backup set(s) do not say which images MAAS had, so '
+        'whether the files hold all of them cannot be checked (adopted sets, and sets made '
+        'without maas-api-key)',
+    )
+
+
 def _verified(
     op: operation.Operation,
     world: ports.World,
     store: ports.ObjectStore,
     found: verification.Verification,
     weak: Sequence[str],
+    *,
+    unchecked: bool = False,
 ) -> step.Outcome:
     """Keep what was found out, and turn to the next set.
+
+    Args:
+        op: the operation.
+        world: the world.
+        store: the repository.
+        found: what was found out.
+        weak: files of which only one of two copies is sound.
+        unchecked: whether it was read, and nobody knows which images it should hold.
 
     Raises:
         NotRight: it was the last one, and not all is right.
@@ -283,10 +307,12 @@ def _verified(
         told = told or found.told
     rests = op.fact(_WEAK) or plain.one_line('; '.join(weak))
     done = int(op.fact(_DONE) or 0) + 1
+    blind = int(op.fact(_UNCHECKED) or 0) + unchecked
     if following:
         verdict = 'is right' if found.outcome.good else 'is damaged'
         facts = {_SET: following, _DONE: str(done), _WRONG: _shortened(wrong), _TOLD: told}
         facts |= {**_UNREAD, **({_WEAK: rests} if rests else {})}
+        facts |= {_UNCHECKED: str(blind)} if blind else {}
         return step.Wait(f'{backup_id} {verdict}; next is {following}', facts=facts)
     if found.outcome.archived and wrong == [backup_id]:
         raise NotRight(f'backup set {backup_id} has no damage, but cannot be restored now: {told}')
@@ -304,7 +330,7 @@ def _verified(
             f'missing: {rests}'
         )
         raise NotRight('; '.join(filter(None, (sound, gone))))
-    return step.Done(_UNREAD, left=gone)
+    return step.Done(_UNREAD, left=gone, warnings=_unsaid(op, blind))
 
 
 def _wrong(op: operation.Operation) -> list[str]:

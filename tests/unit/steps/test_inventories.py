@@ -115,3 +115,31 @@ def test_an_adopted_or_older_set_says_that_maas_was_not_asked(sim: simulation.Si
     found = made(sim).model_copy(update={'inventory': None})
     with pytest.raises(errors.StepError, match='MAAS was not asked when it was made'):
         inventories.stored(found, sim.world.maas_store)
+
+
+# --- Before a restore ------------------------------------------------------------------------
+
+
+def previewed(sim: simulation.Simulation) -> str:
+    return inventories.preview(made(sim), sim.world, 'maas-region')
+
+
+def test_a_preview_says_what_a_restore_removes_and_brings_back(sim: simulation.Simulation):
+    assert previewed(sim).endswith('0 differences')
+    for number in range(3):
+        sim.site.add_machine(f'new-{number}')
+    sim.site.add_image('custom/new')
+    sim.api.remove_machine(sim.site.database['machines'][0])
+    told = previewed(sim)
+    assert told.startswith(
+        'this restore removes 3 machines and 1 image added after the backup, brings back 1 '
+        'machine deleted since: '
+    )
+    assert 'machine new-0.maas' in told
+
+
+def test_a_preview_without_an_answer_says_why(sim: simulation.Simulation):
+    sim.api.revoke_keys()
+    assert previewed(sim).startswith('not compared: ')
+    sim.world.maas_key = ''
+    assert 'no API key of MAAS' in previewed(sim)
