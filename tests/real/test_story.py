@@ -62,6 +62,7 @@ def test_what_was_lost_is_back(packages: programs.Programs, place: pathlib.Path)
         'MAAS is filled: 203 in maasserver_node, 12 in maasserver_subnet',
         'database as at the backup',
         'regions as at the backup',
+        'MAAS itself proves the restore',
         'what was written after the backup is gone',
         'operator, replication, rewind, monitoring log in with the passwords of the backup',
         'operator, replication, rewind, monitoring do not with those of the fresh model',
