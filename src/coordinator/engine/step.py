@@ -143,6 +143,8 @@ class Plan:
 
     def remains(self, op: operation.Operation, world: ports.World | None = None) -> list[str]:
         """Return what the operator must know of an operation that ends as it is."""
+        # A held operation may be of a revision with fewer steps.
+        op = op.following(self.names)
         lines = (line for step in reversed(self.steps) for line in step.remaining(op, world))
         # Two steps may report the same thing.
         return list(dict.fromkeys(lines))

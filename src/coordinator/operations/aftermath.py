@@ -25,6 +25,8 @@ def left(op: operation.Operation, world: ports.World) -> list[str]:
         CoordinatorError: the controller does not answer.
     """
     plan = plans.PLANS[op.kind]
+    # It may be of a revision with fewer steps.
+    op = op.following(plan.names)
     begun = [each for each in plan.steps if op.record(each.name).begun or _undone(op, each)]
     if op.status == operation.COMPLETE:
         begun = [each for each in begun if op.record(each.name).state == operation.BROKEN]

@@ -103,6 +103,25 @@ def test_what_an_end_by_force_has_left_goes_as_it_is_put_right():
     assert 'juju config postgresql system-users=' in left(sim)
 
 
+def test_an_operation_of_a_revision_with_fewer_steps_is_judged_as_well(
+    two_missing: simulation.Simulation,
+):
+    sim = two_missing
+    fewer = tuple(entry for entry in sim.op.steps if entry.name != 'await-images')
+    sim.op = dataclasses.replace(sim.op, steps=fewer)
+    assert 'postgresql has 1 of 3 units: juju add-unit postgresql -n 2' in left(sim)
+
+
+def test_an_operation_of_a_revision_with_fewer_steps_can_be_ended_by_force():
+    sim = simulation.Simulation()
+    sim.at_step('back-up-postgresql')
+    fewer = tuple(entry for entry in sim.op.steps if entry.name != 'await-images')
+    held = dataclasses.replace(sim.op, steps=fewer).held('a person is needed')
+    ended = steering.aborted(held, sim.clock.now(), force=True, world=sim.world)
+    assert any('postgresql has 1 of 3 units' in problem for problem in ended.problems)
+    assert [entry.name for entry in ended.steps] == [entry.name for entry in fewer]
+
+
 def test_what_no_look_can_judge_stays_as_it_was_recorded():
     sim = simulation.Simulation()
     sim.at_step('expire-backups')
