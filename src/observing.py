@@ -25,6 +25,8 @@ if typing.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _HOUR = 3600
+_DAILY = 26
+"""Hours: a backup each day, and two for the backup itself."""
 _AGENT, _TRACES = 'cos-agent', 'charm-tracing'
 """The endpoints."""
 _TRACING = '.tracing'
@@ -146,6 +148,13 @@ class Observing(ops.Object):
         if found.send(op, source):
             self._record.set_traced(op.id)
 
+    def _max_age(self) -> int:
+        """Return the seconds after which the newest complete set is too old; 0 if never."""
+        hours = int(self._charm.config['backup-max-age'])
+        if not hours and str(self._charm.config.get('backup-schedule') or '').strip():
+            hours = _DAILY
+        return hours * _HOUR
+
     def _port(self) -> int:
         """Return the port for metrics; 0 if there is none."""
         port = int(self._charm.config['metrics-port'])
@@ -172,7 +181,8 @@ class Observing(ops.Object):
             earlier=self._record.earlier,
             last_complete=self._record.last_complete,
             sets=self._record.sets,
-            max_age=int(self._charm.config['backup-max-age']) * _HOUR,
+            max_age=self._max_age(),
+            schedules=self._record.schedules,
             failures=failures,
             settled=self._record.since.settled,
         )

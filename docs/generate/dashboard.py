@@ -78,6 +78,7 @@ def _rows() -> Mapping[str, list[builders.Panel | stat.Panel | table.Panel | tim
                 {'0': ('none', _GREEN), '1': ('under way', 'blue'), '2': ('held', _RED)},
             ),
             _number('Missing PostgreSQL units', _max('postgresql_missing_units'), {}, worse=1),
+            _due(),
             _alerts(),
         ],
         'What is running?': [
@@ -169,6 +170,15 @@ def _age(title: str, kind: str, late: float, too_late: float) -> stat.Panel:
         _stat(title, expression, _steps((_GREEN, None), (_YELLOW, late), (_RED, too_late)))
         .unit('s')
         .no_value('never')
+    )
+
+
+def _due() -> stat.Panel:
+    expression = 'min([schedule_next_due_timestamp_seconds]) * 1000'
+    return (
+        _stat('Next run', expression, _steps((_GREEN, None)))
+        .unit('dateTimeAsLocal')
+        .no_value('none')
     )
 
 

@@ -112,6 +112,20 @@ def test_a_dispatch_notes_what_it_has_read(root: pathlib.Path):
     )
 
 
+@pytest.mark.parametrize(
+    ('config', 'hours'),
+    [
+        ({}, 0),
+        ({'backup-schedule': 'daily'}, 26),
+        ({'backup-schedule': 'daily', 'backup-max-age': 7}, 7),
+    ],
+)
+def test_with_a_schedule_the_newest_set_has_a_limit(
+    root: pathlib.Path, config: dict[str, str | int], hours: int
+):
+    assert left(root, charm_states.state(config=config)).max_age == hours * 3600
+
+
 def test_a_record_of_a_newer_revision_leaves_the_note_as_it_is(root: pathlib.Path):
     before = left(root, charm_states.state(ended_operation()))
     assert left(root, charm_states.state(charm_states.NEWER, leader=False)) == before

@@ -178,6 +178,16 @@ ALERTS = (
         'removed units of PostgreSQL, and {{ $value }} of them are not back.',
     ),
     Alert(
+        'MaasBackupRunMissed',
+        _max('schedule_last_run_missed', f'kind, {_APPLICATION}') + ' == 1',
+        '1m',
+        CRITICAL,
+        'A scheduled {{ $labels.kind }} did not run.',
+        'The last scheduled {{ $labels.kind }} of {{ $labels.juju_application }} in model '
+        '{{ $labels.juju_model }} was due and did not begin. Show why: juju run '
+        '{{ $labels.juju_application }}/leader show-schedule',
+    ),
+    Alert(
         'MaasBackupExporterDown',
         f'min by (juju_unit, {_APPLICATION}) ([up]) == 0 or absent([build_info])',
         '15m',

@@ -116,6 +116,21 @@ def _of_last(value: Callable[[notes.Last], float]) -> Callable[[notes.Note, floa
     return lambda note, now: [((kind,), value(last)) for kind, last in sorted(note.last.items())]
 
 
+def _next_due(note: notes.Note, now: float) -> Iterator[Sample]:
+    for kind, kept in sorted(note.schedules.items()):
+        if kept.due:
+            yield (kind,), kept.due
+
+
+def _of_schedule(
+    value: Callable[[notes.Scheduled], float],
+) -> Callable[[notes.Note, float], list[Sample]]:
+    """Return what gives a value of each schedule."""
+    return lambda note, now: [
+        ((kind,), value(kept)) for kind, kept in sorted(note.schedules.items())
+    ]
+
+
 def _failures(note: notes.Note, now: float) -> Iterator[Sample]:
     for kind, labels in _FAILURES.items():
         yield labels, note.failures.get(kind, 0)
@@ -213,6 +228,26 @@ METRICS = (
         'How long each step of the last operation of a kind took, its undo included.',
         _step_seconds,
         ('kind', 'step'),
+    ),
+    Metric(
+        'schedule_next_due_timestamp_seconds',
+        'When the next run of a schedule is due. Missing if none is.',
+        _next_due,
+        ('kind',),
+    ),
+    Metric(
+        'schedule_missed_runs_total',
+        'Runs of a schedule that were due and did not begin.',
+        _of_schedule(lambda kept: kept.missed),
+        ('kind',),
+        'counter',
+    ),
+    Metric(
+        'schedule_last_run_missed',
+        '1 if the last run of a schedule was missed, and no operation of its kind has been '
+        'completed since.',
+        _of_schedule(lambda kept: float(kept.missed_last)),
+        ('kind',),
     ),
     Metric(
         'postgresql_missing_units',

@@ -18,7 +18,7 @@ from typing import Any
 
 from coordinator import times
 from coordinator.engine import operation, settings
-from coordinator.record import ended
+from coordinator.record import ended, schedules
 
 FILE = '.observed.json'
 """In the charm's folder."""
@@ -66,6 +66,18 @@ class Period:
 
 
 @dataclasses.dataclass(frozen=True)
+class Scheduled:
+    """A schedule."""
+
+    due: int = 0
+    """When its next run is due, in seconds since 1970; 0 if none is."""
+    missed: int = 0
+    """How many of its runs were ever missed."""
+    missed_last: bool = False
+    """Whether its last run was missed, and nothing has made up for it."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Note:
     """What there is to say. What has a default may be missing in a note of an older revision."""
 
@@ -95,6 +107,8 @@ class Note:
     """Failures that this unit's dispatches have met, by kind: see `errors.met`."""
     max_age: int = 0
     """Seconds after which the newest complete set is too old; 0 if it never is."""
+    schedules: Mapping[str, Scheduled] = dataclasses.field(default_factory=dict)
+    """By kind of operation."""
 
     def to_json(self) -> str:
         """Return the note as stored."""
@@ -113,6 +127,9 @@ class Note:
             values = {key: value for key, value in raw.items() if key in known}
             for key, made in (('under_way', UnderWay), ('degraded', Period), ('down', Period)):
                 values[key] = made(**values[key]) if values.get(key) else None
+            values['schedules'] = {
+                kind: Scheduled(**kept) for kind, kept in raw.get('schedules', {}).items()
+            }
             values['last'] = {kind: Last(**last) for kind, last in raw.get('last', {}).items()}
             return cls(**values)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -134,6 +151,8 @@ class Seen:
     """Those of this dispatch."""
     settled: Set[str] = frozenset()
     """Ids of operations that have left nothing to do any more."""
+    schedules: str = ''
+    """As the databag has them."""
 
 
 class Notes:
@@ -182,6 +201,7 @@ def of(seen: Seen, before: Note | None, now: int) -> Note:
     down = _down(op) if op is not None else None
     if before is not None:
         degraded, down = degraded or before.degraded, down or before.down
+    last = _last(seen, before.last if before is not None else {})
     return Note(
         version=seen.version,
         since=before.since if before is not None else now,
@@ -189,7 +209,7 @@ def of(seen: Seen, before: Note | None, now: int) -> Note:
         generation=generation,
         progress=0 if op is None else before.progress if before is not None and same else now,
         under_way=_under_way(op) if op is not None else None,
-        last=_last(seen, before.last if before is not None else {}),
+        last=last,
         last_complete=seen.last_complete,
         sets=seen.sets,
         missing_units=_missing(op) if op is not None and op.id not in seen.settled else 0,
@@ -197,7 +217,19 @@ def of(seen: Seen, before: Note | None, now: int) -> Note:
         down=down,
         failures=failures,
         max_age=seen.max_age,
+        schedules=_schedules(seen, last),
     )
+
+
+def _schedules(seen: Seen, last: Mapping[str, Last]) -> dict[str, Scheduled]:
+    kept = schedules.from_json(seen.schedules)
+    completed = {kind: each.id for kind, each in last.items() if each.status == operation.COMPLETE}
+    return {
+        kind: Scheduled(
+            _seconds(each.due), each.missed, schedules.missed({kind: each}, completed) is not None
+        )
+        for kind, each in kept.items()
+    }
 
 
 def _under_way(op: operation.Operation) -> UnderWay | None:

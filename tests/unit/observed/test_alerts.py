@@ -44,6 +44,10 @@ def ended(kind: str, status: str) -> Mapping[str, note.Last]:
     return {kind: note.Last(BEGAN, status, 0, 60, left=False)}
 
 
+def kept(*, missed_last: bool) -> Mapping[str, note.Scheduled]:
+    return {'backup-all': note.Scheduled(due=DAY, missed=1, missed_last=missed_last)}
+
+
 def under_way(state: str) -> note.UnderWay:
     return note.UnderWay(BEGAN, 'backup-all', 'back-up-postgresql', state)
 
@@ -108,6 +112,8 @@ CASES = [
         1,
         fires=True,
     ),
+    Case('MaasBackupRunMissed', noted(schedules=kept(missed_last=False)), 1, fires=False),
+    Case('MaasBackupRunMissed', noted(schedules=kept(missed_last=True)), 1, fires=True),
     Case('MaasBackupExporterDown', noted(), 1, fires=False),
     Case('MaasBackupExporterDown', noted(), 1, fires=True, up=0),
     Case('MaasBackupExporterDown', None, 1, fires=True),
@@ -142,6 +148,8 @@ def labels_of(case: Case) -> Mapping[str, str]:
     found = {**TOPOLOGY, 'severity': rule(case.alert)['labels']['severity']}
     if case.alert == 'MaasBackupFailed' and case.note is not None:
         found['kind'] = next(iter(case.note.last))
+    if case.alert == 'MaasBackupRunMissed':
+        found['kind'] = 'backup-all'
     if case.alert == 'MaasBackupExporterDown' and case.note is not None:
         found['juju_unit'] = UNIT
     return found

@@ -24,6 +24,7 @@ FULL = note.Note(
     down=note.Period(BEGAN),
     failures={'s3-unanswered': 4},
     max_age=3600,
+    schedules={'backup-all': note.Scheduled(BEGAN + 9, 3, missed_last=True)},
 )
 
 
@@ -61,6 +62,9 @@ def test_it_says_what_the_note_says():
         'maas_backup_last_operation_end_timestamp_seconds{kind="restore-all"}': BEGAN + 60,
         'maas_backup_last_operation_duration_seconds{kind="restore-all"}': 60,
         'maas_backup_last_operation_step_duration_seconds{kind="restore-all",step="check"}': 3,
+        'maas_backup_schedule_next_due_timestamp_seconds{kind="backup-all"}': BEGAN + 9,
+        'maas_backup_schedule_missed_runs_total{kind="backup-all"}': 3,
+        'maas_backup_schedule_last_run_missed{kind="backup-all"}': 1,
         'maas_backup_postgresql_missing_units': 2,
         'maas_backup_postgresql_degraded_seconds': 30,
         'maas_backup_maas_downtime_seconds': 100,

@@ -12,7 +12,7 @@ from coordinator import times
 from coordinator.engine import operation, settings
 from coordinator.observed import note
 from coordinator.operations import plans
-from coordinator.record import ended
+from coordinator.record import ended, schedules
 from tests import worlds
 
 UNITS = json.dumps({'postgresql/0': '0', 'postgresql/1': '1', 'postgresql/2': '2'})
@@ -145,6 +145,21 @@ def test_the_downtime_of_maas_is_told_until_it_is_up():
     assert note.of(seen(up), None, START).down == note.Period(START, START + 60)
     before = note.of(seen(up), None, START)
     assert note.of(seen(new()), before, START).down == before.down, 'of the newest restore'
+
+
+def test_a_run_that_was_missed_is_told_until_something_makes_up_for_it():
+    run = schedules.Run(worlds.BEGAN, schedules.MISSED)
+    kept = schedules.Schedule('daily', due='2026-08-23T00:00:00Z', runs=(run,), missed=3)
+    text = schedules.to_json({'backup-all': kept})
+    told = note.of(seen(None, schedules=text), None, START).schedules['backup-all']
+    assert told == note.Scheduled(int(START // 86400 + 1) * 86400, 3, missed_last=True)
+    past = ended.Ended(
+        '2026-08-22T11:00:00Z', 'backup-all', 'complete', 'expire-backups',
+        '2026-08-22T11:00:00Z', '2026-08-22T11:30:00Z', '',
+    )  # fmt: skip
+    after = note.of(seen(None, schedules=text, earlier=[past]), None, START)
+    assert not after.schedules['backup-all'].missed_last
+    assert note.Note.from_json(after.to_json()) == after
 
 
 def test_failures_add_up():
