@@ -1,4 +1,3 @@
-# pyright: reportMissingImports=false
 """A receiver of OTLP over HTTP, which decodes what arrives with OpenTelemetry's own schema."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: basic, reportMissingImports=false
 """The Grafana dashboard, for Grafana 11 and later: am I safe, what runs, what grew, what is slow.
 
 It is built with types, and written to a file that the charm gives to COS.
