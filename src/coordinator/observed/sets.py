@@ -26,6 +26,7 @@ COMPLETE, VERIFIED, READ_WHOLE = 'complete', 'verified', 'read-whole'
 KINDS = (COMPLETE, VERIFIED, READ_WHOLE)
 STATES = (
     retention.COMPLETE,
+    retention.INCONSISTENT,
     retention.DATABASE_EXPIRED,
     retention.DAMAGED,
     retention.ARCHIVED,

@@ -35,11 +35,13 @@ def test_sets_are_counted_by_their_status():
         entry(3, state=retention.DATABASE_EXPIRED),
         entry(4, state=retention.FAILED, summary=None),
         entry(5, model_uuid=OTHER),
+        entry(6, state=retention.INCONSISTENT),
     )
     assert {state: count for state, count in found.states.items() if count} == {
         'complete': 2,
         'database-expired': 1,
         'failed': 1,
+        'inconsistent': 1,
     }
     assert set(found.states) == set(sets.STATES)
 
