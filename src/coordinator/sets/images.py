@@ -21,6 +21,8 @@ LARGEST = 8 << 20
 VERSION = 1
 _STEP = 5
 """Percent between two reasons to wait: each new one is a checkpoint."""
+_WAITS = 'image '
+"""How each such reason begins."""
 _NAMED = 3
 """Images that one sentence names; the others are counted."""
 
@@ -116,13 +118,18 @@ def named(images: Iterable[str]) -> str:
     return ', '.join(titles[:_NAMED]) + (f' and {more} more' if more > 0 else '')
 
 
+def is_waited_for(reason: str) -> bool:
+    """Whether a step waits for this reason because an image is not complete."""
+    return reason.startswith(_WAITS)
+
+
 def waiting_for(reading: Reading) -> str:
     """Return what is waited for; stable while less than a few percent are gained."""
     first, *others = reading.incomplete
     more = f', {len(others)} other image(s) are not complete either' if others else ''
     percent = first.percent // _STEP * _STEP
     return (
-        f'image {first.title} is {percent}% synchronised{more}: waiting until every region '
+        f'{_WAITS}{first.title} is {percent}% synchronised{more}: waiting until every region '
         'controller has all of it'
     )
 

@@ -121,6 +121,18 @@ def test_it_writes_few_checkpoints_while_an_image_trickles_in():
     assert len(sim.saved) - before <= 6
 
 
+def test_while_an_image_is_missing_maas_is_not_asked_at_every_beat():
+    sim = simulate()
+    sim.api.upload_image(NEW)
+    sim.until(lambda: 'synchronised' in sim.op.current.reason)
+    asked: list[str] = []
+    sim.world.maas_asked = asked.append
+    for _ in range(10 * MINUTE // 5):
+        sim.clock.advance(5)
+        sim.dispatch()
+    assert 10 <= asked.count('boot_resources') <= 50
+
+
 def test_after_the_deadline_the_set_is_made_and_is_inconsistent():
     sim = simulate()
     sim.api.upload_image(NEW)
