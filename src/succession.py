@@ -79,7 +79,7 @@ class Succession:
             reason = str(error) if ours else f'internal error ({type(error).__name__})'
             why = f'cannot find out whether an operation was left unfinished: {reason}'
             logger.warning('%s', why)
-            # A history that cannot be read must not keep a site from its backups for ever.
+            # A history that cannot be read must not keep a site from its backups forever.
             return '' if isinstance(error, errors.ForeignRecordError) else why
         return ''
 

@@ -198,7 +198,7 @@ class LiveWorld:
         """Let no effect out of a unit that was slow, and leads no more.
 
         Raises:
-            TransientError: another unit leads; it will go on with the operation.
+            TransientError: another unit leads; it will continue the operation.
         """
         if not self._lease.renew():
             raise errors.TransientError(

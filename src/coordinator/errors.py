@@ -99,7 +99,7 @@ class ControllerBusy(TransientError):
 
 
 class ShutOut(StepError):
-    """The controller does not let the coordinator work: going back needs what going on needs."""
+    """The controller refuses access. An undo needs the same access, so the operation is held."""
 
     met_as = CONTROLLER_REFUSED
 

@@ -481,7 +481,7 @@ class Reader(Protocol):
         postgresql: ObjectStore,
         tally: str = '',
     ) -> None:
-        """Begin a reading, or go on with one; nothing if one is under way.
+        """Begin a reading, or continue one; nothing if one is under way.
 
         Args:
             name: of the reading.

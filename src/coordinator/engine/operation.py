@@ -388,7 +388,7 @@ class Operation:
                 self.step, attempts=min(entry.attempts, 1), since=since, began=None, reason=''
             ),
             status=OPEN,
-            # What held it is mended; what is being undone failed all the same.
+            # What held it is fixed; what is being undone failed all the same.
             error=self.error if self.undoing else '',
             parameters={**self.parameters, **(parameters or {})},
         ).remembering({**forgiven, RESUMED: str(self.age)})

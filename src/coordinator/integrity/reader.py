@@ -2,7 +2,7 @@
 
 A set may take hours to read, and while a dispatch runs, no other hook or action of the unit does.
 So the reading goes on beside them. The process is no child of the unit's agent for long, but dies
-with it, when the agent is restarted: then the next dispatch starts another one, which goes on with
+with it, when the agent is restarted: then the next dispatch starts another one, which continues
 the objects that were not done. What it needs to know it is told over its standard input: keys are
 in no argument, no environment and on no disk.
 """
@@ -67,7 +67,7 @@ class Reader:
         postgresql: ports.ObjectStore,
         tally: str = '',
     ) -> None:
-        """Begin a reading, or go on with one."""
+        """Begin a reading, or continue one."""
         note = self._note()
         if note is not None and note.name != name and self._runs():
             # Of an operation that was ended by force, or of another time that this unit led.

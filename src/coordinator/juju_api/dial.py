@@ -26,7 +26,7 @@ class BoundedSocket(ssl.SSLSocket):
     """Reads no more, and waits no longer, than it was told.
 
     The websocket client reads as much as a frame announces, and its timeout is one for each
-    read: a peer that sends a byte now and then would hold a dispatch for ever.
+    read: a peer that sends a byte now and then would hold a dispatch forever.
     """
 
     _deadline = 0.0

@@ -22,7 +22,7 @@ from coordinator.maas_api import login
 CHUNK = 1 << 16
 _API = '/api/2.0/'
 _EXPLAINING = 4096
-"""Bytes of a refusal that are looked at."""
+"""Bytes of a refusal that are checked."""
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 """What a later request may be spared: MAAS answers 503 itself, and 500 when its database had to
 give way to another transaction; proxies answer 502 and 504 while it starts."""

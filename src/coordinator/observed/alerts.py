@@ -129,9 +129,9 @@ ALERTS = (
         f'and {_max(f"operation_state {_OPEN}")} == 1',
         '5m',
         CRITICAL,
-        'Nobody goes on with an operation that is under way.',
-        'No unit of {{ $labels.juju_application }} in model {{ $labels.juju_model }} has gone on '
-        'with its operation for {{ $value | humanizeDuration }}.',
+        'No unit continues the running operation.',
+        'No unit of {{ $labels.juju_application }} in model {{ $labels.juju_model }} has continued '
+        'its operation for {{ $value | humanizeDuration }}.',
     ),
     Alert(
         'MaasBackupVerificationFailed',

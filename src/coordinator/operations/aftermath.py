@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 def left(op: operation.Operation, world: ports.World) -> list[str]:
     """Return what a person must still do after an ended operation; empty if nothing.
 
-    What the controller shows is looked at. The rest, such as objects in S3, is what the record
+    What the controller shows is checked. The rest, such as objects in S3, is what the record
     says of it.
 
     Raises:

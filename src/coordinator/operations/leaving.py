@@ -103,7 +103,7 @@ def _reason(error: Exception) -> str:
 def _is_half(op: operation.Operation, plan: step.Plan) -> bool:
     """Whether data is being replaced: MAAS must not work with it, nor new units copy it.
 
-    Before PostgreSQL has a path of its own its block would spread to new units as well.
+    Before PostgreSQL has a new path, its block would spread to new units as well.
     """
     begun = plan.past_pivot(op.step) and not op.undoing and op.current.begun
     replaced = plan.beyond_pivot(op.step) or begun

@@ -173,7 +173,7 @@ def results(choice: Choice, wanted: Wanted, place: str) -> dict[str, str]:
         found = _laid_out(choice, wanted.form, place)
         size = len(found['backups'].encode())
         if size <= _ROOM or len(choice.shown) <= 1:
-            # Of less than one there is nothing to show: whoever looks for less looks for ever.
+            # A result must show at least one set: searching for a smaller number would never end.
             return found
         fewer = choice.shown[-max(1, len(choice.shown) * _ROOM * 9 // (size * 10)) :]
         choice = dataclasses.replace(

@@ -43,7 +43,7 @@ def describe(
         app: this application's name, for commands.
         now: the time.
         lacking: what a person must give before the operation under way can go on.
-        quiet: for how long nobody has gone on with it, as a unit that does not lead can tell.
+        quiet: for how long nobody has continued it, as a unit that does not lead can tell.
         since: what has become of operations since they ended.
         kept: the schedules.
     """
@@ -120,7 +120,7 @@ def trouble(
 ) -> ended.Ended | None:
     """Return the operation that still needs a person, with what is left to do of it now.
 
-    One that was aborted and put everything back has mended nothing: what was wrong before it
+    One that was aborted and put everything back has fixed nothing: what was wrong before it
     counts, until a backup or a restore completes, or another operation of the same kind.
     """
     mended: set[str] = set()
@@ -174,7 +174,7 @@ def _under_way(
 
 
 def is_abandoned(quiet: datetime.timedelta | None) -> TypeGuard[datetime.timedelta]:
-    """Whether nobody goes on with an operation any more."""
+    """Whether nobody continues an operation any more."""
     return quiet is not None and quiet > _QUIET
 
 

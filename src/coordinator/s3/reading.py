@@ -16,7 +16,7 @@ CHUNK = 1 << 20
 """Bytes that are handed over at once; only the last are fewer. With smaller ones threads wait for
 each other more often: with 256 KiB an archive took 5 to 9 % longer to be verified."""
 _ATTEMPTS = 5
-"""For each chunk. Whoever gives one before breaking off may do so for ever."""
+"""Attempts for each chunk: a server that sends one byte per attempt may do so forever."""
 _LONGEST_WAIT = 5.0
 """Seconds between two of them."""
 _TOO_SHORT = {'InvalidRange', '416'}

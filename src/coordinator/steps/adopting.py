@@ -19,7 +19,7 @@ UNCHANGED = 'passwords-unchanged'
 
 
 def ready(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Look whether both backups belong together; remember what the manifest will say."""
+    """Check that both backups belong together; remember what the manifest will say."""
     label, controllers = pair(op.parameters, op.settings, world)
     limits.names_fit(op.settings, world.juju.status(), checks.places(world))
     status = world.juju.status()

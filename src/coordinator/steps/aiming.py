@@ -72,7 +72,7 @@ def aim_back(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 
 def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Give PostgreSQL a path of its own, if it must not go on in the set's.
+    """Move PostgreSQL's backups to a new path, if it cannot keep using the set's path.
 
     It must not when it says so itself, or when it was aimed there for the restore. This comes
     before it is scaled: the block would spread to the new units.

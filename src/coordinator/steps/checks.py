@@ -43,7 +43,7 @@ class Check:
 
     name: str
     outcome: str
-    """ok; warning, which stops nothing; wait, when time alone may mend it; or fail."""
+    """ok; warning, which stops nothing; wait, when time alone may fix it; or fail."""
     sentence: str
     passing: bool = False
     """Whether a failure may pass within a minute: units are blocked while their cluster changes.
@@ -62,7 +62,7 @@ def ready_for_backup(op: operation.Operation, world: ports.World) -> step.Outcom
     outcomes = list(looking_checks(op.settings, world))
     found = {LATER if check.passing else check.outcome for check in outcomes}
     # Nothing is tried out in S3 while it may be tried again and again. What fails for good is
-    # tried once, and S3 may be what the charms suffer from: its sentence says what to mend.
+    # tried once, and S3 may be what the charms suffer from: its sentence says what to fix.
     if BAD in found or LATER not in found:
         outcomes += writing_checks(world)
     waiting = awaited(op, outcomes)
@@ -332,7 +332,7 @@ def _one_primary(status: ports.ModelStatus, name: str) -> str:
         raise errors.StepError(
             site.read_only(primaries[0])
             or f'{primaries[0].name} is "{primaries[0].message}": not all members of the cluster '
-            f'run, mend {name} first'
+            f'run, fix {name} first'
         )
     return f'{primaries[0].name} is the primary, and all members run'
 

@@ -152,7 +152,7 @@ def verdicts(
 def database_expired(listed: Iterable[catalogue.Entry], world: ports.World) -> set[str]:
     """Return the ids of this model's sets whose database part pgBackRest has expired.
 
-    Only those are looked at whose database part is where `s3-postgresql` leads now.
+    Only those are checked whose database part is where `s3-postgresql` leads now.
     """
     store = world.postgresql_store
     here = (store.place['bucket'], store.place['path'])

@@ -1,7 +1,7 @@
 """The fence around the files backup: no image may be in motion while a backup set is made.
 
 The database is backed up first. An image that it knows and that the files lack leaves MAAS
-initialising for ever after a restore. So MAAS is asked three times: before the database is backed
+initialising forever after a restore. So MAAS is asked three times: before the database is backed
 up, right before the files are, and right after. Until then every region controller must have all
 of each image. What changed between two answers repeats the files backup, or makes the set
 inconsistent. Without an answer nothing is known, and the set says so.

@@ -263,7 +263,7 @@ def remains(op: operation.Operation, backup_id: str) -> list[str]:
 
 
 def forget(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Remove the passwords that were put aside: nothing goes back any more."""
+    """Delete the passwords that were saved for an undo, which is no longer possible."""
     aside = _user_secret(world, _BEFORE_LABEL.format(op.id))
     if aside:
         world.juju.remove_secret(aside)

@@ -109,7 +109,7 @@ def newest(units: Iterable[str]) -> str:
 
 
 def _heed_additions(op: operation.Operation, app: ports.Application) -> None:
-    """Do not remove units for ever while something adds them again.
+    """Do not remove units forever while something adds them again.
 
     Raises:
         StepError: more units were added meanwhile than there were at the start.

@@ -204,7 +204,7 @@ def await_proof(
 ) -> step.Outcome:
     """Wait until S3 shows that the database was restored.
 
-    One that does not archive proves it later, in a path of its own.
+    A cluster that does not archive proves it later, in its new path.
 
     Raises:
         StepError: it does not show it in time.

@@ -69,7 +69,7 @@ def findings(
 
 
 def sealed(wanted: manifest.Manifest, store: ports.ObjectStore) -> None:
-    """Look whether the sealed passwords in the repository are those of the set."""
+    """Check that the sealed passwords in the repository are those of the set."""
     expected = wanted.passwords.sealed
     content = store.get(catalogue.sealed_key(wanted.backup_id))
     if hashlib.sha256(content).hexdigest() != expected.sha256:
@@ -144,7 +144,7 @@ def maas_objects(
     *,
     etags: bool = True,
 ) -> str:
-    """Look whether the files backup is there as it was verified; say where.
+    """Check that the files backup is there as it was verified; say where.
 
     Args:
         wanted: the set's manifest.

@@ -96,7 +96,7 @@ def patience(op: operation.Operation, name: str, seconds: int) -> dict[str, str]
 
     Time is the operation's age, counted from when this was first asked: the clocks of the
     controller, of S3, of this unit and of the next leader need not agree. A resumed operation asks
-    anew, or what was just mended would get no time.
+    anew, or what was just fixed would get no time.
     """
     first, resumed = operation.age_of(op.fact(name)), operation.age_of(op.fact(operation.RESUMED))
     if first is None or (resumed is not None and first <= resumed):
@@ -248,7 +248,7 @@ def cancel(
     """Undo of a step that runs an action: see to it that its task ends.
 
     The task may have been started by a dispatch whose checkpoint was lost, so it is looked for.
-    4.0 cannot cancel a running task, and 3.6 may report one as aborting for ever; the deadline
+    4.0 cannot cancel a running task, and 3.6 may report one as aborting forever; the deadline
     of the undo then goes on without it.
     """
     task = find(op, world, application, action, parameters)

@@ -146,7 +146,7 @@ def _begin_reading(
     found: manifest.Manifest,
     ended: ports.Reading | None,
 ) -> step.Wait:
-    """Begin to read a set, or go on where another reading has ended; not for ever in vain."""
+    """Start to read a set, or continue an earlier reading; give up after its deadline."""
     tally, why = op.fact(_TALLY), ''
     if ended is not None:
         tally, why = ended.tally, f'{_AGAIN}{ended.error}'.rstrip(': ')
@@ -214,7 +214,7 @@ def _looked_at(
     wrong: Sequence[str],
     weak: Sequence[str] = (),
 ) -> step.Outcome:
-    """Judge a set that was looked at; one that seems damaged is looked at twice.
+    """Judge a set that was looked at; one that seems damaged is checked twice.
 
     An answer that S3 has garbled looks like damage, and restores from that set would be warned of.
     """

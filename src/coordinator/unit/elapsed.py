@@ -20,7 +20,7 @@ LONGEST = 300.0
 """Longest time in seconds that is added between two dispatches: the default interval of
 update-status. A night without a controller must not use up a deadline."""
 _LOOK_EVERY, _LOOK_FOR = 60, 20
-"""Seconds of each minute in which more than a task is looked at; longer than the pause between two
+"""Seconds of each minute in which more than a task is checked; longer than the pause between two
 beats."""
 _BOOT = pathlib.Path('/proc/sys/kernel/random/boot_id')
 
