@@ -144,7 +144,7 @@ def test_a_recipient_that_is_no_key_is_refused_at_once_without_repeating_it(maas
 
     error = maas40.refused_at_once()
 
-    assert 'recipient 1 is no age X25519 public key' in error
+    assert 'recipient 1 is not an age X25519 public key' in error
     assert 'juju config maas-backup-coordinator recipients=' in error
     assert 'hunter2' not in error
 

@@ -46,7 +46,7 @@ def test_a_dry_run_of_expire_prints_the_verdicts_and_changes_nothing(
     results, out = charm_states.act('expire', state, dry_run=True)
     lines = results['backups'].splitlines()
     outcomes = [line.split(' | ')[3].strip(' |') for line in lines[2:7]]
-    assert outcomes == ['goes'] * 3 + ['stays'] * 2
+    assert outcomes == ['deleted'] * 3 + ['kept'] * 2
     assert '3 of 5 backup set(s) would be deleted by keep-last=2' in lines
     assert charm_states.databag(out) == {}
     assert unchanged(sets) == before
@@ -104,7 +104,7 @@ def test_without_confirm_it_prints_what_would_go_and_changes_nothing(
     results, out = charm_states.act('delete-backup', state, backup_id=OLD)
     for key in backup_sets.owned(sets.world.maas_store, OLD):
         assert f'{key} ' in results['would-delete']
-    assert 'its database backup is kept' in results['would-delete']
+    assert 'its database backup remains' in results['would-delete']
     assert results['next'] == (f'juju run {APP}/leader delete-backup backup-id={OLD} confirm=true')
     assert charm_states.databag(out) == {}
     assert unchanged(sets) == before

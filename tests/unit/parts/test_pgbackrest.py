@@ -190,7 +190,7 @@ def test_a_name_of_any_bytes_leaves_a_file_sound(name: bytes):
 
     pgbackrest_info.sound(whole, 'it')
 
-    with pytest.raises(errors.UnexpectedAnswer, match='checksum does not fit'):
+    with pytest.raises(errors.UnexpectedAnswer, match='checksum does not match'):
         pgbackrest_info.sound(whole.replace(b':5', b':6'), 'it')
 
 

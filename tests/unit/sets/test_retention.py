@@ -132,8 +132,8 @@ def test_more_weeks_cost_no_month():
         ({'state': retention.DAMAGED}, 'found it damaged'),
         ({'state': retention.NEWER}, 'newer revision'),
         ({'model_uuid': OTHER}, 'of another model'),
-        ({'backup_id': '2026-08-99T10:15:00Z'}, 'its id is no time'),
-        ({'backup_id': 'latest'}, 'its id is no time'),
+        ({'backup_id': '2026-08-99T10:15:00Z'}, 'its id is not a valid time'),
+        ({'backup_id': 'latest'}, 'its id is not a valid time'),
         ({'backup_id': '2026-08-22T12:00:01Z'}, 'in the future'),
     ],
 )

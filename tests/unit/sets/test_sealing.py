@@ -62,7 +62,7 @@ def test_no_password_is_readable_in_the_file():
 
 def test_another_identity_opens_nothing():
     other = str(pyrage.x25519.Identity.generate())
-    with pytest.raises(errors.StepError, match='the identity does not open') as caught:
+    with pytest.raises(errors.StepError, match='the identity does not decrypt') as caught:
         sealing.unseal(sealed(), other, BACKUP_ID)
     assert_nothing_secret(caught.value, other)
 
@@ -73,7 +73,7 @@ def test_another_identity_opens_nothing():
     ids=['nothing', 'a-password', 'cut-off', 'a-public-key'],
 )
 def test_what_is_no_identity_opens_nothing_and_is_not_repeated(text: str):
-    with pytest.raises(errors.StepError, match='the identity does not open') as caught:
+    with pytest.raises(errors.StepError, match='the identity does not decrypt') as caught:
         sealing.unseal(sealed(), text, BACKUP_ID)
     assert_nothing_secret(caught.value, *filter(None, [text]))
 
@@ -88,7 +88,7 @@ def test_the_file_of_another_backup_set_is_refused():
 def test_a_tampered_file_is_refused(position: int):
     content = bytearray(sealed())
     content[position] ^= 1
-    with pytest.raises(errors.StepError, match='does not open') as caught:
+    with pytest.raises(errors.StepError, match='does not decrypt') as caught:
         sealing.unseal(bytes(content), IDENTITY, BACKUP_ID)
     assert_nothing_secret(caught.value)
 
@@ -148,7 +148,9 @@ def test_without_recipients_the_sentence_says_how_to_make_one():
     ids=['garbage', 'an-ssh-key', 'cut-off'],
 )
 def test_garbage_is_named_by_its_position(text: str):
-    with pytest.raises(errors.PreconditionError, match='recipient 2 is no age X25519') as caught:
+    with pytest.raises(
+        errors.PreconditionError, match='recipient 2 is not an age X25519'
+    ) as caught:
         sealing.check_recipients((examples.RECIPIENT, text))
     assert text not in everything_told(caught.value)
 
