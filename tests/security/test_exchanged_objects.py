@@ -122,7 +122,10 @@ def test_sealed_passwords_that_do_not_fit_the_hashes_are_found_out(attacked: Sit
     forged = dict.fromkeys(hashes, 'chosen-by-somebody')
     sealed = sealing.seal(attacked.new, 'uuid', forged, RECIPIENT)
     attacked.seal(attacked.new, sealed, hashes)
-    words = 'are not those of its manifest: one of them was swapped with another, so do not restore from'
+    words = (
+        'are not those of its manifest: one of them was swapped with another, '
+        'so do not restore from'
+    )
     assert_refused(attacked.restore(attacked.new), words)
 
 

@@ -130,8 +130,8 @@ ALERTS = (
         '5m',
         CRITICAL,
         'No unit continues the running operation.',
-        'No unit of {{ $labels.juju_application }} in model {{ $labels.juju_model }} has continued '
-        'its operation for {{ $value | humanizeDuration }}.',
+        'No unit of {{ $labels.juju_application }} in model {{ $labels.juju_model }} '
+        'has continued its operation for {{ $value | humanizeDuration }}.',
     ),
     Alert(
         'MaasBackupVerificationFailed',
