@@ -8,7 +8,6 @@ operation is open a dispatch must cost next to nothing.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import logging
@@ -29,10 +28,9 @@ if __name__ == '__main__':
 
     late.install()
 
-import object_storage
 import ops
 
-import lease
+import given
 import observing
 import scheduling
 import succession
@@ -41,11 +39,11 @@ from actions import adoption as adoption_actions
 from actions import base as action_base
 from actions import catalogue as catalogue_actions
 from actions import expiry as expiry_actions
-from actions import operations as actions
+from actions import operations as operation_actions
 from actions import schedule as schedule_actions
 from actions import verification as verification_actions
 from coordinator import errors
-from coordinator.engine import operation, settings
+from coordinator.engine import operation
 from coordinator.record import databag
 from coordinator.report import status
 from coordinator.unit import pacemaker
@@ -57,22 +55,13 @@ logger = logging.getLogger(__name__)
 
 _NEWEST = '.newest-record'
 """Kept on the unit's own disk, in the charm's folder."""
-MAAS, POSTGRESQL = 'maas-region', 'postgresql'
-S3 = ('s3-maas', 's3-postgresql')
-RELATIONS = {
-    MAAS: 'maas-region:juju-info',
-    POSTGRESQL: 'postgresql:juju-info',
-    's3-maas': 's3-integrator-maas',
-    's3-postgresql': 's3-integrator-postgresql',
-}
-"""Endpoints that must be related, each with what a site usually relates it to."""
 
 
-def connect(charm: CoordinatorCharm) -> ports.World:
+def connect(to: given.Given) -> ports.World:
     """Return the world as this dispatch can reach it. Tests put another in its place."""
     import world
 
-    return world.LiveWorld(charm)
+    return world.LiveWorld(to)
 
 
 class AdvanceEvent(ops.EventBase):
@@ -97,42 +86,39 @@ class CoordinatorCharm(ops.CharmBase):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        self.began = lease.steady()
+        self._given = given.Given(self, lambda to: connect(to))
         # Each line is a juju-log process: debug lines would cost more than the dispatch itself.
         logging.getLogger().setLevel(logging.INFO)
-        self.stores = {name: object_storage.S3Requirer(self, name) for name in S3}
-        self._secrets: dict[str, dict[str, str]] = {}
         self._record = databag.Record(self.model, self.charm_dir / _NEWEST)
-        self.succession = succession.Succession(self, self._record)
-        self.observing = observing.Observing(self, self._record)
+        self._succession = succession.Succession(self._given, self._record)
+        self._observing = observing.Observing(self, self._given, self._record)
         self._pacemaker = pacemaker.Pacemaker(self.unit.name, str(self.charm_dir))
-        for name in S3:
+        for name in given.S3:
             framework.observe(self.on[name].relation_changed, self._on_s3_changed)
         for event in (self.on.stop, self.on.remove):
             framework.observe(event, self._on_leaving)
-        for name in (*RELATIONS, databag.RELATION):
+        for name in (*given.RELATIONS, databag.RELATION):
             framework.observe(self.on[name].relation_broken, self._on_broken)
         for event in self._waking_events():
             framework.observe(event, self._on_wake)
-        self._actions = actions.Actions(self, self._record)
-        self._acknowledging_actions = acknowledging_actions.AcknowledgingActions(
-            self, self._record
-        )
-        self._catalogue_actions = catalogue_actions.CatalogueActions(self, self._record)
-        self._expiry_actions = expiry_actions.ExpiryActions(self, self._record)
-        self._adoption_actions = adoption_actions.AdoptionActions(self, self._record)
-        self._verification_actions = verification_actions.VerificationActions(self, self._record)
-        self._scheduling = scheduling.Scheduling(
-            self,
-            self._record,
-            {
-                'backup-all': self._actions.begin_backup,
-                'verify-backup': self._verification_actions.begin_of_schedule,
-            },
-        )
-        self._schedule_actions = schedule_actions.ScheduleActions(
-            self, self._record, self._scheduling
-        )
+        desk = action_base.Desk(self._given, self._record, self._succession, self._observing)
+        operations = operation_actions.OperationActions(self, desk)
+        verification = verification_actions.VerificationActions(self, desk)
+        doors = {
+            'backup-all': operations.begin_backup,
+            'verify-backup': verification.begin_of_schedule,
+        }
+        self._scheduling = scheduling.Scheduling(self._given, self._record, doors)
+        # The framework knows them only as long as somebody does.
+        self._handlers = [
+            operations,
+            verification,
+            acknowledging_actions.AcknowledgingActions(self, desk),
+            catalogue_actions.CatalogueActions(self, desk),
+            expiry_actions.ExpiryActions(self, desk),
+            adoption_actions.AdoptionActions(self, desk),
+            schedule_actions.ScheduleActions(self, desk, self._scheduling),
+        ]
         framework.observe(self.on.collect_unit_status, self._on_collect_status)
         framework.observe(self.on.collect_app_status, self._on_collect_status)
 
@@ -150,10 +136,10 @@ class CoordinatorCharm(ops.CharmBase):
             self.on[databag.RELATION].relation_changed,
             self.on[databag.RELATION].relation_departed,
         ]
-        for name in (MAAS, POSTGRESQL, *S3):
+        for name in (given.MAAS, given.POSTGRESQL, *given.S3):
             of_relation = self.on[name]
             events += [of_relation.relation_joined, of_relation.relation_departed]
-        return [*events, *(self.on[name].relation_changed for name in S3)]
+        return [*events, *(self.on[name].relation_changed for name in given.S3)]
 
     def _on_s3_changed(self, event: ops.RelationChangedEvent) -> None:
         """Take out of our databag what the library has noted there of the integrator's.
@@ -175,7 +161,7 @@ class CoordinatorCharm(ops.CharmBase):
         if leads and op is not None and self._record.behind:
             self._record.save(op)
         if leads and op is None:
-            self.succession.take_over()
+            self._succession.take_over()
         self._keep_schedules(event, leads=leads)
         if op is None or not op.open or not leads:
             if beats:
@@ -214,7 +200,7 @@ class CoordinatorCharm(ops.CharmBase):
             return
         from coordinator.operations import aftermath
 
-        with self.connected() as reachable:
+        with self._given.connected() as reachable:
             lines = aftermath.seen(ended, reachable)
             # The look may have taken long, and who leads no more may store nothing.
             leads = lines is not None and reachable.leads()
@@ -229,15 +215,15 @@ class CoordinatorCharm(ops.CharmBase):
         """Leave nothing running behind on a machine that others use."""
         self._pacemaker.stop()
         self._scheduling.end()
-        self.observing.end()
+        self._observing.end()
         self._leaves(self._operation())
 
     def _leaves(self, op: operation.Operation | None) -> bool:
         """Do the last unit's work if this is the last one, and goes."""
-        if op is None or not self.succession.is_last(op):
+        if op is None or not self._succession.is_last(op):
             return False
         self._pacemaker.stop()
-        self.succession.leave(op)
+        self._succession.leave(op)
         return True
 
     def _operation(self) -> operation.Operation | None:
@@ -260,9 +246,9 @@ class CoordinatorCharm(ops.CharmBase):
             logger.error('%s: held: %s', held.at, held.error)
             self._record.save(held)
             return held
-        noted = glances.Glances(self, self._record)
-        self.observing.begins(op)
-        with self.connected() as reachable, log.naming(op):
+        noted = glances.Glances(self._given, self._record)
+        self._observing.begins(op)
+        with self._given.connected() as reachable, log.naming(op):
             moved = advance.advance(op, plan, reachable)
             if moved.status == operation.HELD:
                 moved = situation.noted(moved, reachable)
@@ -294,114 +280,14 @@ class CoordinatorCharm(ops.CharmBase):
         from coordinator.report import listing
 
         try:
-            self.observing.note_sets(listing.listed(reachable), reachable)
+            self._observing.note_sets(listing.listed(reachable), reachable)
         except Exception as error:
             # Whatever it is: the operation has ended, and this is only told.
             ours = isinstance(error, errors.CoordinatorError)
             reason = str(error) if ours else type(error).__name__
             logger.info('%s: the backup sets were not listed for the metrics: %s', op.at, reason)
 
-    @contextlib.contextmanager
-    def connected(self) -> typing.Generator[ports.World]:
-        """Reach the world for a while."""
-        reachable = connect(self)
-        try:
-            yield reachable
-        finally:
-            close = getattr(reachable, 'close', None)
-            if close is not None:
-                close()
-
-    # --- Config and status ---------------------------------------------------------------------
-
-    def settings(self, for_restore: bool = False) -> settings.Settings:
-        """Return the settings for a new operation.
-
-        A restore seals nothing, so it needs no recipients.
-
-        Raises:
-            PreconditionError: something is missing; says the command that gives it.
-        """
-        self._check_access()
-        related = {name: self._related(name) or '' for name in RELATIONS}
-        return settings.from_config(
-            self.config,
-            settings.Applications(
-                related[MAAS], related[POSTGRESQL], related[S3[0]], related[S3[1]]
-            ),
-            for_restore=for_restore,
-        )
-
-    def _check_access(self) -> dict[str, str]:
-        """Make sure that whatever an operation works with is given; return the login.
-
-        Raises:
-            PreconditionError: something is missing; says the command that gives it.
-        """
-        for name, other in RELATIONS.items():
-            if self._related(name) is None:
-                raise errors.PreconditionError(
-                    f'missing relation: juju integrate {self.app.name}:{name} {other}'
-                )
-        try:
-            content = self.credentials()
-        except errors.TransientError as error:
-            raise errors.PreconditionError(str(error)) from error
-        missing = [key for key in ('username', 'password') if not content.get(key)]
-        if missing:
-            raise errors.PreconditionError(
-                f'the secret of juju-credentials has no {" and no ".join(missing)}: '
-                'juju update-secret <name> username=<user> password#file=<file>'
-            )
-        return content
-
-    def _lacking(self) -> str:
-        """Return what a person must give before an operation can go on, '' if nothing."""
-        from coordinator.juju_api import access
-
-        try:
-            access.credentials(self._check_access())
-        except errors.PreconditionError as error:
-            return str(error)
-        return ''
-
-    def credentials(self) -> dict[str, str]:
-        """Return the newest content of the secret that `juju-credentials` names.
-
-        Raises:
-            Lacking: there is none, or it is not granted to this application. Granting it
-                raises no event, so the next dispatch must look again.
-        """
-        reference = str(self.config.get('juju-credentials') or '')
-        if not reference:
-            raise errors.Lacking(
-                f'missing credentials: juju config {self.app.name} juju-credentials=secret:<id>'
-            )
-        return self.secret(reference)
-
-    def secret(self, reference: str) -> dict[str, str]:
-        """Return the newest content of a user secret, as it was when this dispatch first asked.
-
-        Raises:
-            Lacking: it is not there, or not granted to this application. Granting it
-                raises no event, so the next dispatch must look again.
-        """
-        if reference in self._secrets:
-            # Each question is two processes.
-            return dict(self._secrets[reference])
-        try:
-            content = self.model.get_secret(id=reference).get_content(refresh=True)
-        except (ops.SecretNotFoundError, ops.ModelError):
-            # No `from`: whatever the cause says, it is about a secret.
-            raise errors.Lacking(
-                f'{reference} cannot be read: juju grant-secret {reference} {self.app.name}'
-            ) from None
-        self._secrets[reference] = content
-        return dict(content)
-
-    def _related(self, endpoint: str) -> str | None:
-        relation = self.model.get_relation(endpoint)
-        return relation.app.name if relation is not None else None
+    # --- Status --------------------------------------------------------------------------------
 
     def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
         """Say the one thing that matters now."""
@@ -416,7 +302,7 @@ class CoordinatorCharm(ops.CharmBase):
             return ops.BlockedStatus(str(error))
         if op is None or op.terminal:
             try:
-                self.settings()
+                self._given.settings()
             except errors.PreconditionError as error:
                 return ops.BlockedStatus(str(error))
             problem = self._scheduling.problem()
@@ -431,7 +317,7 @@ class CoordinatorCharm(ops.CharmBase):
             kept.last_complete,
             self.app.name,
             now,
-            lacking=self._lacking() if under_way else '',
+            lacking=self._given.lacking() if under_way else '',
             # Of one that leads and is back after hours, this very dispatch has gone on.
             quiet=kept.unchanged(now) if under_way and not self.unit.is_leader() else None,
             since=kept.since,

@@ -13,16 +13,16 @@ from coordinator.record import databag
 from coordinator.unit import elapsed
 
 if typing.TYPE_CHECKING:
-    import charm
+    import given
 
 
 class Glances:
     """The note of this dispatch, and that of the one before it."""
 
-    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record):
-        self._charm = coordinator_charm
+    def __init__(self, given_to_unit: given.Given, kept: databag.Record):
+        self._given = given_to_unit
         self._record = kept
-        self._note = glance.Note(coordinator_charm.charm_dir)
+        self._note = glance.Note(given_to_unit.folder)
         # Here, before the dispatch does anything: if it dies, the next beat must look at all.
         self._before = self._note.take()
 
@@ -35,7 +35,7 @@ class Glances:
             return
         with contextlib.suppress(errors.CoordinatorError):
             found = access.endpoint(
-                self._charm.credentials(), self._charm.model.uuid, '', os.environ
+                self._given.credentials(), self._given.model.uuid, '', os.environ
             )
             relation, text = self._record.raw
             waiting = glance.Waiting(
@@ -43,12 +43,12 @@ class Glances:
                 age=op.age,
                 record=glance.digest(text),
                 relation=relation,
-                application=self._charm.app.name,
+                application=self._given.app.name,
                 task=op.current.task,
-                login=str(self._charm.config['juju-credentials']),
+                login=str(self._given.config['juju-credentials']),
                 addresses=list(found.addresses),
                 ca_cert=found.ca_cert,
                 model=found.model_uuid,
-                looked=elapsed.Elapsed(self._charm.charm_dir / elapsed.FILE).look(op.id, op.age),
+                looked=elapsed.Elapsed(self._given.folder / elapsed.FILE).look(op.id, op.age),
             )
             self._note.keep(waiting, self._before)

@@ -15,7 +15,7 @@ from coordinator.observed import note, service
 from coordinator.record import databag
 
 if typing.TYPE_CHECKING:
-    import charm
+    import given
     from coordinator import ports
     from coordinator.engine import operation
     from coordinator.observed import tracing
@@ -36,15 +36,15 @@ _TRACING = '.tracing'
 class Observing(ops.Object):
     """Leaves the note for the exporter, has systemd listen, and tells agents of COS where."""
 
-    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record):
-        super().__init__(coordinator_charm, 'observing')
-        self._charm = coordinator_charm
+    def __init__(self, charm: ops.CharmBase, given_to_unit: given.Given, kept: databag.Record):
+        super().__init__(charm, 'observing')
+        self._given = given_to_unit
         self._record = kept
-        path = coordinator_charm.charm_dir / note.FILE
+        path = given_to_unit.folder / note.FILE
         self._notes = note.Notes(path)
-        self._service = service.Service(coordinator_charm.unit.name, path)
+        self._service = service.Service(given_to_unit.unit.name, path)
         self._began: operation.Operation | None = None
-        on = coordinator_charm.on
+        on = charm.on
         # After a reboot, with other settings, or with other code.
         for event in (on.start, on.config_changed, on.upgrade_charm):
             self.framework.observe(event, self._on_set_up)
@@ -104,19 +104,17 @@ class Observing(ops.Object):
             return
         from coordinator.observed import cos_agent
 
-        charm = self._charm
-        topology = cos_agent.Topology(
-            charm.model.name, charm.model.uuid, charm.app.name, charm.meta.name
-        )
+        us = self._given
+        topology = cos_agent.Topology(us.model.name, us.model.uuid, us.app.name, us.charm_name)
         for relation in relations:
-            relation.data[charm.unit][cos_agent.KEY] = cos_agent.config(topology, self._port())
+            relation.data[us.unit][cos_agent.KEY] = cos_agent.config(topology, self._port())
 
     def _on_receiver(self, event: ops.RelationEvent) -> None:
         """Ask for a receiver of traces, and remember the one that is offered."""
         from coordinator.observed import tracing
 
-        if self._charm.unit.is_leader():
-            event.relation.data[self._charm.app]['receivers'] = json.dumps([tracing.PROTOCOL])
+        if self._given.unit.is_leader():
+            event.relation.data[self._given.app]['receivers'] = json.dumps([tracing.PROTOCOL])
         offered = event.relation.data[event.app].get('receivers', '') if event.app else ''
         self._tracing().aim(offered)
 
@@ -126,23 +124,23 @@ class Observing(ops.Object):
     def _tracing(self) -> tracing.Tracing:
         from coordinator.observed import tracing
 
-        return tracing.Tracing(self._charm.charm_dir / _TRACING)
+        return tracing.Tracing(self._given.folder / _TRACING)
 
     def _trace(self, op: operation.Operation) -> None:
         """Count what this dispatch asked of S3; send the trace of what has ended, once."""
         from coordinator.observed import trace
         from coordinator.s3 import sent
 
-        charm, found = self._charm, self._tracing()
+        us, found = self._given, self._tracing()
         found.count(self._began or op, sent.requests.total())
         sent.requests.clear()
-        if not op.terminal or not charm.unit.is_leader() or self._record.traced == op.id:
+        if not op.terminal or not us.unit.is_leader() or self._record.traced == op.id:
             return
         source = trace.Source(
-            charm.app.name,
-            charm.unit.name,
-            charm.model.name,
-            charm.model.uuid,
+            us.app.name,
+            us.unit.name,
+            us.model.name,
+            us.model.uuid,
             coordinator.VERSION,
         )
         if found.send(op, source):
@@ -150,14 +148,14 @@ class Observing(ops.Object):
 
     def _max_age(self) -> int:
         """Return the seconds after which the newest complete set is too old; 0 if never."""
-        hours = int(self._charm.config['backup-max-age'])
-        if not hours and str(self._charm.config.get('backup-schedule') or '').strip():
+        hours = int(self._given.config['backup-max-age'])
+        if not hours and str(self._given.config.get('backup-schedule') or '').strip():
             hours = _DAILY
         return hours * _HOUR
 
     def _port(self) -> int:
         """Return the port for metrics; 0 if there is none."""
-        port = int(self._charm.config['metrics-port'])
+        port = int(self._given.config['metrics-port'])
         if 0 <= port < 1 << 16:
             return port
         logger.warning('metrics-port is %s, but must be 0 to 65535: no metrics are served', port)
@@ -172,11 +170,11 @@ class Observing(ops.Object):
         except errors.ForeignRecordError:
             # A newer revision wrote it: the note stays as it is until the charm is refreshed.
             return
-        if op is not None and (self._charm.charm_dir / _TRACING).exists():
+        if op is not None and (self._given.folder / _TRACING).exists():
             self._trace(op)
         seen = note.Seen(
             version=coordinator.VERSION,
-            leads=self._charm.unit.is_leader(),
+            leads=self._given.unit.is_leader(),
             op=op,
             earlier=self._record.earlier,
             last_complete=self._record.last_complete,

@@ -15,7 +15,7 @@ from coordinator.unit import elapsed, timers
 if typing.TYPE_CHECKING:
     import datetime
 
-    import charm
+    import given
     from coordinator import ports
 
 logger = logging.getLogger(__name__)
@@ -36,14 +36,14 @@ class Scheduling:
 
     def __init__(
         self,
-        coordinator_charm: charm.CoordinatorCharm,
+        given_to_unit: given.Given,
         kept: databag.Record,
         doors: Mapping[str, Door],
     ):
-        self._charm = coordinator_charm
+        self._given = given_to_unit
         self._record = kept
         self._doors = doors
-        self._timers = timers.Timers(coordinator_charm.unit.name, str(coordinator_charm.charm_dir))
+        self._timers = timers.Timers(given_to_unit.unit.name, str(given_to_unit.folder))
 
     @property
     def kept(self) -> dict[str, schedules.Schedule]:
@@ -76,7 +76,7 @@ class Scheduling:
         """
         kept = self.kept
         if kept:
-            schedules.copy(self._record.schedules, self._charm.charm_dir / schedules.FILE)
+            schedules.copy(self._record.schedules, self._given.folder / schedules.FILE)
         calendars = {kind: each.calendar for kind, each in kept.items() if each.calendar}
         self._timers.set(calendars, look=look)
 
@@ -87,7 +87,7 @@ class Scheduling:
     def problem(self) -> str:
         """Return what is wrong with an option, '' if nothing is."""
         try:
-            settings.verifies_deeply(self._charm.config)
+            settings.verifies_deeply(self._given.config)
         except errors.PreconditionError as error:
             return str(error)
         for kind, schedule in self.kept.items():
@@ -95,12 +95,12 @@ class Scheduling:
                 option = schedules.OPTIONS[kind]
                 return (
                     f'{option} is {schedule.text!r}: {schedule.problem}. Set one such as daily: '
-                    f'juju config {self._charm.app.name} {option}="Mon..Fri 02:30 Europe/London"'
+                    f'juju config {self._given.app.name} {option}="Mon..Fri 02:30 Europe/London"'
                 )
         return ''
 
     def _text(self, kind: str) -> str:
-        return str(self._charm.config.get(schedules.OPTIONS[kind]) or '').strip()
+        return str(self._given.config.get(schedules.OPTIONS[kind]) or '').strip()
 
     def _looked(
         self,
@@ -124,7 +124,7 @@ class Scheduling:
         pending = schedule.pending
         assert pending is not None
         # Each attempt waits anew, so it is measured anew.
-        counted = elapsed.Elapsed(self._charm.charm_dir / f'.waited-{kind}')
+        counted = elapsed.Elapsed(self._given.folder / f'.waited-{kind}')
         waited = counted.look(f'{pending.due} {pending.attempts}', pending.waited)
         schedule, may = due.waiting(schedule, self._record.load(), now, waited)
         if may:

@@ -9,7 +9,7 @@ from coordinator import errors
 from coordinator.record import databag
 
 if typing.TYPE_CHECKING:
-    import charm
+    import given
     from coordinator.engine import operation
 
 logger = logging.getLogger(__name__)
@@ -21,15 +21,15 @@ _SEALING = ('backup-all', 'adopt-backup')
 class Succession:
     """Joins one coordinator's operation to the next one's."""
 
-    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record):
-        self._charm = coordinator_charm
+    def __init__(self, given_to_unit: given.Given, kept: databag.Record):
+        self._given = given_to_unit
         self._record = kept
 
     # --- The last dispatches -------------------------------------------------------------------
 
     def is_last(self, op: operation.Operation) -> bool:
         """Whether the last unit is being removed with an operation that is not over."""
-        return not op.terminal and self._charm.app.planned_units() == 0
+        return not op.terminal and self._given.app.planned_units() == 0
 
     def leave(self, op: operation.Operation) -> None:
         """Do at once what can be done for an operation that no dispatch will move on."""
@@ -37,17 +37,17 @@ class Succession:
         from coordinator.operations import leaving
         from coordinator.record import history
 
-        if not self._charm.unit.is_leader():
+        if not self._given.unit.is_leader():
             logger.error(
                 '%s: %s %s is not over, and %s does not lead: a coordinator that is deployed into '
                 'this model takes it over',
                 op.at,
                 op.kind,
                 op.id,
-                self._charm.unit.name,
+                self._given.unit.name,
             )
             return
-        with self._charm.connected() as reachable, log.naming(op):
+        with self._given.connected() as reachable, log.naming(op):
             left = leaving.leave(op, reachable)
             left = self._record.save(left) or left
             # In each of the last hooks that can: an earlier one may have found no S3.
@@ -67,7 +67,7 @@ class Succession:
         if not self._record.fresh or not self._told_where():
             return ''
         try:
-            self._charm.settings(for_restore=True)
+            self._given.settings(for_restore=True)
         except errors.PreconditionError:
             # The status says what is missing; once it is there the next dispatch looks.
             return ''
@@ -94,14 +94,14 @@ class Succession:
         from coordinator.operations import taking_over
         from coordinator.record import history
 
-        with self._charm.connected() as reachable:
+        with self._given.connected() as reachable:
             found = history.newest(reachable.maas_store, reachable.model_uuid)
         if found is None or found.terminal:
             return None
-        config = self._charm.settings(for_restore=found.kind not in _SEALING)
+        config = self._given.settings(for_restore=found.kind not in _SEALING)
         return taking_over.taken_over(found, config)
 
     def _told_where(self) -> bool:
         """Whether s3-maas has told where the repository is."""
-        relation = self._charm.model.get_relation('s3-maas')
+        relation = self._given.relation('s3-maas')
         return relation is not None and bool(relation.data[relation.app])

@@ -15,7 +15,7 @@ from coordinator.juju_api import access, model, remembered
 from coordinator.unit import elapsed, in_flight
 
 if typing.TYPE_CHECKING:
-    import charm
+    import given
     from coordinator.maas_api import client as maas_client
     from coordinator.maas_api import login as maas_login
     from coordinator.s3 import object_store, timeouts
@@ -30,12 +30,12 @@ _IN_FLIGHT, _READING = '.in-flight', '.reading'
 class LiveWorld:
     """The world as this dispatch can reach it. Nothing is opened before it is asked for."""
 
-    def __init__(self, coordinator_charm: charm.CoordinatorCharm):
-        self._charm = coordinator_charm
-        self._lease = lease.Lease(coordinator_charm.began)
+    def __init__(self, given_to_unit: given.Given):
+        self._given = given_to_unit
+        self._lease = lease.Lease(given_to_unit.began)
         self._lease.keep()
         self._juju: model.JujuApi | None = None
-        self._in_flight = in_flight.InFlight(coordinator_charm.charm_dir / _IN_FLIGHT)
+        self._in_flight = in_flight.InFlight(given_to_unit.folder / _IN_FLIGHT)
         self._maas: dict[maas_login.Endpoint, maas_client.MaasApi] = {}
         self._stores: dict[tuple[str, str | None, str | None], object_store.S3Store] = {}
         self._patience: dict[str, timeouts.Patience] = {}
@@ -45,7 +45,7 @@ class LiveWorld:
     def juju(self) -> ports.JujuModel:
         """The controller."""
         if self._juju is None:
-            content = self._charm.credentials()
+            content = self._given.credentials()
             try:
                 endpoint = access.endpoint(content, self.model_uuid, self.model_name, os.environ)
             except errors.PreconditionError as error:
@@ -55,7 +55,7 @@ class LiveWorld:
                 endpoint,
                 fence=self._fence,
                 answered=self._in_flight.answered,
-                last=remembered.LastAddress(self._charm.charm_dir / remembered.FILE),
+                last=remembered.LastAddress(self._given.folder / remembered.FILE),
             )
         return self._juju
 
@@ -83,34 +83,34 @@ class LiveWorld:
         # Not above, as S3 itself.
         from coordinator.integrity import reader
 
-        return reader.Reader(self._charm.charm_dir / _READING)
+        return reader.Reader(self._given.folder / _READING)
 
     def maas(self, found: str = '') -> maas_port.Maas | None:
         """Return the site's MAAS; None without an API key."""
-        reference = str(self._charm.config.get('maas-api-key') or '')
+        reference = str(self._given.config.get('maas-api-key') or '')
         if not reference:
             return None
         # Not above: most dispatches need no HTTP.
         from coordinator.maas_api import client, login
 
-        where = login.endpoint(self._charm.secret(reference), found)
+        where = login.endpoint(self._given.secret(reference), found)
         if where not in self._maas:
             self._maas[where] = client.MaasApi(where)
         return self._maas[where]
 
     def secret(self, reference: str) -> dict[str, str]:
         """Return the newest content of a user secret."""
-        return self._charm.secret(reference)
+        return self._given.secret(reference)
 
     @property
     def model_name(self) -> str:
         """Name of this model."""
-        return self._charm.model.name
+        return self._given.model.name
 
     @property
     def model_uuid(self) -> str:
         """UUID of this model."""
-        return self._charm.model.uuid
+        return self._given.model.uuid
 
     def now(self) -> datetime.datetime:
         """Return the time."""
@@ -122,7 +122,7 @@ class LiveWorld:
 
     def elapsed(self, operation_id: str, age: int) -> int:
         """Return the age of an operation, as this unit's dispatches have measured it."""
-        return elapsed.Elapsed(self._charm.charm_dir / elapsed.FILE).look(operation_id, age)
+        return elapsed.Elapsed(self._given.folder / elapsed.FILE).look(operation_id, age)
 
     def take_up(self) -> datetime.datetime | None:
         """Remember what is sent; return when something was sent that was never answered."""
@@ -168,9 +168,9 @@ class LiveWorld:
         if name in self._connections:
             # Each question of a secret is two processes.
             return self._connections[name]
-        relation = self._charm.model.get_relation(name)
+        relation = self._given.relation(name)
         if relation is None:
-            app = self._charm.app.name
+            app = self._given.app.name
             raise errors.Lacking(
                 f'no relation {name}: juju integrate {app}:{name} <s3-integrator>'
             )
@@ -181,7 +181,7 @@ class LiveWorld:
 
     def _fields(self, name: str, relation: ops.Relation) -> dict[str, typing.Any]:
         """Return what the integrator gives, of either track."""
-        requirer: typing.Any = self._charm.stores[name]
+        requirer: typing.Any = self._given.stores[name]
         try:
             texts = requirer.fetch_relation_data([relation.id])[relation.id]
             chain = requirer.get_storage_connection_info(relation).get('tls-ca-chain')
@@ -202,6 +202,6 @@ class LiveWorld:
         """
         if not self._lease.renew():
             raise errors.TransientError(
-                f'{self._charm.unit.name} is no longer the leader, or hung for too long to be sure'
+                f'{self._given.unit.name} is no longer the leader, or hung for too long to be sure'
             )
         self._in_flight.sending()

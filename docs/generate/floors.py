@@ -1,4 +1,4 @@
-"""Draws the floors of the import contract in pyproject.toml."""
+"""Draws the floors of imports that pyproject.toml lists."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ def picture(project: Mapping[str, Any]) -> str:
     Args:
         project: the content of pyproject.toml.
     """
-    contracts: Sequence[Mapping[str, Any]] = project['tool']['importlinter']['contracts']
-    return '\n\n'.join(_contract(contract) for contract in contracts)
+    tool = project['tool']
+    contracts: Sequence[Mapping[str, Any]] = tool['importlinter']['contracts']
+    drawn = [_drawn('The modules of src', tool['floors']['modules'])]
+    drawn += [_drawn(contract['name'], contract['layers']) for contract in contracts]
+    return '\n\n'.join(drawn)
 
 
-def _contract(contract: Mapping[str, Any]) -> str:
-    return '\n'.join([f'{contract["name"]}:', '', '```text', *_floors(contract['layers']), '```'])
+def _drawn(title: str, layers: Sequence[str]) -> str:
+    return '\n'.join([f'{title}:', '', '```text', *_floors(layers), '```'])
 
 
 def _floors(layers: Sequence[str]) -> Iterator[str]:

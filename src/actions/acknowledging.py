@@ -8,12 +8,11 @@ import typing
 import ops
 
 from actions import base as action_base
+from actions import forms
 from coordinator import errors
-from coordinator.record import databag
 from coordinator.report import status
 
 if typing.TYPE_CHECKING:
-    import charm
     from coordinator.record import ended
 
 logger = logging.getLogger(__name__)
@@ -24,31 +23,26 @@ _ACTION = 'acknowledge-operation'
 class AcknowledgingActions(action_base.ActionBase):
     """Handles acknowledge-operation."""
 
-    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record):
-        super().__init__(coordinator_charm, kept, 'acknowledging-actions')
-        on = coordinator_charm.on
-        self.framework.observe(on.acknowledge_operation_action, self._on_acknowledge_operation)
+    def __init__(self, charm: ops.CharmBase, desk: action_base.Desk):
+        super().__init__(charm, desk)
+        self.admit(_ACTION, forms.AcknowledgeOperation, self._acknowledge, leader=True)
 
-    def _on_acknowledge_operation(self, event: ops.ActionEvent) -> None:
+    def _acknowledge(self, params: forms.AcknowledgeOperation) -> action_base.Results:
         """Let the status no longer show an operation that failed, or has left something to do."""
-        with self.failing(event):
-            self.must_lead(_ACTION)
-            shown = self._shown()
-            wanted = str(event.params.get('operation-id') or shown.id).strip()
-            if wanted != shown.id:
-                raise errors.PreconditionError(
-                    f'the status shows {shown.kind} {shown.id}, not that operation: juju run '
-                    f'{self.app}/leader {_ACTION} operation-id={shown.id}'
-                )
-            self.record.set_since(self.record.since.settling(shown.id))
-            logger.warning('%s %s: acknowledged by the operator', shown.kind, shown.id)
-            event.set_results(
-                {
-                    'operation-id': shown.id,
-                    'status': 'acknowledged',
-                    'was': f'{shown.status}: {shown.error}',
-                }
+        shown = self._shown()
+        wanted = (params.operation_id or shown.id).strip()
+        if wanted != shown.id:
+            raise errors.PreconditionError(
+                f'the status shows {shown.kind} {shown.id}, not that operation: '
+                f'juju run {self.app}/leader {_ACTION} operation-id={shown.id}'
             )
+        self.record.set_since(self.record.since.settling(shown.id))
+        logger.warning('%s %s: acknowledged by the operator', shown.kind, shown.id)
+        return {
+            'operation-id': shown.id,
+            'status': 'acknowledged',
+            'was': f'{shown.status}: {shown.error}',
+        }
 
     def _shown(self) -> ended.Ended:
         """Return the operation that the status shows.

@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-import typing
+import dataclasses
 
 import ops
 
 from actions import base as action_base
 from coordinator.engine import operation
-from coordinator.record import databag
 
-if typing.TYPE_CHECKING:
-    import charm
+
+@dataclasses.dataclass(frozen=True)
+class AdoptBackup:
+    """Parameters of adopt-backup."""
+
+    maas_backup_id: str
+    postgresql_backup_id: str
+    passwords_unchanged: bool = False
 
 
 class AdoptionActions(action_base.ActionBase):
     """Handles adopt-backup."""
 
-    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record):
-        super().__init__(coordinator_charm, kept, 'adoption-actions')
-        self.framework.observe(coordinator_charm.on.adopt_backup_action, self._on_adopt_backup)
+    def __init__(self, charm: ops.CharmBase, desk: action_base.Desk):
+        super().__init__(charm, desk)
+        self.admit('adopt-backup', AdoptBackup, self._adopt_backup, leader=True)
 
-    def _on_adopt_backup(self, event: ops.ActionEvent) -> None:
+    def _adopt_backup(self, params: AdoptBackup) -> action_base.Results:
         """Begin to adopt a pair, if it is one."""
         from coordinator.steps import adopting
 
-        with self.failing(event):
-            self.must_lead('adopt-backup')
-            config = self.charm.settings()
-            parameters = {
-                name: str(event.params[name]).strip()
-                for name in (adopting.MAAS, adopting.POSTGRESQL)
-            }
-            if event.params.get(adopting.UNCHANGED):
-                parameters[adopting.UNCHANGED] = 'true'
-            with self.charm.connected() as reachable:
-                adopting.pair(parameters, config, reachable)
-            # The set is as old as its database, whatever time it is now.
-            parameters[operation.ADOPTED] = parameters[adopting.POSTGRESQL]
-            op = self.begin('adopt-backup', config, parameters)
-            event.set_results(
-                {
-                    'operation-id': op.id,
-                    'backup-id': op.backup_id,
-                    'status': 'started',
-                    'retention': 'the rules apply to this set as to any other; '
-                    'pin it with keep-backup',
-                    'follow': self.follow(),
-                }
-            )
+        config = self.given.settings()
+        parameters = {
+            adopting.MAAS: params.maas_backup_id.strip(),
+            adopting.POSTGRESQL: params.postgresql_backup_id.strip(),
+        }
+        if params.passwords_unchanged:
+            parameters[adopting.UNCHANGED] = 'true'
+        with self.given.connected() as reachable:
+            adopting.pair(parameters, config, reachable)
+        # The set is as old as its database, whatever time it is now.
+        parameters[operation.ADOPTED] = parameters[adopting.POSTGRESQL]
+        op = self.begin('adopt-backup', config, parameters)
+        return {
+            'operation-id': op.id,
+            'backup-id': op.backup_id,
+            'status': 'started',
+            'retention': 'the rules apply to this set as to any other; pin it with keep-backup',
+            'follow': self.follow(),
+        }

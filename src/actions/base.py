@@ -1,11 +1,12 @@
-"""What the handlers of all actions share: who may begin an operation, how refusals are told."""
+"""The door of all actions, which reads, answers and refuses; and how an operation begins."""
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import datetime
 import logging
 import typing
+from collections.abc import Callable, Mapping
 
 import ops
 
@@ -15,7 +16,9 @@ from coordinator.engine import log, operation
 from coordinator.record import databag
 
 if typing.TYPE_CHECKING:
-    import charm
+    import given
+    import observing
+    import succession
     from coordinator import ports
     from coordinator.engine import settings
     from coordinator.sets import manifest
@@ -24,13 +27,68 @@ if typing.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+_Parameters = typing.TypeVar('_Parameters')
+Results = Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Desk:
+    """What the handlers of actions work with."""
+
+    given: given.Given
+    record: databag.Record
+    succession: succession.Succession
+    observing: observing.Observing
+
+
 class ActionBase(ops.Object):
     """Handlers of actions. None works on an operation: the next dispatch does."""
 
-    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record, key: str):
-        super().__init__(coordinator_charm, key)
-        self.charm = coordinator_charm
-        self.record = kept
+    def __init__(self, charm: ops.CharmBase, desk: Desk):
+        super().__init__(charm, type(self).__name__)
+        self._on = charm.on
+        self._doors: dict[str, Callable[[ops.ActionEvent], Results]] = {}
+        self.given, self.record = desk.given, desk.record
+        self.succession, self.observing = desk.succession, desk.observing
+
+    def admit(
+        self,
+        action: str,
+        form: type[_Parameters],
+        handle: Callable[[_Parameters], Results],
+        *,
+        leader: bool = False,
+    ) -> None:
+        """Let an action in.
+
+        Args:
+            action: its name.
+            form: a dataclass with a field for each parameter, which may refuse what was given
+                with a CoordinatorError. Types were checked by Juju.
+            handle: gets the parameters, and returns the results of the action.
+            leader: whether only the leader may run it.
+        """
+
+        def door(event: ops.ActionEvent) -> Results:
+            if leader:
+                self._must_lead(action)
+            # Not `errors='fail'`: ops would end the dispatch before its status and its note.
+            return handle(event.load_params(form))
+
+        event = self._on[action].action
+        self._doors[action] = door
+        self.framework.observe(event, self._on_action)
+
+    def _on_action(self, event: ops.ActionEvent) -> None:
+        """Answer an action; fail it with a sentence, whatever goes wrong."""
+        name = event.handle.kind.removesuffix('_action').replace('_', '-')
+        try:
+            event.set_results(dict(self._doors[name](event)))
+        except errors.CoordinatorError as error:
+            event.fail(str(error))
+        except Exception as error:
+            fault = log.fault(name, error)
+            event.fail(f'{fault}. {self.follow()} shows whether an operation is running')
 
     def begin(
         self, kind: str, config: settings.Settings, parameters: dict[str, str]
@@ -42,13 +100,13 @@ class ActionBase(ops.Object):
         """
         from coordinator.operations import plans
 
-        self.must_lead(kind)
-        if not lease.Lease(self.charm.began).holds():
+        self._must_lead(kind)
+        if not lease.Lease(self.given.began).holds():
             raise errors.PreconditionError(
-                f'{self.charm.unit.name} may no longer be the leader, nothing was begun: try again'
+                f'{self.given.unit.name} may no longer be the leader, nothing was begun: try again'
             )
         # What another coordinator has left comes first.
-        unknown = self.charm.succession.take_over()
+        unknown = self.succession.take_over()
         if unknown:
             raise errors.PreconditionError(unknown)
         last = self.record.load()
@@ -75,6 +133,17 @@ class ActionBase(ops.Object):
         logger.info('%s: %s begins', op.at, kind)
         return op
 
+    def begin_and_follow(
+        self, kind: str, config: settings.Settings, parameters: dict[str, str]
+    ) -> Results:
+        """Store a new operation, and return the results of the action that began it.
+
+        Raises:
+            PreconditionError: this unit does not lead, or another operation is not over.
+        """
+        op = self.begin(kind, config, parameters)
+        return {'operation-id': op.id, 'status': 'started', 'follow': self.follow()}
+
     def idle_check(self) -> checks.Check:
         """Say whether an operation could begin now."""
         from coordinator.steps import checks
@@ -100,36 +169,21 @@ class ActionBase(ops.Object):
     @property
     def app(self) -> str:
         """Name of this application, for commands."""
-        return self.charm.app.name
+        return self.given.app.name
 
     def follow(self) -> str:
         """Return the command that shows the operation."""
         return f'juju run {self.app}/leader show-operation'
 
-    @contextlib.contextmanager
-    def failing(self, event: ops.ActionEvent) -> typing.Generator[None]:
-        """Fail the action with a sentence, whatever goes wrong.
-
-        Juju keeps what the action has stored before it failed.
-        """
-        try:
-            yield
-        except errors.CoordinatorError as error:
-            event.fail(str(error))
-        except Exception as error:
-            name = event.handle.kind.removesuffix('_action').replace('_', '-')
-            fault = log.fault(name, error)
-            event.fail(f'{fault}. {self.follow()} shows whether an operation is running')
-
-    def must_lead(self, action: str) -> None:
+    def _must_lead(self, action: str) -> None:
         """Make sure that this unit may store an operation.
 
         Raises:
             PreconditionError: it does not lead, or the charm is still being installed.
         """
-        if not self.charm.unit.is_leader():
+        if not self.given.unit.is_leader():
             raise errors.PreconditionError(
-                f'{self.charm.unit.name} is not the leader: juju run {self.app}/leader {action}'
+                f'{self.given.unit.name} is not the leader: juju run {self.app}/leader {action}'
             )
         if not self.record.ready:
             raise errors.PreconditionError('the charm is still being installed: try again')

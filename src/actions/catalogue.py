@@ -3,46 +3,64 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import typing
 
 import ops
 
 from actions import base as action_base
 from coordinator import errors
-from coordinator.record import databag
 
 if typing.TYPE_CHECKING:
-    import charm
     from coordinator import ports
     from coordinator.sets import catalogue, manifest
     from coordinator.steps import checks
 
 
+@dataclasses.dataclass(frozen=True)
+class ListBackups:
+    """Parameters of list-backups."""
+
+    limit: int = 100
+    since: str = ''
+    all_models: bool = False
+    format: str = 'table'
+
+
+@dataclasses.dataclass(frozen=True)
+class ShowBackup:
+    """Parameters of show-backup."""
+
+    backup_id: str
+    compare: bool = False
+    format: str = 'table'
+
+
 class CatalogueActions(action_base.ActionBase):
     """Handles list-backups and show-backup, on any unit."""
 
-    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record):
-        super().__init__(coordinator_charm, kept, 'catalogue-actions')
-        on = coordinator_charm.on
-        self.framework.observe(on.list_backups_action, self._on_list_backups)
-        self.framework.observe(on.show_backup_action, self._on_show_backup)
+    def __init__(self, charm: ops.CharmBase, desk: action_base.Desk):
+        super().__init__(charm, desk)
+        self.admit('list-backups', ListBackups, self._list_backups)
+        self.admit('show-backup', ShowBackup, self._show_backup)
 
-    def _on_list_backups(self, event: ops.ActionEvent) -> None:
+    def _list_backups(self, params: ListBackups) -> action_base.Results:
         """List the backup sets in the repository."""
         from coordinator.report import listing
         from coordinator.steps import checks
 
-        with self.failing(event), self.charm.connected() as reachable:
-            wanted = listing.Wanted.from_parameters(event.params)
+        wanted = listing.Wanted.checked(
+            params.limit, params.since, params.all_models, params.format
+        )
+        with self.given.connected() as reachable:
             choice = listing.choose(self._listed(reachable), wanted, reachable.model_uuid)
             place = checks.where(reachable.maas_store)
-            left = self._left_to_do()
-            # Apart from the list, which programs read.
-            results = {
-                **listing.results(choice, wanted, place),
-                **({'left-to-do': left} if left else {}),
-            }
-            event.set_results(results)
+        left = self._left_to_do()
+        # Apart from the list, which programs read.
+        return {
+            **listing.results(choice, wanted, place),
+            **({'left-to-do': left} if left else {}),
+        }
 
     def _left_to_do(self) -> str:
         """Return what a person must still do for the last backup or restore, '' if nothing."""
@@ -56,11 +74,11 @@ class CatalogueActions(action_base.ActionBase):
         """Return all sets; the leader stores what the metrics say of them."""
         from coordinator.report import listing
 
-        leads = self.charm.unit.is_leader()
+        leads = self.given.unit.is_leader()
         # Only the leader may store anything: a healed index too.
         listed = listing.listed(reachable, running=self._running(), heal=leads)
         if leads:
-            self.charm.observing.note_sets(listed, reachable)
+            self.observing.note_sets(listed, reachable)
         return listed
 
     def _running(self) -> str:
@@ -71,39 +89,36 @@ class CatalogueActions(action_base.ActionBase):
             return ''
         return op.backup_id if op is not None and not op.terminal else ''
 
-    def _on_show_backup(self, event: ops.ActionEvent) -> None:
+    def _show_backup(self, params: ShowBackup) -> action_base.Results:
         """Show one backup set, and whether it could be restored here now."""
         from coordinator.report import backup_set_report, operation_report
         from coordinator.sets import catalogue, retention
 
-        form = str(event.params.get('format') or 'table')
-        with self.failing(event), self.charm.connected() as reachable:
-            backup_id = str(event.params['backup-id']).strip()
-            found, outcomes = self._judged(backup_id, reachable)
+        with self.given.connected() as reachable:
+            found, outcomes = self._judged(params.backup_id.strip(), reachable)
             store = reachable.maas_store
             pinned = catalogue.pinned(store, found.backup_id)
             verified = catalogue.standing(store, found.backup_id)
-            state = retention.INCONSISTENT if found.inconsistent else retention.COMPLETE
-            if verified is not None and not verified.good:
-                state = retention.ARCHIVED if verified.archived else retention.DAMAGED
-            event.set_results(
-                {
-                    'backup-set': backup_set_report.set_text(found, state, pinned)
-                    if form == 'table'
-                    else backup_set_report.for_programs(found, state, pinned, form),
-                    'checks': operation_report.checks_text(outcomes),
-                    'verdict': operation_report.verdict(outcomes),
-                    'restore': backup_set_report.restore_command(found, outcomes, self.app),
-                    **(self._changes(found, reachable) if event.params.get('compare') else {}),
-                }
-            )
+            changes = self._changes(found, reachable) if params.compare else {}
+        state = retention.INCONSISTENT if found.inconsistent else retention.COMPLETE
+        if verified is not None and not verified.good:
+            state = retention.ARCHIVED if verified.archived else retention.DAMAGED
+        return {
+            'backup-set': backup_set_report.set_text(found, state, pinned)
+            if params.format == 'table'
+            else backup_set_report.for_programs(found, state, pinned, params.format),
+            'checks': operation_report.checks_text(outcomes),
+            'verdict': operation_report.verdict(outcomes),
+            'restore': backup_set_report.restore_command(found, outcomes, self.app),
+            **changes,
+        }
 
     def _changes(self, found: manifest.Manifest, reachable: ports.World) -> dict[str, str]:
         """Return what a restore of a set would change of what MAAS holds now."""
         from coordinator.steps import inventories
 
         try:
-            application = self.charm.settings(for_restore=True).maas
+            application = self.given.settings(for_restore=True).maas
         except errors.PreconditionError as error:
             return {'changes': f'not compared: {error}'}
         return {'changes': inventories.preview(found, reachable, application)}
@@ -115,7 +130,7 @@ class CatalogueActions(action_base.ActionBase):
         from coordinator.steps import checks, restore_checks
 
         try:
-            config = self.charm.settings(for_restore=True)
+            config = self.given.settings(for_restore=True)
         except errors.PreconditionError as error:
             if backup_id == restore_checks.LATEST:
                 raise

@@ -4,54 +4,44 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import typing
 
 import ops
 
 from actions import base as action_base
-from coordinator import errors, keys
+from actions import forms
+from coordinator import errors
 from coordinator.engine import operation
-from coordinator.record import databag
 
 if typing.TYPE_CHECKING:
-    import charm
     from coordinator.engine import settings
     from coordinator.record import history
     from coordinator.report import progress
 
 logger = logging.getLogger(__name__)
 
-_SECRET = re.compile(r'secret:(//[0-9a-f-]{36}/)?[0-9a-v]{20}')
 
-
-class Actions(action_base.ActionBase):
+class OperationActions(action_base.ActionBase):
     """Handles the actions on operations. None works on one: the next dispatch does."""
 
-    def __init__(self, coordinator_charm: charm.CoordinatorCharm, kept: databag.Record):
-        super().__init__(coordinator_charm, kept, 'actions')
-        on = coordinator_charm.on
-        for event, handler in (
-            (on.backup_all_action, self._on_backup_all),
-            (on.restore_all_action, self._on_restore_all),
-            (on.prove_restore_action, self._on_prove_restore),
-            (on.show_operation_action, self._on_show_operation),
-            (on.resume_operation_action, self._on_resume_operation),
-            (on.abort_operation_action, self._on_abort_operation),
-        ):
-            self.framework.observe(event, handler)
+    def __init__(self, charm: ops.CharmBase, desk: action_base.Desk):
+        super().__init__(charm, desk)
+        self.admit('backup-all', forms.BackupAll, self._backup_all)
+        self.admit('restore-all', forms.RestoreAll, self._restore_all)
+        self.admit('prove-restore', forms.ProveRestore, self._prove_restore, leader=True)
+        self.admit('show-operation', forms.ShowOperation, self._show_operation)
+        self.admit('resume-operation', forms.ResumeOperation, self._resume, leader=True)
+        self.admit('abort-operation', forms.AbortOperation, self._abort, leader=True)
 
     # --- Beginning an operation --------------------------------------------------------------
 
-    def _on_backup_all(self, event: ops.ActionEvent) -> None:
+    def _backup_all(self, params: forms.BackupAll) -> action_base.Results:
         """Begin a backup, or show what it would do."""
-        with self.failing(event):
-            config = self.charm.settings()
-            if event.params.get('dry-run'):
-                event.set_results(self._backup_plan(config))
-                return
-            op = self.begin_backup(_backup_parameters(event.params))
-            event.set_results({'backup-id': op.id, 'status': 'started', 'follow': self.follow()})
+        config = self.given.settings()
+        if params.dry_run:
+            return self._backup_plan(config)
+        op = self.begin_backup(params.kept)
+        return {'backup-id': op.id, 'status': 'started', 'follow': self.follow()}
 
     def begin_backup(self, parameters: dict[str, str] | None = None) -> operation.Operation:
         """Begin a backup, for whoever asks.
@@ -59,38 +49,24 @@ class Actions(action_base.ActionBase):
         Raises:
             PreconditionError: it cannot begin; says why.
         """
-        return self.begin('backup-all', self.charm.settings(), parameters or {})
+        return self.begin('backup-all', self.given.settings(), parameters or {})
 
-    def _on_restore_all(self, event: ops.ActionEvent) -> None:
+    def _restore_all(self, params: forms.RestoreAll) -> action_base.Results:
         """Begin a restore, or show what it would do."""
-        with self.failing(event):
-            config = self.charm.settings(for_restore=True)
-            parameters = _restore_parameters(event.params)
-            if not event.params.get('confirm'):
-                event.set_results(self._restore_plan(config, parameters))
-                return
-            op = self.begin('restore-all', config, parameters)
-            event.set_results(
-                {'operation-id': op.id, 'status': 'started', 'follow': self.follow()}
-            )
+        config = self.given.settings(for_restore=True)
+        if not params.confirm:
+            return self._restore_plan(config, params.kept)
+        return self.begin_and_follow('restore-all', config, params.kept)
 
-    def _on_prove_restore(self, event: ops.ActionEvent) -> None:
+    def _prove_restore(self, params: forms.ProveRestore) -> action_base.Results:
         """Begin to compare MAAS with the set that was restored."""
-        from coordinator.sets import catalogue
         from coordinator.steps import restore_checks
 
-        with self.failing(event):
-            self.must_lead('prove-restore')
-            config = self.charm.settings(for_restore=True)
-            parameters = {'backup-id': '', **_checked(event.params)}
-            parameters['backup-id'] = parameters['backup-id'] or self._restored()
-            catalogue.check_id(parameters['backup-id'])
-            with self.charm.connected() as reachable:
-                restore_checks.named(parameters['backup-id'], reachable)
-            op = self.begin('prove-restore', config, parameters)
-            event.set_results(
-                {'operation-id': op.id, 'status': 'started', 'follow': self.follow()}
-            )
+        config = self.given.settings(for_restore=True)
+        parameters = params.kept(self._restored)
+        with self.given.connected() as reachable:
+            restore_checks.named(parameters['backup-id'], reachable)
+        return self.begin_and_follow('prove-restore', config, parameters)
 
     def _restored(self) -> str:
         """Return the set of the last restore.
@@ -113,7 +89,7 @@ class Actions(action_base.ActionBase):
         from coordinator.report import operation_report
         from coordinator.steps import checks
 
-        with self.charm.connected() as reachable:
+        with self.given.connected() as reachable:
             outcomes = [self.idle_check(), *checks.backup_checks(config, reachable)]
             results = {'checks': operation_report.checks_text(outcomes)}
             with contextlib.suppress(errors.CoordinatorError):
@@ -129,7 +105,7 @@ class Actions(action_base.ActionBase):
         from coordinator.report import backup_set_report, operation_report
         from coordinator.steps import inventories, other_databases, restore_checks, set_checks
 
-        with self.charm.connected() as reachable:
+        with self.given.connected() as reachable:
             found = restore_checks.chosen(parameters, config, reachable)
             outcomes = self.restore_outcomes(found, parameters, config, reachable)
             results = {
@@ -151,40 +127,42 @@ class Actions(action_base.ActionBase):
 
     # --- Looking -------------------------------------------------------------------------------
 
-    def _on_show_operation(self, event: ops.ActionEvent) -> None:
+    def _show_operation(self, params: forms.ShowOperation) -> action_base.Results:
         """Show the running or last operation, one of the history, or all that have ended."""
         from coordinator.record import history
+
+        for_programs = params.format == 'json'
+        if params.earlier:
+            return {'operations': self._earlier(for_programs)}
+        with (
+            history.telling(params.operation_id)
+            if params.operation_id
+            else contextlib.nullcontext()
+        ):
+            return {'operation': self._shown(params.operation_id, for_programs)}
+
+    def _earlier(self, for_programs: bool) -> str:
         from coordinator.report import operation_report
 
-        for_programs = event.params.get('format') == 'json'
-        with self.failing(event):
-            if event.params.get('earlier'):
-                past = self.record.earlier
-                if not past:
-                    raise errors.PreconditionError(
-                        f'no operation has ended yet: {self.follow()} shows the one that runs'
-                    )
-                event.set_results(
-                    {
-                        'operations': operation_report.earlier_json(past)
-                        if for_programs
-                        else operation_report.earlier_text(past, self.app)
-                    }
-                )
-                return
-            operation_id = str(event.params.get('operation-id') or '')
-            op, messages = self._asked_for(operation_id)
-            site = [] if operation_id or for_programs else self._site(op)
-            ahead = None if operation_id else self._progress(op)
-            with history.telling(operation_id) if operation_id else contextlib.nullcontext():
-                shown = (
-                    operation_report.operation_json(op, messages, ahead)
-                    if for_programs
-                    else operation_report.operation_text(
-                        op, self.app, action_base.utc_now(), messages, site, ahead
-                    )
-                )
-            event.set_results({'operation': shown})
+        past = self.record.earlier
+        if not past:
+            raise errors.PreconditionError(
+                f'no operation has ended yet: {self.follow()} shows the one that runs'
+            )
+        if for_programs:
+            return operation_report.earlier_json(past)
+        return operation_report.earlier_text(past, self.app)
+
+    def _shown(self, operation_id: str, for_programs: bool) -> str:
+        from coordinator.report import operation_report
+
+        op, messages = self._asked_for(operation_id)
+        ahead = None if operation_id else self._progress(op)
+        if for_programs:
+            return operation_report.operation_json(op, messages, ahead)
+        site = [] if operation_id else self._site(op)
+        now = action_base.utc_now()
+        return operation_report.operation_text(op, self.app, now, messages, site, ahead)
 
     def _site(self, op: operation.Operation) -> list[str]:
         """Return how the site is while an operation is not over, or needs a person."""
@@ -192,10 +170,10 @@ class Actions(action_base.ActionBase):
 
         if op.terminal:
             return self._since(op)
-        with self.charm.connected() as reachable:
+        with self.given.connected() as reachable:
             lines = situation.seen(op, reachable)
         quiet = (
-            None if self.charm.unit.is_leader() else self.record.unchanged(action_base.utc_now())
+            None if self.given.unit.is_leader() else self.record.unchanged(action_base.utc_now())
         )
         if op.open and status.is_abandoned(quiet):
             lines.append(
@@ -209,8 +187,8 @@ class Actions(action_base.ActionBase):
 
         if not op.open or op.undoing:
             return None
-        before = self.charm.observing.before(op.kind)
-        with self.charm.connected() as reachable:
+        before = self.observing.before(op.kind)
+        with self.given.connected() as reachable:
             return progress.of(op, before, action_base.utc_now(), reachable)
 
     def _since(self, op: operation.Operation) -> list[str]:
@@ -220,7 +198,7 @@ class Actions(action_base.ActionBase):
 
         if op.status == operation.FAILED or not ended.of(op).error:
             return []
-        with self.charm.connected() as reachable:
+        with self.given.connected() as reachable:
             left = aftermath.seen(op, reachable)
         return ['nothing is left to do'] if left == [] else left or []
 
@@ -241,7 +219,7 @@ class Actions(action_base.ActionBase):
                     f'no operation yet: juju run {self.app}/leader backup-all'
                 )
             return op, None
-        with self.charm.connected() as reachable:
+        with self.given.connected() as reachable:
             try:
                 told = history.read(operation_id, reachable.maas_store, reachable.model_uuid)
             except errors.NotFound:
@@ -253,90 +231,35 @@ class Actions(action_base.ActionBase):
 
     # --- Steering --------------------------------------------------------------------------------
 
-    def _on_resume_operation(self, event: ops.ActionEvent) -> None:
+    def _resume(self, params: forms.ResumeOperation) -> action_base.Results:
         """Go on with a held operation."""
         from coordinator.operations import steering
 
-        with self.failing(event):
-            self.must_lead('resume-operation')
-            op = steering.resumed(
-                self.record.load(), action_base.utc_now(), _checked(event.params)
-            )
-            self.record.save(op)
-            logger.info('%s: resumed by the operator', op.at)
-            event.set_results(
-                {
-                    'operation-id': op.id,
-                    'status': 'resumed',
-                    'step': op.step,
-                    'follow': self.follow(),
-                }
-            )
+        op = steering.resumed(self.record.load(), action_base.utc_now(), params.kept)
+        self.record.save(op)
+        logger.info('%s: resumed by the operator', op.at)
+        return {
+            'operation-id': op.id,
+            'status': 'resumed',
+            'step': op.step,
+            'follow': self.follow(),
+        }
 
-    def _on_abort_operation(self, event: ops.ActionEvent) -> None:
+    def _abort(self, params: forms.AbortOperation) -> action_base.Results:
         """Undo the open or held operation; end one that cannot be undone, if that is forced."""
         from coordinator.operations import steering
         from coordinator.record import history
         from coordinator.steps import marking
 
-        with self.failing(event):
-            self.must_lead('abort-operation')
-            force = bool(event.params.get('force'))
-            with self.charm.connected() as reachable:
-                op = steering.aborted(
-                    self.record.load(), action_base.utc_now(), force=force, world=reachable
-                )
-                op = self.record.save(op) or op
-                state = 'aborted' if op.terminal else 'aborting'
-                logger.warning('%s: %s by the operator', op.at, state)
-                if op.terminal:
-                    # No dispatch will run for this operation again, so the mark is removed here.
-                    marking.forget(op, reachable)
-                    history.write(op, reachable)
-            event.set_results({'operation-id': op.id, 'status': state, 'follow': self.follow()})
-
-
-def _backup_parameters(params: typing.Mapping[str, object]) -> dict[str, str]:
-    """Return what backup-all was given: what is not so is left out."""
-    from coordinator.steps import fence
-
-    return {fence.SKIP: 'true'} if params.get(fence.SKIP) else {}
-
-
-def _restore_parameters(params: typing.Mapping[str, object]) -> dict[str, str]:
-    """Check what restore-all was given.
-
-    Raises:
-        PreconditionError: a parameter is not of its form.
-    """
-    from coordinator.sets import catalogue
-    from coordinator.steps import other_databases, restore_checks
-
-    given = _checked(params)
-    if given.get('backup-id') != 'latest':
-        catalogue.check_id(given.get('backup-id', ''))
-    # What is not so is left out: it would only be repeated.
-    allowed = (other_databases.ALLOWED, restore_checks.INCONSISTENT)
-    return {**given, **{name: 'true' for name in allowed if params.get(name)}}
-
-
-def _checked(params: typing.Mapping[str, object]) -> dict[str, str]:
-    """Return what was given for a restore, if it may be kept.
-
-    Raises:
-        PreconditionError: a parameter is not of its form; the identity is not repeated, as it
-            may be the key itself.
-    """
-    given = {
-        key: str(params[key]).strip()
-        for key in ('backup-id', 'identity', 'postgresql-path', 'postgresql-units')
-        if params.get(key)
-    }
-    if 'identity' in given and not _SECRET.fullmatch(given['identity']):
-        raise errors.PreconditionError(
-            'identity must be the URI of a user secret (secret:<id>), never the key itself: juju '
-            'add-secret backup-identity identity#file=backup-identity.txt'
-        )
-    if not keys.is_plain(given.get('postgresql-path', '').strip('/')):
-        raise errors.PreconditionError('postgresql-path must be a plain path, without ".."')
-    return given
+        with self.given.connected() as reachable:
+            op = steering.aborted(
+                self.record.load(), action_base.utc_now(), force=params.force, world=reachable
+            )
+            op = self.record.save(op) or op
+            state = 'aborted' if op.terminal else 'aborting'
+            logger.warning('%s: %s by the operator', op.at, state)
+            if op.terminal:
+                # No dispatch will run for this operation again, so the mark is removed here.
+                marking.forget(op, reachable)
+                history.write(op, reachable)
+        return {'operation-id': op.id, 'status': state, 'follow': self.follow()}

@@ -174,7 +174,7 @@ def test_prove_restore_names_the_set_that_it_needs(repository: worlds.StoredWorl
     assert 'the last operation was no restore' in refused
     assert 'backup-id=' in refused
     refused = charm_states.refusal('prove-restore', charm_states.state(), backup_id='2026')
-    assert 'is no backup id' in refused
+    assert 'is not a backup id' in refused
 
 
 def test_prove_restore_begins_with_what_it_was_given(repository: worlds.StoredWorld):

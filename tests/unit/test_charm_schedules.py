@@ -179,7 +179,7 @@ def test_a_fault_of_ours_neither_loses_the_run_nor_the_dispatch(monkeypatch: pyt
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr('charm.CoordinatorCharm.settings', broken)
+    monkeypatch.setattr('given.Given.settings', broken)
     before = charm_states.state(
         charm_states.new_operation().ending('complete', worlds.START),
         kept=overdue(),

@@ -53,7 +53,7 @@ def reached(state: testing.State) -> Generator[world.LiveWorld]:
     """Lend the world as one dispatch reaches it."""
     context = charm_states.context()
     with context(context.on.update_status(), state) as manager:
-        live = world.LiveWorld(manager.charm)
+        live = world.LiveWorld(manager.charm._given)
         yield live
         live.close()
 
@@ -276,7 +276,7 @@ def test_no_effect_leaves_a_unit_that_does_not_lead(juju: programs.Programs):
         assert live.leads()
         # That it leads is what ops has noted for half a minute more: Juju is asked afresh.
         juju.answer('is-leader', stdout='false\n')
-        assert live._charm.unit.is_leader()
+        assert live._given.unit.is_leader()
         with pytest.raises(errors.TransientError, match='is no longer the leader'):
             live._fence()
         assert not live.leads()

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import datetime
 import json
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 import yaml
@@ -37,13 +37,13 @@ class Wanted:
     form: str = 'table'
 
     @classmethod
-    def from_parameters(cls, params: Mapping[str, Any]) -> Wanted:
-        """Read an action's parameters.
+    def checked(cls, limit: int, since: str, all_models: bool, form: str) -> Wanted:
+        """Return what an action asks for.
 
         Raises:
             PreconditionError: `since` is neither a date nor a backup id.
         """
-        since = str(params.get('since') or '').strip()
+        since = since.strip()
         if since and not keys.ID.fullmatch(since):
             try:
                 since = datetime.date.fromisoformat(since).isoformat()
@@ -51,12 +51,7 @@ class Wanted:
                 raise errors.PreconditionError(
                     f'since={since[:40]!r} is neither a date such as 2026-08-22 nor a backup id'
                 ) from None
-        return cls(
-            limit=int(params.get('limit') or cls.limit),
-            since=since,
-            all_models=bool(params.get('all-models')),
-            form=str(params.get('format') or cls.form),
-        )
+        return cls(limit, since, all_models, form)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ FORMS = re.findall(
     r'^\| `(?:active|maintenance|blocked|waiting)` \| `([^`]+)` \|', PAGE, re.MULTILINE
 )
 SOURCES = {
-    'charm.py': ('settings', '_check_access', 'credentials', 'secret'),
+    'given.py': ('settings', 'check_access', 'credentials', 'secret'),
     'scheduling.py': ('problem',),
     'coordinator/report/status.py': (
         'describe',

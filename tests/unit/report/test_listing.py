@@ -92,14 +92,12 @@ def test_the_set_that_is_being_made_has_not_failed():
 @pytest.mark.parametrize('since', ['yesterday', '2026-13-01', '2026-08-22T10:15', '../x'])
 def test_since_is_a_date_or_a_backup_id(since: str):
     with pytest.raises(errors.PreconditionError, match='neither a date such as 2026-08-22 nor'):
-        listing.Wanted.from_parameters({'since': since})
+        listing.Wanted.checked(100, since, False, 'table')
 
 
-def test_parameters_that_are_not_given_have_their_defaults():
-    assert listing.Wanted.from_parameters({}) == listing.Wanted()
-    given = {'limit': 7, 'since': '2026-08-22', 'all-models': True, 'format': 'yaml'}
+def test_a_date_is_taken_as_it_is():
     wanted = listing.Wanted(limit=7, since='2026-08-22', all_models=True, form='yaml')
-    assert listing.Wanted.from_parameters(given) == wanted
+    assert listing.Wanted.checked(7, ' 2026-08-22 ', True, 'yaml') == wanted
 
 
 # --- In which form -------------------------------------------------------------------------------
