@@ -66,6 +66,7 @@ class Scheduling:
         for kind, schedule in after.items():
             if schedule.pending is not None:
                 after[kind] = self._decided(kind, schedule, now)
+            self._ring(before.get(kind), after[kind])
         self._record.set_schedules(schedules.to_json(after))
 
     def keep_time(self, *, look: bool) -> None:
@@ -141,11 +142,13 @@ class Scheduling:
             why = str(error)
         except Exception as error:
             why = log.fault(kind, error)
-        schedule = due.refused(schedule, why, now, waited)
-        if schedule.pending is not None:
-            pause = schedule.pending.retry_at - waited
-            self._timers.ring_in(pause, schedule.pending.attempts)
-        return schedule
+        return due.refused(schedule, why, now, waited)
+
+    def _ring(self, before: schedules.Schedule | None, after: schedules.Schedule) -> None:
+        """Have this unit woken when a pause is over that has just begun."""
+        was, pending = before.pending if before is not None else None, after.pending
+        if pending is not None and pending.attempts > (was.attempts if was is not None else 0):
+            self._timers.ring_in(pending.retry_at - pending.waited, pending.attempts)
 
     def _tell(self, kind: str, schedule: schedules.Schedule) -> None:
         """Log what became of the run that was due."""

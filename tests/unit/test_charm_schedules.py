@@ -175,6 +175,18 @@ def test_a_start_that_is_refused_is_tried_again_after_a_pause(
     assert 'operation' not in charm_states.databag(out)
 
 
+def test_a_run_whose_checks_failed_is_tried_again_after_a_pause(systemd: programs.Programs):
+    out = woken(overdue())
+    now = datetime.datetime.now(datetime.UTC)
+    failed = charm_states.saved(out).step_ended(operation.BROKEN, now, 'S3 refuses')
+    kept = {BACKUP: stored(out)}
+    out = woken(kept, failed.turning_back('S3 refuses').ending(operation.FAILED, now))
+    pending = stored(out).pending
+    assert pending is not None
+    assert pending.retry_at == due.PAUSES[0]
+    assert any('--on-active=60s' in call for call in systemd.calls), 'nothing else may wake it'
+
+
 def test_a_fault_of_ours_neither_loses_the_run_nor_the_dispatch(monkeypatch: pytest.MonkeyPatch):
     def broken(*_: object) -> None:
         raise ZeroDivisionError
