@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from coordinator import errors
+from coordinator.engine import facts
 from coordinator.operations import steering
-from coordinator.steps import relations
 from rehearsal import model, site
 from tests import simulation
 from tests.exploration import faults, moments, scene, sites
@@ -80,7 +80,7 @@ def _add_region(run: Run) -> None:
 
 def _remove_relation(run: Run) -> None:
     run.sim.model.remove_relation(*_ENDS)
-    if run.sim.op.kind == 'backup-all' or run.sim.op.fact(relations.UP_SINCE):
+    if run.sim.op.kind == 'backup-all' or facts.UP_SINCE.known(run.sim.op):
         run.mends.append(lambda: run.sim.model.integrate(*_ENDS))
 
 

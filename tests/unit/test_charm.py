@@ -13,10 +13,10 @@ from ops import testing
 
 import charm
 from coordinator import errors, ports
-from coordinator.engine import operation
+from coordinator.engine import facts, operation
 from coordinator.record import databag, history
 from coordinator.sets import catalogue
-from coordinator.steps import backup_set, checks, passwords
+from coordinator.steps import backup_set, passwords
 from tests import charm_states, examples, programs, worlds
 
 # object-storage-charmlib asks for the version of Juju in an older way.
@@ -85,7 +85,7 @@ def waiting() -> operation.Operation:
     """Return the operation as the small world leaves it: waiting at its checks."""
     reason = (
         'no controller answers; there is no pgBackRest stanza maas.postgresql in the bucket of '
-        's3-postgresql: is postgresql:s3-parameters related to the same integrator?'
+        's3-postgresql: check that postgresql:s3-parameters is related to the same integrator'
     )
     return (
         charm_states.new_operation().beginning(0, {}, worlds.START).waiting(reason, worlds.START)
@@ -98,15 +98,15 @@ def publishing() -> operation.Operation:
     op = charm_states.new_operation()
     for name in op.steps[: op.steps.index(op.record('publish'))]:
         op = op.moving_to(name.name).step_ended(operation.DONE, worlds.START)
-    facts = {
-        checks.MODEL: found.model.model_dump_json(by_alias=True),
+    noted = {
+        facts.MODEL.name: found.model.model_dump_json(by_alias=True),
         backup_set.MAAS: found.maas.model_dump_json(by_alias=True),
         backup_set.POSTGRESQL: found.postgresql.model_dump_json(by_alias=True),
         backup_set.VERIFIED: found.verified,
         passwords.SEALED: found.passwords.sealed.model_dump_json(by_alias=True),
-        passwords.HASHES: json.dumps(found.passwords.hashes),
+        **facts.PASSWORD_HASHES.put(found.passwords.hashes),
     }
-    return op.moving_to('publish').beginning(0, facts, worlds.START)
+    return op.moving_to('publish').beginning(0, noted, worlds.START)
 
 
 # --- Something wakes the unit --------------------------------------------------------------------

@@ -17,14 +17,12 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from coordinator import times
-from coordinator.engine import operation, settings
+from coordinator.engine import facts, operation, settings
 from coordinator.record import ended, schedules
 
 FILE = '.observed.json'
 """In the charm's folder."""
 _SCALE_DOWN, _SCALE_BACK = 'scale-down-postgresql', 'restore-postgresql-scale'
-_UNITS, _REMOVING = 'postgresql-units', 'relation-being-removed'
-_DOWN, _UP = 'maas-down-since', 'maas-up-since'
 """Names of steps and facts. The steps themselves would be costly to import in each dispatch."""
 RUNNING, WAITING, UNDOING, HELD = 'running', 'waiting', 'undoing', 'held'
 
@@ -287,7 +285,7 @@ def _missing(op: operation.Operation) -> int:
 
 def _units(op: operation.Operation) -> Mapping[str, str]:
     """Return PostgreSQL's units as they were before the operation scaled down."""
-    units: dict[str, str] = json.loads(op.fact(_UNITS, '{}'))
+    units = facts.UNITS.of(op)
     return units
 
 
@@ -309,12 +307,12 @@ def _degraded(op: operation.Operation) -> Period | None:
 
 
 def _down(op: operation.Operation) -> Period | None:
-    since = _seconds(op.fact(_DOWN))
-    if not since or not op.fact(_REMOVING):
+    since = _seconds(facts.DOWN_SINCE.of(op))
+    if not since or not facts.RELATION_REMOVED.of(op):
         return None
     detached = next((entry for entry in op.steps if entry.name == 'detach-maas'), None)
     undone = detached.ended if detached and detached.state == operation.UNDONE else ''
-    return Period(since, _seconds(op.fact(_UP) or undone))
+    return Period(since, _seconds(facts.UP_SINCE.of(op) or undone))
 
 
 def _state(op: operation.Operation, name: str) -> str:

@@ -11,9 +11,9 @@ import logging
 from collections.abc import Callable
 
 from coordinator import errors, ports, this
-from coordinator.engine import operation, step
+from coordinator.engine import facts, operation, step
 from coordinator.operations import plans
-from coordinator.steps import postgresql, relations, scaling, site
+from coordinator.steps import relations, scaling, site
 
 logger = logging.getLogger(__name__)
 
@@ -113,9 +113,9 @@ def _is_half(op: operation.Operation, plan: step.Plan) -> bool:
 def _acts(op: operation.Operation) -> list[_Act]:
     """Return what may have to be put back."""
     acts: list[_Act] = []
-    if op.fact(relations.ENDPOINTS) and _state(op, _DETACHED) != operation.UNDONE:
+    if facts.ENDPOINTS.of(op) and _state(op, _DETACHED) != operation.UNDONE:
         acts.append(_relate)
-    scaled = op.fact(postgresql.UNITS) and _state(op, _SCALED_DOWN) != operation.UNDONE
+    scaled = facts.UNITS.of(op) and _state(op, _SCALED_DOWN) != operation.UNDONE
     if scaled and _state(op, _SCALED_BACK) != operation.DONE:
         acts.append(_request)
     return acts
@@ -132,7 +132,7 @@ def _relate(op: operation.Operation, world: ports.World) -> str:
     if relating.facts:
         raise errors.StepError(
             f'{relating.reason}; once juju status --relations does not show it any more: juju '
-            f'integrate {op.fact(relations.ENDPOINTS)}'
+            f'integrate {" ".join(facts.ENDPOINTS.of(op))}'
         )
     return relating.reason
 

@@ -8,12 +8,10 @@ recipients that are configured now, and deletes no storage.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable
 
 from coordinator import errors, this
-from coordinator.engine import operation, settings
-from coordinator.steps import aiming, postgresql, relations
+from coordinator.engine import facts, operation, settings
 
 REASON = 'the coordinator that ran it was removed'
 _APPLICATIONS = ('maas', 'postgresql', 's3_maas', 's3_postgresql')
@@ -46,9 +44,7 @@ def taken_over(found: operation.Operation, config: settings.Settings) -> operati
         _refuse(found, 'has a strategy that this revision of the charm does not know')
     op = dataclasses.replace(found, settings=dataclasses.replace(config, strategy=strategy))
     if storage:
-        op = op.remembering(
-            {postgresql.STORAGE: json.dumps({unit: list[str]() for unit in units})}
-        )
+        op = op.remembering(facts.STORAGE.put(dict.fromkeys(units, ())))
         op = op.warned(
             f'storage that removed units of {config.postgresql} left behind is not deleted: juju '
             f'storage, juju remove-storage; it was {" ".join(storage)}'
@@ -65,9 +61,9 @@ def _ways() -> str:
 
 def _units(found: operation.Operation, config: settings.Settings) -> list[str]:
     """Check the facts that name what is to be changed; return the units there were."""
-    units: dict[str, str] = json.loads(found.fact(postgresql.UNITS, '{}'))
-    aimed: dict[str, object] = json.loads(found.fact(aiming.BEFORE, '{}'))
-    ends = found.fact(relations.ENDPOINTS).split()
+    units = facts.UNITS.of(found)
+    aimed = facts.AIMED_BEFORE.of(found)
+    ends = facts.ENDPOINTS.of(found)
     _only(found, (unit.partition('/')[0] for unit in units), {config.postgresql})
     _only(found, (end.partition(':')[0] for end in ends), {config.maas, config.postgresql})
     _only(found, aimed, {config.s3_maas, config.s3_postgresql})
@@ -76,7 +72,7 @@ def _units(found: operation.Operation, config: settings.Settings) -> list[str]:
 
 def _storage(found: operation.Operation) -> list[str]:
     """Return the storage that removed units have left behind."""
-    storage: dict[str, list[str]] = json.loads(found.fact(postgresql.STORAGE, '{}'))
+    storage = facts.STORAGE.of(found)
     return sorted(str(item) for items in storage.values() for item in items)
 
 

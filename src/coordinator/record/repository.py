@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from coordinator import errors, integrators, ports
-from coordinator.engine import operation
-
-_PLACE = 'repository'
+from coordinator.engine import facts, operation
 
 
 def remembered(world: ports.World) -> dict[str, str]:
     """Return the fact that says where the repository is."""
-    return {_PLACE: json.dumps(dict(world.maas_store.place))}
+    return facts.REPOSITORY.put(dict(world.maas_store.place))
 
 
 def of(op: operation.Operation, world: ports.World) -> ports.ObjectStore:
@@ -21,10 +17,10 @@ def of(op: operation.Operation, world: ports.World) -> ports.ObjectStore:
     Raises:
         StepError: it is on another server than the one that can be reached.
     """
-    if not op.fact(_PLACE):
+    place = facts.REPOSITORY.of(op)
+    if not place:
         # An older revision began this backup, and never looked elsewhere.
         return world.maas_store
-    place: dict[str, str] = json.loads(op.fact(_PLACE))
     here = world.maas_store.place
     if not integrators.same_server(here['endpoint'], place['endpoint']):
         raise errors.StepError(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from coordinator import errors, figures, plain, ports, times
-from coordinator.engine import operation, settings, step
+from coordinator.engine import facts, operation, settings, step
 from coordinator.record import ended, history
 from coordinator.report import progress, status
 from coordinator.sets import manifest
@@ -20,9 +20,7 @@ from coordinator.steps import (
     other_databases,
     postgresql,
     proving,
-    relations,
     restore_checks,
-    restoring,
     strategy,
 )
 
@@ -144,7 +142,7 @@ def _moved(op: operation.Operation) -> list[str]:
 
 def _restored(op: operation.Operation) -> list[str]:
     """Return what a restore has put where."""
-    given: dict[str, str] = json.loads(op.fact(restoring.CONTROLLERS, '{}'))
+    given = facts.CONTROLLERS.of(op)
     if not given:
         return []
     found = restore_checks.backup_set(op)
@@ -167,7 +165,7 @@ def _proof(op: operation.Operation) -> list[str]:
 
 def _downtime(op: operation.Operation, now: datetime.datetime) -> list[str]:
     """Return what a restore has restored, and how long MAAS was down for it."""
-    since, until = op.fact(relations.DOWN_SINCE), op.fact(relations.UP_SINCE)
+    since, until = facts.DOWN_SINCE.of(op), facts.UP_SINCE.of(op)
     if not since:
         return []
     if until:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 
 from coordinator import errors, ports
-from coordinator.engine import operation
-from coordinator.steps import postgresql, relations
+from coordinator.engine import facts, operation
 
 _HAD = 'postgresql-units-when-held'
 """Fact: how many units PostgreSQL had when the operation was held, of how many before it."""
@@ -39,10 +37,10 @@ def noted(op: operation.Operation, world: ports.World) -> operation.Operation:
 
 
 def _detached(op: operation.Operation) -> str:
-    back = op.fact(relations.UP_SINCE) or _state(op, 'detach-maas') == operation.UNDONE
-    if back or not op.fact(relations.REMOVING):
+    back = facts.UP_SINCE.of(op) or _state(op, 'detach-maas') == operation.UNDONE
+    if back or not facts.RELATION_REMOVED.of(op):
         return ''
-    return f'{op.settings.maas} is detached since {op.fact(relations.DOWN_SINCE)}'
+    return f'{op.settings.maas} is detached since {facts.DOWN_SINCE.of(op)}'
 
 
 def _had(op: operation.Operation) -> str:
@@ -64,7 +62,7 @@ def _units(op: operation.Operation, world: ports.World) -> str:
 
 def _counts(op: operation.Operation, world: ports.World) -> tuple[int, int] | None:
     """Return how many units PostgreSQL has and had, if any is missing."""
-    before = len(json.loads(op.fact(postgresql.UNITS, '{}')))
+    before = len(facts.UNITS.of(op))
     if not before:
         return None
     app = world.juju.status().applications.get(op.settings.postgresql)

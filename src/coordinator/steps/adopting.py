@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Mapping
 
 from coordinator import errors, ports, times
-from coordinator.engine import limits, operation, settings, step
+from coordinator.engine import facts, limits, operation, settings, step
 from coordinator.parts import maas_backup, pgbackrest
 from coordinator.record import repository
 from coordinator.sets import catalogue, sealing
@@ -28,7 +27,7 @@ def ready(op: operation.Operation, world: ports.World) -> step.Outcome:
     database = site.application(status, op.settings.postgresql)
     return step.Done(
         {
-            checks.MODEL: json.dumps(model),
+            **facts.MODEL.put(model),
             # As many regions as there were then: a restore needs as many.
             **checks.remembering(maas, controllers),
             **checks.remembering(database, len(database.units)),

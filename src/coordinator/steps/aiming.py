@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+from collections.abc import Mapping
 
 from coordinator import errors, integrators, ports
-from coordinator.engine import operation, step
+from coordinator.engine import facts, operation, step
 from coordinator.parts import pgbackrest
 from coordinator.sets import manifest
 from coordinator.steps import configurable, restore_checks, restored, set_checks, site, tasks
 
-BEFORE, NEW_PATH = 'aimed-before', 'postgresql-new-path'
+NEW_PATH = 'postgresql-new-path'
 _SETTLED = 'aimed-settled'
 _QUIET_SECONDS = 15
 """How long PostgreSQL must stay settled: its hooks follow the integrator's, one by one."""
@@ -45,7 +45,7 @@ def moved(op: operation.Operation, world: ports.World) -> str:
 
 def mark_aim(op: operation.Operation, world: ports.World) -> step.Mark:
     """Remember where the integrators that move lead to now."""
-    if op.fact(BEFORE):
+    if facts.AIMED_BEFORE.known(op):
         return step.Mark()
     before: dict[str, dict[str, str]] = {}
     for integrator in _wanted(op, world):
@@ -53,19 +53,19 @@ def mark_aim(op: operation.Operation, world: ports.World) -> step.Mark:
         before[integrator] = {key: str(config.get(key, '')) for key in ('bucket', 'path')}
     moves = op.settings.s3_postgresql in before
     known = restored.former_cluster(op, world) if moves else {}
-    return step.Mark(facts={BEFORE: json.dumps(before), **known})
+    return step.Mark(facts={**facts.AIMED_BEFORE.put(before), **known})
 
 
 def aim(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Aim the integrators at the bucket and path that hold the set, if they are not."""
     for integrator, place in _wanted(op, world).items():
         return _point(op, world, integrator, {'bucket': place.bucket, 'path': place.path})
-    return _settled(op, world) if _before(op) else step.Done()
+    return _settled(op, world) if facts.AIMED_BEFORE.of(op) else step.Done()
 
 
 def aim_back(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: aim the integrators where they were aimed."""
-    for integrator, values in _before(op).items():
+    for integrator, values in facts.AIMED_BEFORE.of(op).items():
         if _differs(op, world, integrator, values):
             return _point(op, world, integrator, values)
     return step.Done()
@@ -78,7 +78,7 @@ def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
     before it is scaled: the block would spread to the new units.
     """
     restored.refuse_others(op, world)
-    before = _before(op)
+    before = facts.AIMED_BEFORE.of(op)
     for integrator, values in before.items():
         if integrator == op.settings.s3_maas and _differs(op, world, integrator, values):
             return _point(op, world, integrator, values)
@@ -125,7 +125,7 @@ def remains(op: operation.Operation) -> list[str]:
     return [
         f'{integrator} was set to: juju config {integrator} '
         + ' '.join(f'{key}={value}' for key, value in values.items())
-        for integrator, values in _before(op).items()
+        for integrator, values in facts.AIMED_BEFORE.of(op).items()
     ] + [
         f'{op.settings.s3_postgresql} may be set to the new path {path}: juju config '
         f'{op.settings.s3_postgresql} path'
@@ -135,15 +135,11 @@ def remains(op: operation.Operation) -> list[str]:
 
 def aimed(op: operation.Operation) -> tuple[str, ...]:
     """Return the integrators that were aimed at the set."""
-    return tuple(_before(op))
-
-
-def _before(op: operation.Operation) -> dict[str, dict[str, str]]:
-    return json.loads(op.fact(BEFORE, '{}'))
+    return tuple(facts.AIMED_BEFORE.of(op))
 
 
 def _differs(
-    op: operation.Operation, world: ports.World, integrator: str, values: dict[str, str]
+    op: operation.Operation, world: ports.World, integrator: str, values: Mapping[str, str]
 ) -> bool:
     try:
         now = world.juju.config(integrator)
@@ -155,7 +151,7 @@ def _differs(
 
 
 def _point(
-    op: operation.Operation, world: ports.World, integrator: str, values: dict[str, str]
+    op: operation.Operation, world: ports.World, integrator: str, values: Mapping[str, str]
 ) -> step.Wait:
     """Configure an integrator, unless that was done and only has to arrive.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from coordinator import VERSION, errors, integrators, ports, times
-from coordinator.engine import operation, step
+from coordinator.engine import facts, operation, step
 from coordinator.parts import maas_backup, pgbackrest
 from coordinator.record import repository
 from coordinator.sets import catalogue, manifest
@@ -130,20 +129,19 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
             f'another operation has already published backup set {op.backup_id}: run backup-all '
             'again'
         )
-    model: dict[str, str] = json.loads(op.fact(checks.MODEL))
     contents = manifest.Manifest(
         backup_id=op.backup_id,
         started=_started(op),
         verified=op.fact(VERIFIED),
         coordinator_version=VERSION,
         strategy=_strategy(op),
-        model=manifest.Model.model_validate(model),
+        model=manifest.Model.model_validate(facts.MODEL.of(op)),
         maas=manifest.Maas.model_validate_json(op.fact(MAAS)),
         postgresql=manifest.PostgreSQL.model_validate_json(op.fact(POSTGRESQL)),
         passwords=manifest.Passwords(
             sealed=manifest.Object.model_validate_json(op.fact(passwords.SEALED)),
             recipients=op.settings.recipients,
-            hashes=json.loads(op.fact(passwords.HASHES)),
+            hashes=dict(facts.PASSWORD_HASHES.of(op)),
         ),
         seconds=_seconds(op),
         images=fence.judged(op),

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from coordinator import errors, integrators, ports
-from coordinator.engine import limits, operation, settings, step
+from coordinator.engine import facts, limits, operation, settings, step
 from coordinator.parts import pgbackrest, pgbackrest_archive
 from coordinator.record import repository
 from coordinator.sets import manifest, sealing
@@ -28,7 +27,6 @@ from coordinator.steps import (
     tasks,
 )
 
-MODEL = 'model'
 _CHARM = 'charm-'
 _BLOCKED = 'check-blocked'
 """Fact: the operation's age when a check that may pass by itself began to fail."""
@@ -70,13 +68,13 @@ def ready_for_backup(op: operation.Operation, world: ports.World) -> step.Outcom
         return waiting
     status = world.juju.status()
     model = {'name': status.name, 'uuid': world.model_uuid, 'juju-version': status.juju_version}
-    facts = {MODEL: json.dumps(model), **repository.remembered(world)}
+    noted = {**facts.MODEL.put(model), **repository.remembered(world)}
     for name in (op.settings.maas, op.settings.postgresql):
         app = site.application(status, name)
-        facts |= remembering(app, len(app.units))
+        noted |= remembering(app, len(app.units))
     if op.settings.strategy == settings.AUTO:
-        facts[operation.STRATEGY] = strategy.chosen(status, op.settings).strategy
-    return step.Done(facts, warnings=warnings(outcomes))
+        noted[operation.STRATEGY] = strategy.chosen(status, op.settings).strategy
+    return step.Done(noted, warnings=warnings(outcomes))
 
 
 def remembering(app: ports.Application, units: int) -> dict[str, str]:

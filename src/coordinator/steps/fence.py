@@ -12,11 +12,10 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
-import json
 from collections.abc import Sequence
 
 from coordinator import errors, maas_port, ports
-from coordinator.engine import operation, settings, step
+from coordinator.engine import facts, operation, settings, step
 from coordinator.record import repository
 from coordinator.sets import catalogue, images, manifest
 from coordinator.steps import asking_maas, beside, finding_maas, maas_region, tasks
@@ -31,13 +30,9 @@ _UNKNOWN = 'images-unknown'
 """Fact: why MAAS did not say anything of its images."""
 _AWAITED = 'images-awaited'
 """Fact: since when an image is waited for."""
-_LOST = 'images-lost'
-"""Fact: uploaded images that are gone since the operation began to look."""
 _READ_FOR = 'images-read-for'
 """Fact: the attempt of the files backup that the stored reading was made for."""
 _UNREAD = 'nothing read the images before the database was backed up'
-_REPLACED = 'files-backups-replaced'
-"""Fact: files backups during which an image changed."""
 _FOR_ANSWERS = datetime.timedelta(minutes=30)
 """For a MAAS that does not answer."""
 ATTEMPTS = 3
@@ -97,8 +92,8 @@ def _incomplete(op: operation.Operation, reading: images.Reading) -> step.Wait |
     if not reading.incomplete or op.parameters.get(SKIP) == 'true':
         return None
     seconds = int(op.settings.image_sync_deadline.total_seconds())
-    facts = tasks.patience(op, _AWAITED, seconds)
-    return step.Wait(images.waiting_for(reading), facts=facts) if facts else None
+    noted = tasks.patience(op, _AWAITED, seconds)
+    return step.Wait(images.waiting_for(reading), facts=noted) if noted else None
 
 
 def _awaited(reading: images.Reading) -> dict[str, str]:
@@ -183,19 +178,15 @@ def _before(op: operation.Operation, world: ports.World) -> step.Wait:
     if waiting is not None:
         return waiting
     former = _stored(op, world)
-    gone = [*_lost(op), *images.lost(former, reading)]
-    facts = _store(op, world, reading) if reading != former else {}
+    gone = [*facts.IMAGES_LOST.of(op), *images.lost(former, reading)]
+    noted = _store(op, world, reading) if reading != former else {}
     why = 'it is known which images there are'
-    return step.Wait(why, facts={**read_for, **facts, **_awaited(reading), **_losing(gone)})
-
-
-def _lost(op: operation.Operation) -> list[str]:
-    return json.loads(op.fact(_LOST) or '[]')
+    return step.Wait(why, facts={**read_for, **noted, **_awaited(reading), **_losing(gone)})
 
 
 def _losing(gone: Sequence[str]) -> dict[str, str]:
     """Return the fact that remembers images that are gone: the record is small."""
-    return {_LOST: json.dumps([images.named(gone)])} if gone else {}
+    return facts.IMAGES_LOST.put([images.named(gone)]) if gone else {}
 
 
 def _after(op: operation.Operation, world: ports.World, done: step.Done) -> step.Outcome:
@@ -213,7 +204,8 @@ def _after(op: operation.Operation, world: ports.World, done: step.Done) -> step
         why = f'before the files backup MAAS named its images, after it not any more: {now.why}'
         return _ending(op, done, _judged(manifest.UNKNOWN, why, op.fact(READING)))
     former = _stored(op, world)
-    gone, changed = [*_lost(op), *images.lost(former, now)], images.changed(former, now)
+    gone = [*facts.IMAGES_LOST.of(op), *images.lost(former, now)]
+    changed = images.changed(former, now)
     if changed and not gone and _may_repeat(op):
         return _repeat(op, done, images.named(changed))
     why = _why(former, gone, changed)
@@ -231,16 +223,12 @@ def _repeat(op: operation.Operation, done: step.Done, changed: str) -> step.Wait
     Raises:
         RetryStepError: it is noted.
     """
-    backup_id, replaced = done.facts[maas_region.BACKUP_ID], _replaced(op)
+    backup_id, replaced = done.facts[maas_region.BACKUP_ID], facts.FILES_REPLACED.of(op)
     why = f'{changed} while the files were backed up: backing them up again'
     if backup_id in replaced:
         raise errors.RetryStepError(why)
-    noted = json.dumps([*replaced, backup_id])
-    return step.Wait(why, facts={**done.facts, _REPLACED: noted})
-
-
-def _replaced(op: operation.Operation) -> list[str]:
-    return json.loads(op.fact(_REPLACED) or '[]')
+    noted = facts.FILES_REPLACED.put([*replaced, backup_id])
+    return step.Wait(why, facts={**done.facts, **noted})
 
 
 def _why(former: images.Reading, gone: Sequence[str], changed: Sequence[str]) -> str:
@@ -268,15 +256,17 @@ def _judged(state: str, why: str, reading: str = '') -> manifest.Images:
 
 
 def _ending(op: operation.Operation, done: step.Done, judged: manifest.Images) -> step.Done:
-    superfluous = [name for name in _replaced(op) if name != done.facts[maas_region.BACKUP_ID]]
+    superfluous = [
+        name for name in facts.FILES_REPLACED.of(op) if name != done.facts[maas_region.BACKUP_ID]
+    ]
     warnings = (
         f'files backup {", ".join(superfluous)} of {op.settings.maas} belongs to no backup set, '
         'as images changed while it was made: its objects can be deleted from the bucket',
     )
-    over = {READING: '', _LOST: '', _AWAITED: ''}
-    facts = {**done.facts, **over, _JUDGED: judged.model_dump_json(by_alias=True)}
+    over = {READING: '', facts.IMAGES_LOST.name: '', _AWAITED: ''}
+    noted = {**done.facts, **over, _JUDGED: judged.model_dump_json(by_alias=True)}
     return dataclasses.replace(
-        done, facts=facts, warnings=(*done.warnings, *(warnings if superfluous else ()))
+        done, facts=noted, warnings=(*done.warnings, *(warnings if superfluous else ()))
     )
 
 

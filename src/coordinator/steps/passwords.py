@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from coordinator import errors, ports, this
-from coordinator.engine import operation, step
+from coordinator.engine import facts, operation, step
 from coordinator.record import repository
 from coordinator.sets import catalogue, manifest, sealing
 from coordinator.steps import beside, claiming, site
@@ -15,7 +14,7 @@ REQUIRED = ('operator', 'replication', 'rewind', 'monitoring')
 OPTIONAL = ('backup',)
 """Newer revisions of the charm have it."""
 
-SEALED, HASHES = 'sealed-passwords', 'password-hashes'
+SEALED = 'sealed-passwords'
 
 
 def secret(world: ports.World, application: str) -> ports.Secret:
@@ -69,7 +68,9 @@ def capture(op: operation.Operation, world: ports.World) -> step.Outcome:
     sealed = sealing.seal(op.backup_id, world.model_uuid, passwords, op.settings.recipients)
     entry = beside.put(op, world, catalogue.sealed_key(op.backup_id), sealed)
     hashes = {name: sealing.hash_password(password) for name, password in passwords.items()}
-    return step.Done({SEALED: entry.model_dump_json(by_alias=True), HASHES: json.dumps(hashes)})
+    return step.Done(
+        {SEALED: entry.model_dump_json(by_alias=True), **facts.PASSWORD_HASHES.put(hashes)}
+    )
 
 
 def discard(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -108,7 +109,7 @@ def check_unchanged(op: operation.Operation, world: ports.World) -> None:
     Raises:
         StepError: somebody changed one since it was captured.
     """
-    hashes: dict[str, str] = json.loads(op.fact(HASHES))
+    hashes = facts.PASSWORD_HASHES.of(op)
     now = in_force(world, op.settings.postgresql)
     changed = sorted({*differing(hashes, now), *(now.keys() - hashes.keys())})
     if changed:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable
 
 from coordinator import errors, ports, this
-from coordinator.engine import operation, settings, step
+from coordinator.engine import facts, operation, settings, step
 from coordinator.parts import pgbackrest
 from coordinator.steps import site, tasks
 
-UNITS, STORAGE = 'postgresql-units', 'postgresql-storage'
 """Facts of how it was before: unit to machine, and unit to its storage, as JSON."""
 PRIMARY = 'postgresql-primary'
 NEWEST_LABEL, LABEL = 'postgresql-newest-label', 'postgresql-label'
@@ -47,13 +45,13 @@ def shown_primaries(app: ports.Application) -> list[ports.Unit]:
 def mark_scale_down(op: operation.Operation, world: ports.World) -> step.Mark:
     """Remember units, machines and storage before the first unit goes."""
     watermark = tasks.newest(world, 'get-primary')
-    if op.fact(UNITS):
+    if facts.UNITS.known(op):
         # A second attempt: what counts is how it was before the first.
         return step.Mark(watermark)
     app = site.look(world, op.settings.postgresql)
     units = {unit.name: unit.machine for unit in app.units.values() if unit.alive}
     storage = _storage(world, units)
-    return step.Mark(watermark, {UNITS: json.dumps(units), STORAGE: json.dumps(storage)})
+    return step.Mark(watermark, {**facts.UNITS.put(units), **facts.STORAGE.put(storage)})
 
 
 def _storage(world: ports.World, units: Iterable[str]) -> dict[str, list[str]]:
@@ -93,14 +91,14 @@ def scale_down(op: operation.Operation, world: ports.World) -> step.Outcome:
         key=lambda unit: (not unit.leader, number(unit.name)),
     )
     _heed_additions(op, app)
-    known: dict[str, list[str]] = json.loads(op.fact(STORAGE))
+    known = facts.STORAGE.of(op)
     if leaving.name not in known:
         # Somebody added it since: what it leaves behind must be known before it goes.
-        storage = json.dumps({**known, **_storage(world, [leaving.name])})
-        return step.Wait(f'{leaving.name} was added in the meantime', facts={STORAGE: storage})
+        storage = facts.STORAGE.put({**known, **_storage(world, [leaving.name])})
+        return step.Wait(f'{leaving.name} was added in the meantime', facts=storage)
     world.juju.remove_unit(leaving.name)
-    facts = {PRIMARY: primary, NEWEST_UNIT: newest(app.units)}
-    return step.Wait(f'{leaving.name} is being removed', facts=facts)
+    noted = {PRIMARY: primary, NEWEST_UNIT: newest(app.units)}
+    return step.Wait(f'{leaving.name} is being removed', facts=noted)
 
 
 def newest(units: Iterable[str]) -> str:
@@ -114,7 +112,7 @@ def _heed_additions(op: operation.Operation, app: ports.Application) -> None:
     Raises:
         StepError: more units were added meanwhile than there were at the start.
     """
-    before: dict[str, str] = json.loads(op.fact(UNITS))
+    before = facts.UNITS.of(op)
     added = int(newest(app.units)) - int(newest(before))
     if added > len(before):
         way_out = (
@@ -171,10 +169,10 @@ def _primary(
 
 def _asking_again(op: operation.Operation, task: ports.Task, why: str, seconds: int) -> step.Wait:
     """Wait for a while, then have the question put again."""
-    facts = tasks.patience(op, _DOUBTED, seconds)
+    noted = tasks.patience(op, _DOUBTED, seconds)
     # One fact for all answers: Patroni may be silent for hours, and the record is small.
     used_up = {_ASKED: str(task.id), _DOUBTED: ''}
-    return step.Wait(f'{why}: asking again', task.id, facts or used_up)
+    return step.Wait(f'{why}: asking again', task.id, noted or used_up)
 
 
 def number(unit: str) -> int:
@@ -279,7 +277,7 @@ def _backing_up(op: operation.Operation, world: ports.World, task: ports.Task) -
             and start with an empty database, which only a person may decide.
         AgentLost: a unit is lost, and others have the data.
     """
-    app, before = op.settings.postgresql, json.loads(op.fact(UNITS, '{}'))
+    app, before = op.settings.postgresql, facts.UNITS.of(op)
     reason = f'{task.unit} is backing up the database (task {task.id})'
     alone = op.strategy == settings.SCALE_DOWN and len(before) > 1
     if not alone:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from coordinator import errors, ports, times
-from coordinator.engine import operation, settings, step
+from coordinator.engine import facts, operation, settings, step
 from coordinator.steps import site, tasks
 
-ENDPOINTS = 'database-endpoints'
-DOWN_SINCE, UP_SINCE = 'maas-down-since', 'maas-up-since'
-REMOVING = 'relation-being-removed'
 """Fact: id of the relation that was removed, and may not be gone yet."""
 _QUIET = 'regions-quiet'
 """Fact: the operation's age since when all regions are active."""
@@ -75,7 +72,7 @@ def _relation(status: ports.ModelStatus, config: settings.Settings) -> ports.Rel
 
 def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
     """Remember what is related, and since when MAAS is down."""
-    if op.fact(ENDPOINTS):
+    if facts.ENDPOINTS.of(op):
         return step.Mark()
     found = database(world.juju.status(op.settings.maas, op.settings.postgresql), op.settings)
     if found is None:
@@ -84,7 +81,7 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
             f'integrate {maas_end(op.settings)} {op.settings.postgresql}:database'
         )
     now = times.stamp(world.now())
-    return step.Mark(facts={ENDPOINTS: ' '.join(found), DOWN_SINCE: now})
+    return step.Mark(facts={**facts.ENDPOINTS.put(found), **facts.DOWN_SINCE.put(now)})
 
 
 def detach(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -112,14 +109,14 @@ def keep_detached(
     if found is None:
         return None
     # One that is put back is another relation, with an id of its own.
-    if op.fact(REMOVING) != str(found.id):
-        world.juju.remove_relation(*op.fact(ENDPOINTS).split())
+    if facts.RELATION_REMOVED.of(op) != str(found.id):
+        world.juju.remove_relation(*facts.ENDPOINTS.of(op))
     return _being_removed(op, found)
 
 
 def _being_removed(op: operation.Operation, found: ports.Relation) -> step.Wait:
-    reason = f'the relation of {" and ".join(op.fact(ENDPOINTS).split())} is being removed'
-    return step.Wait(reason, facts={REMOVING: str(found.id)})
+    reason = f'the relation of {" and ".join(facts.ENDPOINTS.of(op))} is being removed'
+    return step.Wait(reason, facts=facts.RELATION_REMOVED.put(str(found.id)))
 
 
 def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -130,25 +127,27 @@ def attach(op: operation.Operation, world: ports.World) -> step.Outcome:
         return relating
     settling = site.settling(op, site.application(status, op.settings.maas))
     if settling:
-        return dataclasses.replace(settling, facts={**settling.facts, UP_SINCE: '', _QUIET: ''})
+        return dataclasses.replace(
+            settling, facts={**settling.facts, facts.UP_SINCE.name: '', _QUIET: ''}
+        )
     # A region is active too while it waits for its turn to initialise: it must stay so.
     quiet = tasks.patience(op, _QUIET, _QUIET_SECONDS)
     if quiet is None:
         return step.Done()
-    up_since = op.fact(UP_SINCE) or times.stamp(world.now())
-    return step.Wait('all regions are active', facts={UP_SINCE: up_since, **quiet})
+    up_since = facts.UP_SINCE.of(op) or times.stamp(world.now())
+    return step.Wait('all regions are active', facts={**facts.UP_SINCE.put(up_since), **quiet})
 
 
 def relate(
     op: operation.Operation, world: ports.World, status: ports.ModelStatus
 ) -> step.Wait | None:
     """Put the relation back if it is gone; None when it is there."""
-    first, second = op.fact(ENDPOINTS).split()
+    first, second = facts.ENDPOINTS.of(op)
     found = _relation(status, op.settings)
     if found is None:
         world.juju.integrate(first, second)
         return step.Wait(f'{first} and {second} are being related')
-    if op.fact(REMOVING) == str(found.id):
+    if facts.RELATION_REMOVED.of(op) == str(found.id):
         # Until it is gone regions may be active with it, and Juju takes no other one.
         return _being_removed(op, found)
     return None
@@ -156,12 +155,12 @@ def relate(
 
 def attach_again(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo of detaching."""
-    return attach(op, world) if op.fact(ENDPOINTS) else step.Done()
+    return attach(op, world) if facts.ENDPOINTS.of(op) else step.Done()
 
 
 def left_over(op: operation.Operation, world: ports.World) -> list[str]:
     """Return what to do about the relation if it is missing."""
-    endpoints = op.fact(ENDPOINTS)
+    endpoints = ' '.join(facts.ENDPOINTS.of(op))
     if (
         not endpoints
         or _relation(world.juju.status(op.settings.maas, op.settings.postgresql), op.settings)
@@ -173,7 +172,7 @@ def left_over(op: operation.Operation, world: ports.World) -> list[str]:
 
 def remains(op: operation.Operation) -> list[str]:
     """Return what to do about the relation when an operation ends as it is."""
-    endpoints = op.fact(ENDPOINTS)
-    if not endpoints or op.fact(UP_SINCE):
+    endpoints = ' '.join(facts.ENDPOINTS.of(op))
+    if not endpoints or facts.UP_SINCE.of(op):
         return []
     return [f'MAAS may have no database: juju integrate {endpoints}']

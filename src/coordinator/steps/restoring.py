@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+from collections.abc import Mapping
 from typing import NoReturn
 
 from coordinator import errors, ports
-from coordinator.engine import operation, step
+from coordinator.engine import facts, operation, step
 from coordinator.record import repository
 from coordinator.steps import (
     aiming,
@@ -22,7 +22,6 @@ from coordinator.steps import (
     tasks,
 )
 
-CONTROLLERS = 'region-controllers'
 """Fact: which region gets which controller id."""
 _FIRST = 'restore-maas-watermark'
 """Fact: the newest task before the first attempt."""
@@ -174,8 +173,8 @@ def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
     settling = site.settling(op, app, site.ANOTHER_CLUSTER)
     if settling:
         # Whatever it showed before: it still restores.
-        facts = {**settling.facts, restored.UNPROVEN_SINCE: ''}
-        return dataclasses.replace(settling, facts=facts)
+        again = {**settling.facts, restored.UNPROVEN_SINCE: ''}
+        return dataclasses.replace(settling, facts=again)
     restored.refuse_others(op, world)
     proof = restored.await_proof(op, world, app)
     if isinstance(proof, step.Wait) and (moved := aiming.moved(op, world)):
@@ -190,7 +189,7 @@ def await_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
 def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
     """Give each region a controller id of its own, while everything can still be put back."""
     mark = relations.mark_detach(op, world)
-    if op.fact(CONTROLLERS):
+    if facts.CONTROLLERS.known(op):
         return mark
     status = world.juju.status()
     # Nothing is replaced yet: one that was related since the check is asked for as well.
@@ -204,7 +203,7 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
             'run restore-all again'
         )
     given = dict(zip(sorted(app.units, key=postgresql.number), ids, strict=True))
-    return step.Mark(mark.watermark, {**mark.facts, CONTROLLERS: json.dumps(given)})
+    return step.Mark(mark.watermark, {**mark.facts, **facts.CONTROLLERS.put(given)})
 
 
 def mark_maas(op: operation.Operation, world: ports.World) -> step.Mark:
@@ -219,7 +218,7 @@ def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
     if waiting is not None and waiting.reason.startswith(_RESTORING):
         # All regions have begun.
         return waiting
-    given: dict[str, str] = json.loads(op.fact(CONTROLLERS))
+    given = facts.CONTROLLERS.of(op)
     status = world.juju.status(op.settings.maas, op.settings.postgresql)
     app = site.application(status, op.settings.maas)
     again = relations.keep_detached(op, world, status)
@@ -268,7 +267,7 @@ def _replacing(application: str) -> str:
     )
 
 
-def _other_regions(app: ports.Application, given: dict[str, str]) -> step.Wait:
+def _other_regions(app: ports.Application, given: Mapping[str, str]) -> step.Wait:
     """Pass the controller ids of regions that are gone on to those that came in their place.
 
     Raises:
@@ -286,7 +285,7 @@ def _other_regions(app: ports.Application, given: dict[str, str]) -> step.Wait:
     passed_on = {new: given[old] for old, new in zip(gone, come, strict=True)}
     return step.Wait(
         f'{", ".join(come)} restore in place of {", ".join(gone)}',
-        facts={CONTROLLERS: json.dumps({**kept, **passed_on})},
+        facts=facts.CONTROLLERS.put({**kept, **passed_on}),
     )
 
 
@@ -298,7 +297,7 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Ask every region how MAAS is, and compare the site with the set."""
     status = world.juju.status(op.settings.maas, op.settings.postgresql)
     if relations.database(status, op.settings) is None:
-        endpoints = op.fact(relations.ENDPOINTS)
+        endpoints = ' '.join(facts.ENDPOINTS.of(op))
         raise errors.StepError(f'MAAS lost its database again: juju integrate {endpoints}')
     maas = site.application(status, op.settings.maas)
     wanted = len(restore_checks.backup_set(op).maas.controllers)

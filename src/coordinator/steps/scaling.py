@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from coordinator import errors, ports
-from coordinator.engine import operation, settings, step
+from coordinator.engine import facts, operation, settings, step
 from coordinator.steps import machines, postgresql, site
 
 _RESTORED = 'await-postgresql'
@@ -19,7 +18,7 @@ def request_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     app = site.application(status, op.settings.postgresql)
     missing = _missing(op, app)
     if missing > 0:
-        before: dict[str, str] = json.loads(op.fact(postgresql.UNITS))
+        before = facts.UNITS.of(op)
         # Juju keeps a machine only if something else uses it; the others are removed with their
         # unit.
         used = machines.kept(status)
@@ -74,10 +73,10 @@ def _storage_note(left: Sequence[str]) -> str:
 
 def restore_scale(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo of scaling down: request what is missing, then wait for it."""
-    if not op.fact(postgresql.UNITS):
+    if not facts.UNITS.known(op):
         return step.Done()
     app = site.look(world, op.settings.postgresql)
-    before: dict[str, str] = json.loads(op.fact(postgresql.UNITS))
+    before = facts.UNITS.of(op)
     if all(name in app.units and app.units[name].alive for name in before):
         # No original unit is gone, so there is nothing to undo, whatever their state. A unit that
         # was added and removed meanwhile may have left storage.
@@ -95,7 +94,7 @@ def _heed_removals(op: operation.Operation, app: ports.Application) -> None:
     Raises:
         StepError: that many were requested already.
     """
-    before: dict[str, str] = json.loads(op.fact(postgresql.UNITS))
+    before = facts.UNITS.of(op)
     newest = op.fact(postgresql.NEWEST_UNIT) or postgresql.newest(before)
     added = int(postgresql.newest(app.units)) - int(newest)
     if added >= len(before):
@@ -108,7 +107,7 @@ def _heed_removals(op: operation.Operation, app: ports.Application) -> None:
 
 def left_over(op: operation.Operation, world: ports.World) -> list[str]:
     """Return which units are missing now, and the storage that removed units have left."""
-    if not op.fact(postgresql.UNITS):
+    if not facts.UNITS.known(op):
         return []
     app = site.look(world, op.settings.postgresql)
     missing = _missing(op, app)
@@ -126,7 +125,7 @@ def left_over(op: operation.Operation, world: ports.World) -> list[str]:
 
 def unwell(op: operation.Operation, world: ports.World) -> str:
     """Return what to do about a unit that does not work, once no unit is missing; or ''."""
-    if not op.fact(postgresql.UNITS):
+    if not facts.UNITS.known(op):
         return ''
     app = site.look(world, op.settings.postgresql)
     return '' if _missing(op, app) > 0 else site.unwell(app, postgresql.allowed(op))
@@ -134,12 +133,12 @@ def unwell(op: operation.Operation, world: ports.World) -> str:
 
 def remains(op: operation.Operation) -> list[str]:
     """Return how many units there were and what they may leave behind, from the record."""
-    before: dict[str, str] = json.loads(op.fact(postgresql.UNITS, '{}'))
+    before = facts.UNITS.of(op)
     if len(before) < 2 or op.strategy != settings.SCALE_DOWN:
         return []
     app = op.settings.postgresql
     lines = [f'{app} had {len(before)} unit(s): juju status {app}, juju add-unit {app}']
-    storage: dict[str, list[str]] = json.loads(op.fact(postgresql.STORAGE, '{}'))
+    storage = facts.STORAGE.of(op)
     primary = op.fact(postgresql.PRIMARY)
     going = [i for unit, ids in storage.items() if unit != primary for i in ids]
     if going:
@@ -151,7 +150,7 @@ def remains(op: operation.Operation) -> list[str]:
 
 
 def _missing(op: operation.Operation, app: ports.Application) -> int:
-    wanted = len(json.loads(op.fact(postgresql.UNITS, '{}')))
+    wanted = len(facts.UNITS.of(op))
     if op.parameters.get('postgresql-units') and not op.undoing:
         wanted = int(op.parameters['postgresql-units'])
     return wanted - sum(unit.alive for unit in app.units.values())
@@ -183,7 +182,7 @@ def _missing_units(app: ports.Application, missing: int) -> str:
 
 def _left_behind(op: operation.Operation, world: ports.World, app: ports.Application) -> list[str]:
     """Return storage of removed units that is still in the model without a unit."""
-    before: dict[str, list[str]] = json.loads(op.fact(postgresql.STORAGE, '{}'))
+    before = facts.STORAGE.of(op)
     candidates = {item for unit, ids in before.items() if unit not in app.units for item in ids}
     return sorted(
         item.id

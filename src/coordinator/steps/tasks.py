@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from coordinator import errors, ports
-from coordinator.engine import operation, step
+from coordinator.engine import facts, operation, step
 from coordinator.unit import elapsed
 
 _SETTLE_SECONDS = 60
 LOST_SECONDS = 300
-_LOST = 'agents-lost'
 """Fact: for each running task, the operation's age when its agent was lost."""
 # How Juju words the end of a task whose agent died under it: the charm refused nothing.
 _CUT_SHORT = {'terminated', 'action terminated', 'command execution aborted', 'unit removed'}
@@ -153,7 +151,7 @@ def awaiting(
         for app in world.juju.status(*sorted(applications)).applications.values()
         for name, unit in app.units.items()
     }
-    known: dict[str, int] = json.loads(op.fact(_LOST) or '{}')
+    known = facts.AGENTS_LOST.of(op)
     lost = {
         str(task.id): known.get(str(task.id), op.age)
         for task in running
@@ -166,8 +164,7 @@ def awaiting(
                 f'{LOST_SECONDS // 60} min. {then.format(unit=task.unit)}',
                 task.id,
             )
-    noted = json.dumps(lost) if lost else ''
-    return step.Wait(reason, newest_id, {_LOST: noted} if noted != op.fact(_LOST) else {})
+    return step.Wait(reason, newest_id, facts.AGENTS_LOST.put(lost) if lost != known else {})
 
 
 def replacing(application: str) -> str:
@@ -182,11 +179,11 @@ def await_objects(op: operation.Operation, task: ports.Task) -> step.Wait | None
     """Give S3 a moment to show what a completed task says it has stored; None when it is over."""
     if task.status != 'completed':
         return None
-    facts = patience(op, f'task-{task.id}-seen', _SETTLE_SECONDS)
-    if facts is None:
+    noted = patience(op, f'task-{task.id}-seen', _SETTLE_SECONDS)
+    if noted is None:
         return None
     reason = f'task {task.id} on {task.unit} completed: waiting until its backup appears in S3'
-    return step.Wait(reason, task.id, facts)
+    return step.Wait(reason, task.id, noted)
 
 
 def remains(op: operation.Operation) -> list[str]:

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from coordinator import errors, ports
-from coordinator.engine import operation
+from coordinator.engine import facts, operation
 from coordinator.operations import leaving
 from coordinator.steps import relations
 from rehearsal import site
@@ -116,7 +116,7 @@ def test_maas_gets_its_database_back_while_no_data_was_replaced():
 def test_a_relation_that_is_still_going_is_told_and_put_back_by_a_later_hook():
     sim = restores.backed_up()
     restores.restore(sim, sim)
-    sim.until(lambda: sim.op.step == 'detach-maas' and bool(sim.op.fact(relations.REMOVING)))
+    sim.until(lambda: sim.op.step == 'detach-maas' and facts.RELATION_REMOVED.known(sim.op))
     if relations_of(sim) is None:
         pytest.skip('it goes at once')
     first = leaving.leave(sim.op, sim.world)

@@ -8,10 +8,9 @@ import json
 import pytest
 
 from coordinator import errors
-from coordinator.engine import operation, settings
+from coordinator.engine import facts, operation, settings
 from coordinator.operations import leaving, taking_over
 from coordinator.record import history
-from coordinator.steps import aiming, postgresql, relations
 from tests import charm_states, examples, restores, simulation, worlds
 
 CONFIG = charm_states.SETTINGS
@@ -56,12 +55,12 @@ def test_nothing_is_done_to_another_application(name: str):
 @pytest.mark.parametrize(
     ('fact', 'text'),
     [
-        (relations.ENDPOINTS, 'maas-region:maas-db vault:database'),
-        (aiming.BEFORE, json.dumps({'vault': {'path': 'x'}})),
-        (postgresql.UNITS, json.dumps({'vault/0': '7'})),
-        (postgresql.UNITS, '[]]'),
-        (postgresql.STORAGE, json.dumps(['pgdata/0'])),
-        (aiming.BEFORE, '7'),
+        (facts.ENDPOINTS.name, 'maas-region:maas-db vault:database'),
+        (facts.AIMED_BEFORE.name, json.dumps({'vault': {'path': 'x'}})),
+        (facts.UNITS.name, json.dumps({'vault/0': '7'})),
+        (facts.UNITS.name, '[]]'),
+        (facts.STORAGE.name, json.dumps(['pgdata/0'])),
+        (facts.AIMED_BEFORE.name, '7'),
     ],
 )
 def test_facts_that_name_another_application_or_nothing_are_refused(fact: str, text: str):
@@ -71,12 +70,12 @@ def test_facts_that_name_another_application_or_nothing_are_refused(fact: str, t
 def test_no_storage_is_deleted_on_the_word_of_a_bucket():
     op = unfinished().remembering(
         {
-            postgresql.UNITS: json.dumps({'postgresql/0': '0'}),
-            postgresql.STORAGE: json.dumps({'postgresql/0': ['vault/0']}),
+            **facts.UNITS.put({'postgresql/0': '0'}),
+            **facts.STORAGE.put({'postgresql/0': ['vault/0']}),
         }
     )
     taken = taking_over.taken_over(op, CONFIG)
-    assert json.loads(taken.fact(postgresql.STORAGE)) == {'postgresql/0': []}
+    assert facts.STORAGE.of(taken) == {'postgresql/0': []}
     assert any('juju remove-storage; it was vault/0' in line for line in taken.warnings)
 
 

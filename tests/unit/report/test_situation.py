@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import json
 
 import pytest
 
 from coordinator import errors, ports
-from coordinator.engine import operation
+from coordinator.engine import facts, operation
 from coordinator.report import situation, status
-from coordinator.steps import postgresql, relations
 from tests import restores, simulation, worlds
 
 NOW = worlds.START
@@ -59,7 +57,7 @@ def test_what_holds_an_operation_is_told_with_the_units_of_that_moment():
 
 def test_maas_is_told_to_be_detached_while_it_is():
     sim = restores.under_way('restore-maas')
-    since = sim.fact(relations.DOWN_SINCE)
+    since = facts.DOWN_SINCE.of(sim.op)
     assert f'maas-region is detached since {since}' in situation.told(sim.op)
     assert f'restore-maas (maas-region is detached since {since})' in line(sim.op)[1]
     sim.run()
@@ -74,7 +72,7 @@ def test_a_set_that_is_published_is_told():
 
 @pytest.mark.parametrize('error', [errors.ConnectionFailed('no answer'), ZeroDivisionError('x')])
 def test_what_cannot_be_looked_at_keeps_no_operation_from_being_held(error: Exception):
-    held = worlds.new_operation('a').remembering({postgresql.UNITS: json.dumps({'pg/0': '0'})})
+    held = worlds.new_operation('a').remembering(facts.UNITS.put({'pg/0': '0'}))
     held = held.held('why')
     assert situation.noted(held, Silent(error)) == held  # pyright: ignore[reportArgumentType]
 

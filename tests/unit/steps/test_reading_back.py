@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from coordinator.engine import operation
-from coordinator.steps import aiming, reading_back
+from coordinator.engine import facts, operation
+from coordinator.steps import reading_back
 from rehearsal import site
 from tests import restores, simulation
 
@@ -115,7 +113,7 @@ def test_regions_are_asked_now_and_then_while_their_integrator_may_have_been_aim
     (folder,) = sim.world.maas_store.folders('backup/')
     sim.world.maas_store.put(f'backup/{folder}/stray', b'x')
     here = {key: sim.world.maas_store.place[key] for key in ('bucket', 'path')}
-    sim.op = sim.op.remembering({aiming.BEFORE: json.dumps({site.S3_MAAS: here})})
+    sim.op = sim.op.remembering(facts.AIMED_BEFORE.put({site.S3_MAAS: here}))
     assert 'as failed instead of as finished' in refused(sim)
     assert 120 <= sim.op.age < 200
     assert 3 * 2 <= len(sim.tasks('list-backups')) <= 8 * 2
