@@ -4,7 +4,7 @@
     reading      an object's chunks, downloaded ahead of who takes them
     inspection   objects are read, several at a time; each yields a verdict
     tally        what has been found so far, small enough to be stored and gone on from
-    pace         how fast it goes, and how long it will take
+    pace         how far it has come, and how fast it goes
     contents     what is to be read of a backup set, and what each object should hold
     archives     maas-region's objects: gzip, tar, JSON, ids
     database     pgBackRest's objects: files, decompressed, against their SHA-1

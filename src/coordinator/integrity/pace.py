@@ -1,4 +1,4 @@
-"""How far a reading has come, how fast it goes, and how long it will take."""
+"""How far a reading has come, and how fast it goes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from coordinator import figures
-
 _WINDOW = 10.0
 """Seconds that the rate is an average of."""
 _GRAIN = 0.25
 """Seconds between two notes of how far it has come."""
-_MIB = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,25 +23,6 @@ class Progress:
     total: int
     rate: float
     """Bytes per second, of late."""
-
-    @property
-    def percent(self) -> int:
-        """Rounded down: 100 only when everything was read."""
-        return min(100 * self.done // self.total, 100) if self.total else 100
-
-    @property
-    def seconds_left(self) -> float | None:
-        """An estimate; None while there is nothing to base it on."""
-        return max(self.total - self.done, 0) / self.rate if self.rate else None
-
-    def __str__(self) -> str:
-        left = self.seconds_left
-        parts = [
-            f'{self.percent} % of {figures.size(self.total)}',
-            f'{self.rate / _MIB:.0f} MiB/s',
-            *([] if left is None else [_left(left)]),
-        ]
-        return ', '.join(parts)
 
 
 class Pace:
@@ -82,11 +60,3 @@ class Pace:
             seconds = self._clock() - begun
             rate = max(self._done - before, 0) / seconds if seconds > 0 else 0.0
             return Progress(self._done, self._total, rate)
-
-
-def _left(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if not minutes:
-        return 'less than a minute left'
-    hours, rest = divmod(minutes, 60)
-    return f'about {hours} h {rest} min left' if hours else f'about {minutes} min left'

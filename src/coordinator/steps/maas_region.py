@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from coordinator import errors, ports
+from coordinator import errors, keys, ports
 from coordinator.engine import operation, step
 from coordinator.parts import maas_backup
 from coordinator.record import repository
@@ -15,7 +13,6 @@ BACKUP_ID = 'maas-backup-id'
 CHANGED = 'maas-backups-changed'
 _REQUESTED = 'maas-backup-requested'
 """Fact: the last request for a backup below this path, as it was at the mark."""
-_ID = re.compile(r'\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z')
 
 
 def mark_back_up(op: operation.Operation, world: ports.World) -> step.Mark:
@@ -68,7 +65,7 @@ def _named_by(world: ports.World, task: ports.Task) -> str:
     """Return the id that a completed task names at the end of a sentence, if it is in S3."""
     if task.status != 'completed':
         return ''
-    named = _ID.search(task.results.get('backups', ''))
+    named = keys.ID.search(task.results.get('backups', ''))
     return named.group() if named and _is_finished(world, named.group()) else ''
 
 
