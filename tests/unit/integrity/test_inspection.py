@@ -73,7 +73,7 @@ def test_every_object_is_read_to_its_end(store: memory_store.MemoryStore):
     verdicts = inspect(described(store), progress=progress)
     assert [verdicts[index].bytes for index in range(8)] == list(map(len, CONTENT.values()))
     assert [verdict for verdict in verdicts.values() if verdict.findings] == []
-    assert (progress.progress.done, progress.progress.percent) == (total, 100)
+    assert (progress.progress.done, progress.progress.total) == (total, total)
 
 
 def test_only_what_is_asked_for_is_read(store: memory_store.MemoryStore):
