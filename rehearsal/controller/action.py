@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rehearsal import model, parameters
+from rehearsal import model
 from rehearsal.controller import rpc, wire
+from rehearsal.model import parameters
 
 METHODS = rpc.Methods()
 

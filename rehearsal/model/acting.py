@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rehearsal import parameters as action_parameters
+from rehearsal.model import parameters as action_parameters
 from rehearsal.model.configuring import Configuring
 from rehearsal.model.entities import Application, Event, JujuOperation, Kind, Task
 from rehearsal.model.refusals import ActionFailed, ModelError, differing

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rehearsal import clock as clocks
-from rehearsal import parameters as action_parameters
+from rehearsal.model import parameters as action_parameters
 from rehearsal.model.entities import (
     Application,
     Consumed,

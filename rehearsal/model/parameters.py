@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import jsonschema
 
-if TYPE_CHECKING:
-    from rehearsal import model
+from rehearsal.model import declared
 
 
 class BadParameters(ValueError):
     """The parameters do not fit the action's schema."""
 
 
-def schema(spec: model.ActionSpec) -> dict[str, Any]:
+def schema(spec: declared.ActionSpec) -> dict[str, Any]:
     """Return the JSON schema of an action's parameters, as Juju shows it."""
     return {
         'title': spec.name,
@@ -31,7 +30,7 @@ def schema(spec: model.ActionSpec) -> dict[str, Any]:
     }
 
 
-def checked(spec: model.ActionSpec, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def checked(spec: declared.ActionSpec, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters with defaults filled in; raise BadParameters if they do not fit."""
     errors = jsonschema.Draft4Validator(schema(spec)).iter_errors(dict(parameters))
     wrong = [f'(root){error.json_path[1:]} : {_words(error)}' for error in errors]
