@@ -23,12 +23,15 @@ ACTIONS: dict[str, dict[str, str | bool]] = {
     'expire': {'dry_run': True},
     'keep-backup': {'backup_id': ID},
     'list-backups': {},
+    'prove-restore': {'backup_id': ID},
     'restore-all': {'backup_id': ID, 'confirm': True},
     'resume-operation': {},
     'show-backup': {'backup_id': ID},
     'show-operation': {},
     'verify-backup': {'backup_id': ID},
 }
+UNTROUBLED = {'show-schedule'}
+"""Those that neither load the record nor reach for anything while no schedule is set."""
 LOADING = {
     'abort-operation',
     'acknowledge-operation',
@@ -54,7 +57,7 @@ class Faulty(worlds.EmptyWorld):
 
 def test_there_is_a_fault_for_each_action():
     declared = yaml.safe_load(pathlib.Path('actions.yaml').read_text())
-    assert declared.keys() == ACTIONS.keys()
+    assert declared.keys() == ACTIONS.keys() | UNTROUBLED
 
 
 @pytest.mark.parametrize('name', ACTIONS)

@@ -15,7 +15,7 @@ from coordinator.engine import operation, settings
 
 LARGEST = 16 << 10
 """Bytes of a record."""
-_RESERVED = {operation.OPEN: 1024, operation.HELD: 128}
+_RESERVED = {operation.OPEN: 1280, operation.HELD: 384}
 """By status: bytes that are left free, so that it can always be held, and held once more."""
 _LENGTHS = (plain.LONGEST, 160, 60)
 """Bytes of a message, the next fewer ones where the record has no room for the former."""
@@ -35,6 +35,8 @@ def fitted(op: operation.Operation, before: operation.Operation | None) -> opera
     Raises:
         PreconditionError: an operation that has not begun is too large.
     """
+    if op == before:
+        return op
     allowed = LARGEST - _RESERVED.get(op.status, 0)
     short = op
     for length in _LENGTHS:

@@ -66,8 +66,10 @@ def test_a_backup_that_fails_tells_why_at_which_task_and_what_is_undone(
     undone = [line for line in lines() if line.endswith(': undone')]
     assert [line.split(': ')[1].split()[0] for line in undone] == [
         'back-up-maas',
+        'take-inventory',
         'back-up-postgresql',
         'scale-down-postgresql',
+        'await-images',
         'capture-secrets',
     ]
 
