@@ -157,20 +157,29 @@ def test_no_secret_is_in_the_arguments_or_environment_of_a_process(backup: Backu
     assert [secret for secret in secrets if secret.encode() in seen] == []
 
 
+def place(backup: Backup, name: str) -> str:
+    """Return how messages number a step of the plan."""
+    steps = [entry['name'] for entry in backup.record['steps']]
+    return f'step {steps.index(name) + 1} of {len(steps)}, '
+
+
 def test_juju_status_alone_is_enough_to_follow(backup: Backup):
     places = [message.partition(': ')[2] for message in backup.messages]
-    steps = [entry['name'] for entry in backup.record['steps']]
-    for number, name in enumerate(steps[:6], start=1):
-        assert any(place.startswith(f'step {number} of 10, {name}') for place in places), name
-    waits = [place for place in places if 'is backing up the database (task ' in place]
-    assert waits[0].startswith('step 4 of 10, back-up-postgresql: postgresql/0')
+    for name in ('check', 'scale-down-postgresql', 'back-up-postgresql', 'back-up-maas'):
+        begin = f'{place(backup, name)}{name}'
+        assert any(text.startswith(begin) for text in places), name
+    waits = [text for text in places if 'is backing up the database (task ' in text]
+    begin = place(backup, 'back-up-postgresql')
+    assert waits[0].startswith(f'{begin}back-up-postgresql: postgresql/0')
     assert backup.messages[-1].startswith(f'last complete backup set {backup.id} (')
 
 
 def test_show_operation_tells_during_the_backup_what_it_waits_for(backup: Backup):
     head, _, columns, _, *rows = backup.during['table'].splitlines()
-    task = backup.record['steps'][5]['task']
-    assert head.startswith(f'backup-all {backup.id}: running, step 6 of 10, ')
+    (task,) = (
+        entry['task'] for entry in backup.record['steps'] if entry['name'] == 'back-up-maas'
+    )
+    assert head.startswith(f'backup-all {backup.id}: running, {place(backup, "back-up-maas")}')
     assert [cell.strip() for cell in columns.split('|')] == [
         'step', 'state', 'since', 'took', 'task', 'reason'
     ]  # fmt: skip
