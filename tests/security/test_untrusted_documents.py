@@ -94,7 +94,7 @@ def test_a_bomb_in_the_history_cannot_be_read(store: memory_store.MemoryStore, b
 def test_a_bomb_that_was_sealed_opens_nothing(bomb: str):
     # Recipients are public: anybody can seal anything for them.
     sealed = pyrage.encrypt(bomb.encode(), [examples.IDENTITY.to_public()])
-    with pytest.raises(errors.StepError, match='does not open the passwords'):
+    with pytest.raises(errors.StepError, match='does not decrypt the passwords'):
         sealing.unseal(sealed, str(examples.IDENTITY), BACKUP_ID)
 
 

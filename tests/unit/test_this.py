@@ -16,7 +16,9 @@ from coordinator.sets import rules, sealing
 
 SOURCES = sorted(pathlib.Path(charm.__file__).parent.rglob('*.py'))
 NO_COMMAND = {
+    'alerts.py': 1,  # The address of a page.
     'this.py': 1,  # The charm's name.
+    'trace.py': 1,  # The program that made a trace.
     'passwords.py': 2,  # Labels of secrets: records that exist name them.
 }
 """By file: how many texts name the charm and are no command."""

@@ -267,8 +267,8 @@ def names(known: Known, identity: str, backup_id: str) -> dict[tuple[str, str], 
     opened = sealing.unseal_content(known.sealed, identity)
     if opened is None:
         raise errors.StepError(
-            f'the identity does not open the inventory of backup set {backup_id}: use one whose '
-            "recipient is named in the set's manifest"
+            f'the identity does not decrypt the inventory of backup set {backup_id}: '
+            "use one whose recipient is named in the set's manifest"
         )
     found = _named(opened, backup_id)
     if found is None:

@@ -223,7 +223,7 @@ def test_the_names_of_another_set_are_refused():
 
 def test_another_identity_opens_nothing():
     known = inventory.parse(written(USER), 'it')
-    with pytest.raises(errors.StepError, match='the identity does not open the inventory'):
+    with pytest.raises(errors.StepError, match='the identity does not decrypt the inventory'):
         inventory.names(known, simulation.IDENTITY, BACKUP_ID)
 
 
