@@ -64,7 +64,7 @@ def test_a_dry_run_prints_plan_and_checks_and_changes_nothing(maas: Maas):
     units = maas.units('postgresql')
     plan, checks = task.output['plan'], task.output['checks']
     assert f'remove {units[1]}, {units[2]}, one at a time; keep {units[0]}' in plan
-    assert f'have {units[0]} make a full backup of the database' in plan
+    assert f'make a full backup of the database on {units[0]}' in plan
     assert 'request 2 unit(s) of postgresql again' in plan
     assert 'for 1 recipient(s)' in plan
     assert 'Juju user backup-bot is admin of model maas' in checks

@@ -15,6 +15,7 @@ from tests.embedded import charmed_maas
 
 Maas = charmed_maas.CharmedMaas
 APP = charmed_maas.APP
+_SOON = datetime.timedelta(seconds=20)
 _CHANGES = 9
 """Of leaders, at the moment when a run is due."""
 
@@ -28,9 +29,9 @@ def schedule(maas: Maas, **values: str) -> None:
     maas.change(lambda: maas.model.set_config(APP, config))
 
 
-def soon(seconds: float) -> str:
-    """Return an expression for a single time, a few seconds from now."""
-    due = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+def soon() -> str:
+    """Return an expression for a single time, after all units have set their timers."""
+    due = datetime.datetime.now(datetime.UTC) + _SOON
     return f'{due:%Y-%m-%d %H:%M:%S} UTC'
 
 
@@ -51,7 +52,7 @@ def shown(maas: Maas) -> dict[str, charmed_maas.Json]:
 
 def test_a_due_run_begins_once_and_ends_as_a_backup_set(trio: Maas):
     before = trio.sets()
-    schedule(trio, backup=soon(6))
+    schedule(trio, backup=soon())
     trio.running.until(lambda: len(timers(trio)) == 3)
     assert timers(trio) == [f'{APP}-{number}-backup-all.timer' for number in range(3)]
     trio.running.until(lambda: bool(kept(trio).runs))
@@ -73,7 +74,7 @@ def test_a_due_run_begins_once_and_ends_as_a_backup_set(trio: Maas):
 def test_leaders_that_change_at_that_moment_begin_one_backup(trio: Maas):
     before = trio.sets()
     turns = itertools.cycle(trio.units(APP))
-    schedule(trio, backup=soon(6))
+    schedule(trio, backup=soon())
     due = trio.running.until(lambda: kept(trio).due)
     changes = 0
 
@@ -100,6 +101,6 @@ def test_a_run_that_meets_a_held_operation_is_missed_and_shown(trio: Maas):
     bag = {'operation': json.dumps(record)}
     peers = trio.running.peers
     trio.running.call(lambda: trio.model.set_app_data(peers, APP, bag))
-    schedule(trio, backup=soon(4))
+    schedule(trio, backup=soon())
     trio.running.until(lambda: bool(kept(trio).runs))
     assert kept(trio).runs[0].reason == f'backup-all {op} is held'
