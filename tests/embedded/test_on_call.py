@@ -123,7 +123,7 @@ def test_a_command_that_was_disabled_is_enabled_and_the_next_backup_is_complete(
     message(maas, 'not on a Friday')
     printed = typed(maas, f'juju run {charmed_maas.LEADER} show-operation')
     typed(maas, command(printed, r'error: .*`(juju enable-command remove-object)`'))
-    typed(maas, command(printed, r'next: mend this, then (juju run .* backup-all)'))
+    typed(maas, command(printed, r'next: fix this, then (juju run .* backup-all)'))
 
     assert maas.until_ended()['status'] == 'complete'
     assert story.units_back(maas.running) == ''
