@@ -1,4 +1,4 @@
-"""What a packed charm holds: nothing that does not belong there, so many bytes, so quick."""
+"""What a packed charm holds, its size, and how long its import takes."""
 
 from __future__ import annotations
 

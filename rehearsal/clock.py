@@ -31,7 +31,7 @@ class Clock(Protocol):
         ...
 
     def later(self, seconds: float, call: Callable[[], object]) -> Callable[[], None]:
-        """Call back once after so many seconds; returns what cancels that."""
+        """Call back once after a number of seconds; return a function that cancels the call."""
         ...
 
     def outside(

@@ -256,7 +256,7 @@ def no_storage_left(running: embedded.Embedded) -> str:
 
 
 def no_restart(running: embedded.Embedded, before: int) -> str:
-    """Return how often MAAS was restarted since there were so many restarts, or ''."""
+    """Return how often MAAS was restarted beyond this number of restarts, or ''."""
     count = running.call(lambda: running.site.maas_restarts) - before
     return f'{count} restart(s)' if count else ''
 

@@ -100,7 +100,7 @@ class Crew:
         """Run a program to its end.
 
         Raises:
-            ProgramFailed: it ended with another code than 0, or not within so many seconds.
+            ProgramFailed: it ended with another code than 0, or did not end in time.
         """
         kept = self._keep(
             command,

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         '--only-database',
         type=int,
         metavar='ROWS',
-        help='only compare deep verification with pgbackrest verify, on a table of so many rows',
+        help='only compare deep verification with pgbackrest verify, on a table with these rows',
     )
     parser.add_argument(
         '--only-list', action='store_true', help='only compare listing with the way of maas-region'
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=int,
         nargs='*',
         metavar='MACHINES',
-        help='only measure the fence and the inventory, of sites with so many machines',
+        help='only measure the fence and the inventory, of sites with these numbers of machines',
     )
     given = parser.parse_args(arguments)
     try:

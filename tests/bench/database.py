@@ -25,7 +25,7 @@ _MIB = 1 << 20
 
 
 def measure(rows: int) -> Iterator[str | figures.Figure]:
-    """Back a table of so many rows up, read that in both ways, and yield what to print."""
+    """Back up a table, read the backup in both ways, and yield what to print."""
     try:
         account.of_servers()
         found = programs.find()

@@ -27,7 +27,7 @@ _BETWEEN = datetime.timedelta(hours=6)
 
 
 class FullServer(s3_server.S3Server):
-    """A server that has so many backup sets from the start, the first ones damaged."""
+    """A server that has a number of backup sets from the start, the first ones damaged."""
 
     def __init__(self, sets: int, damaged: int = 0):
         super().__init__()

@@ -34,7 +34,7 @@ class Tally:
     """The first ones."""
 
     def rest(self, count: int) -> Iterator[int]:
-        """Yield the indices that are not done, of a list of so many objects."""
+        """Yield the indices of a list of objects that are not done."""
         yield from self.unfinished
         yield from range(self.begun, count)
 
@@ -51,7 +51,7 @@ class Tally:
         )
 
     def has_all(self, count: int) -> bool:
-        """Whether all of so many objects are done."""
+        """Whether all objects are done."""
         return self.begun >= count and not self.unfinished
 
     def to_json(self) -> str:

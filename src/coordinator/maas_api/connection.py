@@ -223,7 +223,7 @@ class _Http(http.client.HTTPConnection):
             secured.do_handshake()
 
     def open(self, silence: float) -> None:
-        """Have a connection, on which nothing is waited for longer than so many seconds."""
+        """Connect, unless it is done; `silence` is the longest wait for a byte, in seconds."""
         if not self.sock:
             self.connect()
         self.sock.settimeout(silence)

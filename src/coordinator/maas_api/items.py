@@ -108,7 +108,7 @@ class _Text:
                 return found
 
     def _grow(self, wanted: int) -> bool:
-        """Have so many characters, if there are; return whether there are more than before."""
+        """Read on until there are as many characters, if there are; return whether any came."""
         text = [self._text[self._at :]]
         before = length = len(text[0])
         while length < wanted and (chunk := next(self._chunks, None)) is not None:

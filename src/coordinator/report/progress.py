@@ -137,7 +137,7 @@ def _stored(op: operation.Operation, world: ports.World) -> int | None:
     try:
         return counting(op, world) if counting is not None else None
     except errors.CoordinatorError:
-        # Time is told all the same.
+        # The time is still shown.
         return None
 
 

@@ -58,7 +58,7 @@ class Body:
         self._end = time.monotonic() + SECONDS
 
     def read(self, amt: int | None = None) -> bytes:
-        """Return so many bytes, or what there is; without a number, no more than `LARGEST`."""
+        """Return at most this number of bytes; without a number, at most `LARGEST`."""
         if amt is None:
             return b''.join(self.stream())
         chunks: list[bytes] = []
