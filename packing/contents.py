@@ -23,8 +23,9 @@ _RUNS = 5
 _SHOWN = 10
 _MAKE_STORE = """
 import charm
-from coordinator import s3
-s3.S3Store(s3.Connection('s3', 'bucket', 'key', 'secret', 'https://s3.invalid', 'region'))
+from coordinator.s3 import object_store
+place = object_store.Connection('s3', 'bucket', 'key', 'secret', 'https://s3.invalid', 'region')
+object_store.S3Store(place)
 """
 IMPORTS = {
     'the charm is imported': 'import charm',

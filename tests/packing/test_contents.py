@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
+import sys
 import zipfile
 
 import pytest
 
+import charm
 from packing import contents
 
 WHOLE = [
@@ -70,3 +73,10 @@ def test_an_import_that_fails_is_told(tmp_path: pathlib.Path):
 
     with pytest.raises(subprocess.CalledProcessError):
         contents.import_seconds(tmp_path, 'python3', 'raise SystemExit(1)')
+
+
+@pytest.mark.parametrize('what', contents.IMPORTS)
+def test_what_is_timed_can_be_imported(what: str):
+    source = pathlib.Path(charm.__file__).parent
+    environment = {**os.environ, 'PYTHONPATH': str(source)}
+    subprocess.run([sys.executable, '-c', contents.IMPORTS[what]], env=environment, check=True)
