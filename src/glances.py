@@ -45,7 +45,7 @@ class Glances:
                 relation=relation,
                 application=self._given.app.name,
                 task=op.current.task,
-                login=str(self._given.config['juju-credentials']),
+                login=str(self._given.config.get('juju-credentials', '')),
                 addresses=list(found.addresses),
                 ca_cert=found.ca_cert,
                 model=found.model_uuid,

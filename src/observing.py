@@ -148,14 +148,14 @@ class Observing(ops.Object):
 
     def _max_age(self) -> int:
         """Return the seconds after which the newest complete set is too old; 0 if never."""
-        hours = int(self._given.config['backup-max-age'])
+        hours = int(self._given.config.get('backup-max-age', 0))
         if not hours and str(self._given.config.get('backup-schedule') or '').strip():
             hours = _DAILY
         return hours * _HOUR
 
     def _port(self) -> int:
         """Return the port for metrics; 0 if there is none."""
-        port = int(self._given.config['metrics-port'])
+        port = int(self._given.config.get('metrics-port', 0))
         if 0 <= port < 1 << 16:
             return port
         logger.warning('metrics-port is %s, but must be 0 to 65535: no metrics are served', port)
