@@ -9,6 +9,6 @@
 - `tables`, `installation`: MAAS's records and files, as a `standins.installation.Installation`;
 - `contents`: what a restore must bring back, and who may log in then.
 
-Everything lies in one folder and goes with it. What this proves, and what it does not, is told in
+Everything lies in one folder and goes with it. What this proves, and what it does not, is in
 docs/explanation/real-rehearsal.md.
 """

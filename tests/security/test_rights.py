@@ -1,4 +1,4 @@
-"""A Juju user who may not do all that an operation needs is told so before anything changes."""
+"""A Juju user who lacks a permission is refused before an operation changes anything."""
 
 from __future__ import annotations
 

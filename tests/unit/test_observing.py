@@ -157,7 +157,7 @@ def test_the_leader_tells_all_units_what_it_has_listed(monkeypatch: pytest.Monke
 
 
 def told(state: testing.State, event: str, root: pathlib.Path) -> str:
-    """Return what an agent that is related is told in a hook."""
+    """Return the relation data that a hook leaves for a related agent."""
     agent = testing.Relation('cos-agent', interface='cos_agent')
     related = dataclasses.replace(state, relations={*state.relations, agent})
     context = charm_states.context(root)

@@ -3,7 +3,7 @@
 A set may take hours to read, and while a dispatch runs, no other hook or action of the unit does.
 So the reading goes on beside them. The process is no child of the unit's agent for long, but dies
 with it, when the agent is restarted: then the next dispatch starts another one, which continues
-the objects that were not done. What it needs to know it is told over its standard input: keys are
+the objects that were not done. It reads what it needs from its standard input: keys are
 in no argument, no environment and on no disk.
 """
 

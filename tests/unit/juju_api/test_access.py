@@ -1,4 +1,4 @@
-"""Where the controller is and who we are to it, and that no password is told."""
+"""The address of the controller and the login, without a password in any message."""
 
 from __future__ import annotations
 

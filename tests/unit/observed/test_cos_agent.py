@@ -1,4 +1,4 @@
-"""What an agent of COS is told has the shape that the interface's published schema asks for."""
+"""The relation data for an agent of COS matches the interface's published schema."""
 
 from __future__ import annotations
 
