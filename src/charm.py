@@ -177,8 +177,6 @@ class CoordinatorCharm(ops.CharmBase):
 
     def _keep_schedules(self, event: ops.EventBase, *, leads: bool) -> None:
         """Begin what is due, and have this unit woken for the next run."""
-        if leads and self._record.ready:
-            self._scheduling.look(action_base.utc_now())
         may_be_gone = (
             ops.StartEvent,
             ops.ConfigChangedEvent,
@@ -186,7 +184,10 @@ class CoordinatorCharm(ops.CharmBase):
             ops.UpdateStatusEvent,
             ops.LeaderElectedEvent,
         )
-        self._scheduling.keep_time(look=isinstance(event, may_be_gone))
+        gone = isinstance(event, may_be_gone)
+        if leads and self._record.ready:
+            self._scheduling.look(action_base.utc_now(), alone=gone)
+        self._scheduling.keep_time(look=gone)
 
     def _look_again(self, op: operation.Operation) -> None:
         """Find out what is still left to do after the last operation, if anything was."""

@@ -12,7 +12,7 @@ import ops
 import coordinator
 from coordinator import errors
 from coordinator.observed import note, service
-from coordinator.record import databag
+from coordinator.record import databag, schedules
 
 if typing.TYPE_CHECKING:
     import given
@@ -150,7 +150,9 @@ class Observing(ops.Object):
         """Return the seconds after which the newest complete set is too old; 0 if never."""
         hours = int(self._given.config.get('backup-max-age', 0))
         if not hours and str(self._given.config.get('backup-schedule') or '').strip():
-            hours = _DAILY
+            kept = schedules.from_json(self._record.schedules).get('backup-all')
+            # Without a run to come, the newest set grows old and nothing has failed.
+            hours = _DAILY if kept is None or not kept.over else 0
         return hours * _HOUR
 
     def _port(self) -> int:

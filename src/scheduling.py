@@ -50,8 +50,14 @@ class Scheduling:
         """The schedules as the peer relation has them."""
         return schedules.from_json(self._record.schedules)
 
-    def look(self, now: datetime.datetime) -> None:
-        """As the leader, begin the run that is due, if one is and may."""
+    def look(self, now: datetime.datetime, *, alone: bool) -> None:
+        """As the leader, begin the run that is due, if one is and may.
+
+        Args:
+            now: the time.
+            alone: whether this unit may have no timer for the end of a pause: another one led
+                when it began, or a reboot has taken it.
+        """
         before = self.kept
         if not before and not any(self._text(kind) for kind in schedules.OPTIONS):
             return
@@ -65,8 +71,8 @@ class Scheduling:
         # One begins at most, and stands in the way of the others.
         for kind, schedule in after.items():
             if schedule.pending is not None:
-                after[kind] = self._decided(kind, schedule, now)
-            self._ring(before.get(kind), after[kind])
+                was = before.get(kind, schedules.Schedule()).pending
+                after[kind] = self._decided(kind, schedule, now, None if alone else was)
         self._record.set_schedules(schedules.to_json(after))
 
     def keep_time(self, *, look: bool) -> None:
@@ -95,7 +101,7 @@ class Scheduling:
             if schedule.problem and schedule.text == self._text(kind):
                 option = schedules.OPTIONS[kind]
                 return (
-                    f'{option} is {schedule.text!r}: {schedule.problem}. Set one such as daily: '
+                    f'{option}={schedule.text!r} is refused: {schedule.problem}. Set another: '
                     f'juju config {self._given.app.name} {option}="Mon..Fri 02:30 Europe/London"'
                 )
         return ''
@@ -120,7 +126,11 @@ class Scheduling:
             return schedule
 
     def _decided(
-        self, kind: str, schedule: schedules.Schedule, now: datetime.datetime
+        self,
+        kind: str,
+        schedule: schedules.Schedule,
+        now: datetime.datetime,
+        was: schedules.Pending | None,
     ) -> schedules.Schedule:
         pending = schedule.pending
         assert pending is not None
@@ -130,6 +140,8 @@ class Scheduling:
         schedule, may = due.waiting(schedule, self._record.load(), now, waited)
         if may:
             schedule = self._started(kind, schedule, now, waited)
+        if schedule.pending is not None:
+            self._ring(kind, schedule.pending, was, waited)
         self._tell(kind, schedule)
         return schedule
 
@@ -144,11 +156,14 @@ class Scheduling:
             why = log.fault(kind, error)
         return due.refused(schedule, why, now, waited)
 
-    def _ring(self, before: schedules.Schedule | None, after: schedules.Schedule) -> None:
-        """Have this unit woken when a pause is over that has just begun."""
-        was, pending = before.pending if before is not None else None, after.pending
-        if pending is not None and pending.attempts > (was.attempts if was is not None else 0):
-            self._timers.ring_in(pending.retry_at - pending.waited, pending.attempts)
+    def _ring(
+        self, kind: str, pending: schedules.Pending, was: schedules.Pending | None, waited: int
+    ) -> None:
+        """Have this unit woken when a pause is over, unless it saw to that when it began."""
+        known = was is not None and (was.due, was.attempts) == (pending.due, pending.attempts)
+        left = pending.retry_at - waited
+        if left > 0 and not known:
+            self._timers.ring_in(left, kind, pending.attempts)
 
     def _tell(self, kind: str, schedule: schedules.Schedule) -> None:
         """Log what became of the run that was due."""

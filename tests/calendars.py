@@ -18,7 +18,9 @@ class FakeCalendars:
     def normal(self, text: str) -> str:
         self._answer()
         if not text.startswith(('every ', 'once ')):
-            raise errors.PreconditionError(f"Failed to parse calendar specification '{text}'")
+            raise errors.PreconditionError(
+                f"systemd does not understand it: Failed to parse calendar specification '{text}'"
+            )
         return text
 
     def after(

@@ -175,6 +175,54 @@ def test_a_start_that_is_refused_is_tried_again_after_a_pause(
     assert 'operation' not in charm_states.databag(out)
 
 
+def in_a_pause() -> tuple[schedules.Schedules, dict[str, str | int]]:
+    """Return a schedule whose run could not begin just now, and the options."""
+    kept = overdue()
+    config = {**options(kept), 'recipients': ''}
+    return {BACKUP: stored(woken(kept, config=config))}, config
+
+
+def rung(systemd: programs.Programs) -> list[str]:
+    return [word for call in systemd.calls for word in call if word.startswith('--on-active=')]
+
+
+@pytest.mark.parametrize('event', ['leader_elected', 'start', 'update_status'])
+def test_a_unit_that_did_not_begin_a_pause_is_woken_at_its_end(
+    systemd: programs.Programs, event: str
+):
+    kept, config = in_a_pause()
+    before = charm_states.state(kept=kept, config=config)
+    # Another unit led then, or this one's timers were lost in a reboot.
+    dispatch = charm_states.context()
+    out = dispatch.run(getattr(dispatch.on, event)(), before)
+    assert stored(out).pending == kept[BACKUP].pending
+    assert rung(systemd) == ['--on-active=60s', '--on-active=60s']
+
+
+def test_other_dispatches_in_a_pause_set_no_timer(systemd: programs.Programs):
+    kept, config = in_a_pause()
+    woken(kept, config=config)
+    assert rung(systemd) == ['--on-active=60s']
+
+
+def test_a_pause_of_a_new_run_is_not_taken_for_that_of_the_one_before(
+    systemd: programs.Programs,
+):
+    kept, config = in_a_pause()
+    was = kept[BACKUP].pending
+    assert was is not None
+    since = ago(minutes=1)
+    after = dataclasses.replace(
+        kept[BACKUP], calendar=f'once {since[:-1]}+00:00', due=since, seen=ago(minutes=5)
+    )
+    older = dataclasses.replace(was, due=ago(hours=1), attempts=1)
+    out = woken({BACKUP: dataclasses.replace(after, pending=older)}, config=config)
+    pending = stored(out).pending
+    assert pending is not None
+    assert (pending.due, pending.attempts) == (since, 1)
+    assert rung(systemd) == ['--on-active=60s', '--on-active=60s']
+
+
 def test_a_run_whose_checks_failed_is_tried_again_after_a_pause(systemd: programs.Programs):
     out = woken(overdue())
     now = datetime.datetime.now(datetime.UTC)
@@ -274,7 +322,16 @@ def test_the_status_says_when_the_next_run_is_due():
 @pytest.mark.parametrize(
     ('option', 'value', 'said'),
     [
-        ('backup-schedule', 'now and then', "backup-schedule is 'now and then': Failed to parse"),
+        (
+            'backup-schedule',
+            'now and then',
+            "backup-schedule='now and then' is refused: systemd does not understand it: Failed",
+        ),
+        (
+            'backup-schedule',
+            'once 2020-01-01T00:00:00+00:00',
+            'is refused: all its times are in the past. Set another: juju config',
+        ),
         ('verify-schedule', 'every 0.1', 'more often than once a minute'),
         ('verify-depth', 'abyss', "verify-depth is 'abyss', it can be objects or deep"),
     ],
@@ -283,6 +340,26 @@ def test_an_option_without_a_usable_value_is_named(option: str, value: str, said
     name, message = shown({}, {option: value})
     assert name == 'blocked'
     assert said in message
+
+
+def test_a_schedule_of_one_time_is_over_when_its_run_has_ended():
+    out = woken(overdue())
+    op = charm_states.saved(out).ending(operation.COMPLETE, datetime.datetime.now(datetime.UTC))
+    kept = {BACKUP: stored(out)}
+    name, message = shown(kept, options(kept), op=op.to_json())
+    assert (name, message.rpartition('; ')[2]) == (
+        'active',
+        'all times of backup-schedule have come',
+    )
+    results, _ = charm_states.act('show-schedule', charm_states.state(kept=kept))
+    assert 'over: all its times have come' in results['schedules']
+
+
+def test_a_run_of_one_time_that_has_not_begun_is_not_over():
+    out = woken(overdue(), charm_states.new_operation())
+    kept = {BACKUP: stored(out)}
+    _, message = shown(kept, options(kept))
+    assert 'have come' not in message
 
 
 def test_a_missed_run_is_shown_until_the_same_is_done():

@@ -15,6 +15,7 @@ from ops import testing
 from coordinator import errors, ports
 from coordinator.engine import operation
 from coordinator.observed import cos_agent, note, sets
+from coordinator.record import schedules
 from tests import charm_states, examples, exporters, otlp, programs, worlds
 
 # object-storage-charmlib asks for the version of Juju in an older way.
@@ -124,6 +125,12 @@ def test_with_a_schedule_the_newest_set_has_a_limit(
     root: pathlib.Path, config: dict[str, str | int], hours: int
 ):
     assert left(root, charm_states.state(config=config)).max_age == hours * 3600
+
+
+def test_a_schedule_that_is_over_has_no_limit(root: pathlib.Path):
+    kept = {'backup-all': schedules.Schedule(text='2026-08-22 10:15')}
+    state = charm_states.state(config={'backup-schedule': '2026-08-22 10:15'}, kept=kept)
+    assert left(root, state).max_age == 0
 
 
 def test_a_record_of_a_newer_revision_leaves_the_note_as_it_is(root: pathlib.Path):

@@ -20,7 +20,6 @@ PAUSES = (60, 120, 240, 480, 960)
 """Seconds after a failed start; after as many as there are, a run is missed."""
 _SHORTEST = datetime.timedelta(minutes=1)
 """Between two runs: what is stored for each brings the next dispatch."""
-_OVER = 'names no time that is still to come'
 _MOST_AT_ONCE = 1000
 """Runs that are looked for at once: of more than that, no unit counts how many were missed."""
 _A_STEP_BACK = datetime.timedelta(days=1)
@@ -67,9 +66,9 @@ def _check(found: Sequence[datetime.datetime]) -> None:
         PreconditionError: says which.
     """
     if not found:
-        raise errors.PreconditionError(_OVER)
+        raise errors.PreconditionError('all its times are in the past')
     if len(found) > 1 and found[1] - found[0] < _SHORTEST:
-        raise errors.PreconditionError('runs more often than once a minute')
+        raise errors.PreconditionError('it runs more often than once a minute')
 
 
 def looked(
@@ -100,7 +99,7 @@ def looked(
     schedule = dataclasses.replace(schedule, seen=times.stamp(max(now, seen)))
     if not ahead:
         # Without a calendar nothing is looked for, and nothing stored, again and again.
-        return dataclasses.replace(schedule, due='', calendar='', problem=_OVER)
+        return dataclasses.replace(schedule, due='', calendar='')
     return dataclasses.replace(schedule, due=times.stamp(ahead[0]))
 
 

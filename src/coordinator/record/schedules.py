@@ -63,7 +63,7 @@ class Schedule:
     text: str = ''
     """The option's value."""
     calendar: str = ''
-    """The same as systemd writes it, with a time zone."""
+    """The same as systemd writes it, with a time zone; '' if it is refused or over."""
     problem: str = ''
     """Why the option's value is refused."""
     due: str = ''
@@ -75,6 +75,11 @@ class Schedule:
     """The last ones, newest first."""
     missed: int = 0
     """How many runs were ever missed."""
+
+    @property
+    def over(self) -> bool:
+        """Whether all its times have come, as those of `2026-12-01 03:00` do."""
+        return bool(self.text) and not self.calendar and not self.problem
 
     @property
     def last(self) -> Run | None:
@@ -103,6 +108,15 @@ def next_due(kept: Schedules) -> tuple[str, str] | None:
     """Return which kind of operation is due next, and when; None if none is."""
     times = sorted((schedule.due, kind) for kind, schedule in kept.items() if schedule.due)
     return (times[0][1], times[0][0]) if times else None
+
+
+def over(kept: Schedules) -> list[str]:
+    """Return the options whose times have all come, and whose last run is not due any more."""
+    return [
+        OPTIONS[kind]
+        for kind, schedule in kept.items()
+        if schedule.over and schedule.pending is None
+    ]
 
 
 def missed(kept: Schedules, completed: Mapping[str, str]) -> tuple[str, Run] | None:

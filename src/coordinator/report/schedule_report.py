@@ -54,6 +54,7 @@ def as_json(kept: schedules.Schedules, ahead: Times) -> str:
                 'schedule': schedule.text,
                 'calendar': schedule.calendar,
                 'problem': schedule.problem,
+                'over': schedule.over,
                 'next': _stamps(ahead[kind]),
                 'waiting': dataclasses.asdict(schedule.pending) if schedule.pending else None,
                 'missed': schedule.missed,
@@ -73,7 +74,7 @@ def _now(schedule: schedules.Schedule) -> str:
         return f'refused: {schedule.problem}'
     pending = schedule.pending
     if pending is None:
-        return ''
+        return 'over: all its times have come' if schedule.over else ''
     return f'the run of {pending.due} is due: {pending.reason or "it begins"}'
 
 

@@ -32,11 +32,13 @@ class Calendars:
             TransientError: the program does not answer.
         """
         if len(text) > _LONGEST or not text.isprintable():
-            why = f'is longer than {_LONGEST} characters, or several lines'
-            raise errors.PreconditionError(why)
+            raise errors.PreconditionError(
+                f'it is longer than {_LONGEST} characters, or has several lines'
+            )
         answer = self._ask('--iterations=1', '--', text)
         if answer.returncode:
-            raise errors.PreconditionError(plain.one_line(answer.stderr, _LONGEST))
+            said = plain.one_line(answer.stderr, _LONGEST)
+            raise errors.PreconditionError(f'systemd does not understand it: {said}')
         lines = [line.strip() for line in answer.stdout.splitlines()]
         normal = next((line for line in lines if line.startswith(_NORMAL)), '')
         found = normal.removeprefix(_NORMAL).strip()

@@ -50,30 +50,30 @@ class Timers:
             same = before.get(kind) == calendar and (not look or self._runs(kind))
             # This very dispatch may be its service, whose name is taken until it ends: then the
             # next dispatch starts it.
-            if same or self._replaced(kind, calendar):
+            if same or self._replaced(kind, f'--on-calendar={calendar}', *_OF_CALENDARS):
                 running[kind] = calendar
         self._note(running)
 
-    def _replaced(self, kind: str, calendar: str) -> bool:
+    def _replaced(self, kind: str, when: str, *properties: str) -> bool:
         self._run('systemctl', 'stop', f'{self._name(kind)}.timer')
-        return self._start(kind, f'--on-calendar={calendar}', *_OF_CALENDARS)
+        return self._start(kind, when, *properties)
 
-    def ring_in(self, seconds: int, number: int) -> None:
+    def ring_in(self, seconds: int, kind: str, number: int) -> None:
         """Have the unit dispatch once more after a while, for a start that is tried again.
 
         Args:
             seconds: until then.
+            kind: of operation.
             number: of the attempt: the service of the last one may be what dispatches now.
         """
-        self._start(f'retry-{number}', f'--on-active={seconds}s')
+        self._replaced(f'retry-{kind}-{number}', f'--on-active={seconds}s')
 
     def remove(self) -> None:
         """Leave no timer behind on a machine that others use."""
-        known = self._known()
-        for kind in known:
+        for kind in self._known():
             self._remove(kind)
-        if known:
-            self._run('systemctl', 'stop', '--no-block', f'{self._name("retry-")}*.timer')
+        # A schedule that is over has no timer, and its last run may still be tried again.
+        self._run('systemctl', 'stop', '--no-block', f'{self._name("retry-")}*.timer')
         with contextlib.suppress(OSError):
             self._file.unlink(missing_ok=True)
 

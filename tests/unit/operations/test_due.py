@@ -88,7 +88,7 @@ def test_systemd_is_asked_nothing_until_a_run_is_due():
     ('text', 'said'),
     [
         ('whenever', 'Failed to parse'),
-        ('once 2020-01-01T00:00:00+00:00', 'no time that is still to come'),
+        ('once 2020-01-01T00:00:00+00:00', 'all its times are in the past'),
         ('every 0.5', 'more often than once a minute'),
     ],
 )
@@ -100,13 +100,13 @@ def test_an_expression_without_a_use_is_refused_once(text: str, said: str):
     assert leader.calendars.asked == asked
 
 
-def test_after_its_last_run_a_schedule_says_so_and_changes_no_more():
+def test_after_its_last_run_a_schedule_is_over_and_changes_no_more():
     leader = Leader('once 2026-08-22T11:00:00+00:00')
     leader.after(minutes=60)
     assert leader.decide(None)
     leader.begin()
     kept = leader.after(minutes=1)
-    assert (kept.due, kept.problem) == ('', 'names no time that is still to come')
+    assert (kept.due, kept.problem, kept.over) == ('', '', True)
     asked = leader.calendars.asked
     assert leader.after(days=1) == kept
     assert leader.calendars.asked == asked

@@ -99,10 +99,16 @@ def test_a_schedule_that_is_over_leaves_no_timer_and_no_stamp(
 
 
 def test_each_attempt_has_a_timer_of_its_own(systemd: programs.Programs, clocks: timers.Timers):
-    clocks.ring_in(60, 1)
-    clocks.ring_in(120, 2)
+    clocks.ring_in(60, 'backup-all', 1)
+    clocks.ring_in(120, 'backup-all', 2)
+    clocks.ring_in(60, 'verify-backup', 1)
     names = [word for call in started(systemd) for word in call if word.startswith('--unit=')]
-    assert names == [f'--unit={UNIT}-retry-1', f'--unit={UNIT}-retry-2']
+    assert names == [
+        f'--unit={UNIT}-retry-{name}'
+        for name in ('backup-all-1', 'backup-all-2', 'verify-backup-1')
+    ]
+    # One of an earlier run would have the name.
+    assert stopped(systemd)[0] == f'{UNIT}-retry-backup-all-1.timer'
     assert '--on-active=60s' in started(systemd)[0]
 
 
@@ -111,5 +117,5 @@ def test_a_machine_without_systemd_stops_no_dispatch(
 ):
     monkeypatch.setenv('PATH', str(tmp_path))
     clocks.set(DAILY, look=True)
-    clocks.ring_in(60, 1)
+    clocks.ring_in(60, 'backup-all', 1)
     clocks.remove()
