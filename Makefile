@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DOCS := .venv-docs
 PACK := .venv-pack
-CHECKED := src rehearsal packing docs tests
+CHECKED := src lib rehearsal packing docs tests
 PROSE := README.md CONTRIBUTING.md CHANGES.md SECURITY.md terraform/README.md docs/index.md docs/tutorial \
   docs/how-to docs/reference docs/explanation actions.yaml config.yaml charmcraft.yaml
 # Charmcraft asks for build packages through python3-apt, which is on no registry: where the
