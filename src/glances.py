@@ -10,7 +10,6 @@ from coordinator import errors
 from coordinator.engine import glance, operation
 from coordinator.juju_api import access
 from coordinator.record import databag
-from coordinator.unit import elapsed
 
 if typing.TYPE_CHECKING:
     import given
@@ -49,6 +48,5 @@ class Glances:
                 addresses=list(found.addresses),
                 ca_cert=found.ca_cert,
                 model=found.model_uuid,
-                looked=elapsed.Elapsed(self._given.folder / elapsed.FILE).look(op.id, op.age),
             )
             self._note.keep(waiting, self._before)

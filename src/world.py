@@ -40,6 +40,8 @@ class LiveWorld:
         self._stores: dict[tuple[str, str | None, str | None], object_store.S3Store] = {}
         self._patience: dict[str, timeouts.Patience] = {}
         self._connections: dict[str, object_store.Connection] = {}
+        self._looks = elapsed.Elapsed(given_to_unit.folder / elapsed.FILE)
+        self._overdue = self._due = False
 
     @property
     def juju(self) -> ports.JujuModel:
@@ -122,7 +124,14 @@ class LiveWorld:
 
     def elapsed(self, operation_id: str, age: int) -> int:
         """Return the age of an operation, as this unit's dispatches have measured it."""
-        return elapsed.Elapsed(self._given.folder / elapsed.FILE).look(operation_id, age)
+        found = self._looks.look(operation_id, age)
+        self._overdue = self._looks.overdue
+        self._due = self.look_is_due(found)
+        return found
+
+    def look_is_due(self, age: int) -> bool:
+        """Whether to look at more than a task now."""
+        return elapsed.look_is_due(age) or self._overdue
 
     def take_up(self) -> datetime.datetime | None:
         """Remember what is sent; return when something was sent that was never answered."""
@@ -133,7 +142,9 @@ class LiveWorld:
         self._in_flight.settle()
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close what was opened; note that this dispatch has had its look."""
+        if self._due:
+            self._looks.looked()
         self._lease.end()
         if self._juju is not None:
             self._juju.close()

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from coordinator import errors, integrators, maas_port, ports, times
 from coordinator.engine import advance, operation, settings
 from coordinator.operations import plans
+from coordinator.unit import elapsed
 from rehearsal import clock, deployed, direct, memory_store, model, site
 from rehearsal.maas import direct as direct_maas
 from rehearsal.maas import modelled
@@ -92,6 +93,9 @@ class World:
 
     def elapsed(self, operation_id: str, age: int) -> int:
         return self.counter.look(operation_id, age, self.clock.now())
+
+    def look_is_due(self, age: int) -> bool:
+        return elapsed.look_is_due(age)
 
     @property
     def reader(self) -> ports.Reader:

@@ -7,6 +7,7 @@ import math
 
 from coordinator import maas_port, ports, times
 from coordinator.engine import operation, settings
+from coordinator.unit import elapsed
 from rehearsal import memory_store
 
 START = datetime.datetime(2026, 8, 22, 10, 15, tzinfo=datetime.UTC)
@@ -80,6 +81,9 @@ class EmptyWorld:
 
     def elapsed(self, operation_id: str, age: int) -> int:
         return self._counter.look(operation_id, age, self.time)
+
+    def look_is_due(self, age: int) -> bool:
+        return elapsed.look_is_due(age)
 
     def take_up(self) -> datetime.datetime | None:
         return None

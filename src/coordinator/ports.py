@@ -580,6 +580,14 @@ class World(Protocol):
         """
         ...
 
+    def look_is_due(self, age: int) -> bool:
+        """Whether to look at more than a task, at this age of the operation in seconds.
+
+        It is in a part of each minute, or once if no dispatch fell into that part. The status of a
+        large model is costly.
+        """
+        ...
+
     def take_up(self) -> datetime.datetime | None:
         """Remember from now on, on the unit's own disk, that something was sent.
 

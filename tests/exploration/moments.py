@@ -149,6 +149,9 @@ class GatedWorld:
         # A steady clock has no skew; another unit has not looked yet.
         return self._counter.look(operation_id, age, self._world.now())
 
+    def look_is_due(self, age: int) -> bool:
+        return self._world.look_is_due(age)
+
     def take_up(self) -> datetime.datetime | None:
         self._unanswered = 0
         self._left = self._sent

@@ -301,3 +301,21 @@ def test_the_model_is_the_units_own():
     with reached(charm_states.state()) as live:
         assert (live.model_name, live.model_uuid) == ('maas', worlds.EmptyWorld.model_uuid)
         assert live.now().utcoffset() is not None
+
+
+def test_outside_its_seconds_the_first_dispatch_of_a_minute_looks_at_all(tmp_path: pathlib.Path):
+    def dispatched(age: int, *, dies: bool = False) -> bool:
+        context = charm_states.context(tmp_path)
+        with context(context.on.update_status(), charm_states.state()) as manager:
+            live = world.LiveWorld(manager.charm._given)
+            looks = live.look_is_due(live.elapsed(worlds.BEGAN, age))
+            if not dies:
+                live.close()
+            return looks
+
+    assert dispatched(30, dies=True)
+    assert dispatched(31)
+    assert not dispatched(32)
+    assert dispatched(79), 'in these seconds all do'
+    assert not dispatched(95)
+    assert dispatched(155)

@@ -50,8 +50,6 @@ class Waiting:
     ca_cert: str
     model: str
     """Its UUID."""
-    looked: int
-    """The operation's age at that dispatch, in seconds."""
     seen: str = ''
     """Digest of the controller's answer at the last beat; '' before the first."""
 
@@ -83,7 +81,7 @@ class Note:
     def keep(self, waiting: Waiting, before: Waiting | None = None) -> None:
         """Leave a note; what was seen of the same wait `before` still counts."""
         if before is not None:
-            same = dataclasses.replace(before, seen='', looked=waiting.looked) == waiting
+            same = dataclasses.replace(before, seen='') == waiting
             waiting = dataclasses.replace(waiting, seen=before.seen if same else '')
         draft = self._path.with_suffix('.new')
         # A disk that is full must not stop an operation.
@@ -110,7 +108,8 @@ def _nothing_new(charm_dir: pathlib.Path) -> bool:
     if digest(_ask('relation-get', *arguments)) != waiting.record:
         return False
     looks = elapsed.Elapsed(charm_dir / elapsed.FILE)
-    if elapsed.look_is_due(looks.look(waiting.operation, waiting.age), waiting.looked):
+    looks.look(waiting.operation, waiting.age)
+    if looks.overdue:
         return False
     answer = _task(waiting, remembered.LastAddress(charm_dir / remembered.FILE))
     seen = digest(json.dumps(answer, sort_keys=True))

@@ -56,7 +56,7 @@ def mark(op: operation.Operation, world: ports.World) -> step.Mark:
 
 def await_images(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Wait until every region controller has all of each image; store which images there are."""
-    waiting = _too_soon(op) or asking_maas.find(op, world)
+    waiting = _too_soon(op, world) or asking_maas.find(op, world)
     if waiting is not None:
         return waiting
     reading = _ask(op, world, 'images')
@@ -70,10 +70,10 @@ def await_images(op: operation.Operation, world: ports.World) -> step.Outcome:
     return step.Done({**_store(op, world, reading), **_awaited(reading)})
 
 
-def _too_soon(op: operation.Operation) -> step.Wait | None:
+def _too_soon(op: operation.Operation, world: ports.World) -> step.Wait | None:
     """Wait on without asking: that is a request for each image, and it may last hours."""
     reason = op.current.reason
-    if not images.is_waited_for(reason) or tasks.look_is_due(op):
+    if not images.is_waited_for(reason) or world.look_is_due(op.age):
         return None
     return step.Wait(reason)
 
@@ -156,7 +156,7 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
         RetryStepError: an image changed meanwhile; what `maas_region.back_up` raises.
     """
     if op.fact(READING) and op.fact(_READ_FOR) != _attempt(op):
-        return _too_soon(op) or _before(op, world)
+        return _too_soon(op, world) or _before(op, world)
     outcome = maas_region.back_up(op, world)
     return outcome if isinstance(outcome, step.Wait) else _after(op, world, outcome)
 

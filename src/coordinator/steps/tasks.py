@@ -7,7 +7,6 @@ from typing import NoReturn
 
 from coordinator import errors, ports
 from coordinator.engine import facts, operation, step
-from coordinator.unit import elapsed
 
 _SETTLE_SECONDS = 60
 LOST_SECONDS = 300
@@ -102,18 +101,13 @@ def patience(op: operation.Operation, name: str, seconds: int) -> dict[str, str]
     return None if op.age - first > seconds else {name: str(first)}
 
 
-def look_is_due(op: operation.Operation) -> bool:
-    """Whether to look at more than a task: the status of a large model is costly."""
-    return elapsed.look_is_due(op.age)
-
-
 def runs_on(op: operation.Operation, world: ports.World, action: str) -> step.Wait | None:
     """Wait on for the noted task of an action, as long as it runs; None to look at everything.
 
     What somebody may change meanwhile is looked for in a part of each minute.
     """
     known = op.current.task
-    if known is None or look_is_due(op):
+    if known is None or world.look_is_due(op.age):
         return None
     try:
         task = world.juju.task(known)
@@ -143,7 +137,7 @@ def awaiting(
         AgentLost: the agent of one of them has been lost for minutes.
     """
     newest_id = max(task.id for task in running)
-    if not look_is_due(op):
+    if not world.look_is_due(op.age):
         return step.Wait(reason, newest_id)
     applications = {task.unit.partition('/')[0] for task in running}
     units = {

@@ -20,8 +20,8 @@ LONGEST = 300.0
 """Longest time in seconds that is added between two dispatches: the default interval of
 update-status. A night without a controller must not use up a deadline."""
 _LOOK_EVERY, _LOOK_FOR = 60, 20
-"""Seconds of each minute in which more than a task is checked; longer than the pause between two
-beats."""
+"""Seconds of each minute in which more than a task is checked. On a busy machine no dispatch may
+fall into them: then the next one does it (`Elapsed.overdue`)."""
 _BOOT = pathlib.Path('/proc/sys/kernel/random/boot_id')
 
 
@@ -33,14 +33,13 @@ class Moment:
     seconds: float
 
 
-def look_is_due(age: int, last: int = 0) -> bool:
+def look_is_due(age: int) -> bool:
     """Whether to look at more than a task: the status of a large model is costly.
 
     Args:
         age: of the operation, in seconds.
-        last: its age at the last dispatch of which it is known that it did so when it was due.
     """
-    return age % _LOOK_EVERY < _LOOK_FOR and (not last or age // _LOOK_EVERY > last // _LOOK_EVERY)
+    return age % _LOOK_EVERY < _LOOK_FOR
 
 
 def steady() -> Moment:
@@ -56,6 +55,9 @@ class _Look:
     age: float
     boot: str
     seconds: float
+    whole: int = -1
+    """Minute of the age in which a dispatch last came to its end that looked at more than a task.
+    """
 
 
 class Elapsed:
@@ -79,18 +81,41 @@ class Elapsed:
             counted = last.age
             if last.boot == now.boot:
                 counted += min(max(now.seconds - last.seconds, 0.0), LONGEST)
-        look = _Look(operation_id, counted, now.boot, now.seconds)
+        whole = last.whole if last is not None and last.operation == operation_id else -1
+        self._write(_Look(operation_id, counted, now.boot, now.seconds, whole))
+        return int(counted)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether nobody has looked at more than a task in the minute of the last look."""
+        last = self._last()
+        return last is None or last.whole != _minute(last)
+
+    def looked(self) -> None:
+        """Remember that this dispatch, which comes to its end, has looked at more than a task."""
+        last = self._last()
+        if last is not None:
+            self._write(dataclasses.replace(last, whole=_minute(last)))
+
+    def _write(self, look: _Look) -> None:
         # A disk that is full must not stop an operation.
         with contextlib.suppress(OSError):
             self._path.write_text(json.dumps(dataclasses.asdict(look)))
-        return int(counted)
 
     def _last(self) -> _Look | None:
         try:
             raw = json.loads(self._path.read_text())
             return _Look(
-                str(raw['operation']), float(raw['age']), str(raw['boot']), float(raw['seconds'])
+                str(raw['operation']),
+                float(raw['age']),
+                str(raw['boot']),
+                float(raw['seconds']),
+                int(raw.get('whole', -1)),
             )
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             # There is no file, or a crash cut it off: use the record's age.
             return None
+
+
+def _minute(look: _Look) -> int:
+    return int(look.age) // _LOOK_EVERY

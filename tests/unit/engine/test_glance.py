@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from coordinator.engine import glance
+from coordinator.unit import elapsed
 from rehearsal import tls
 from tests import programs
 from tests.scripted_controller import CUT, MODEL_UUID, PASSWORD, Refusal, ScriptedController
@@ -39,6 +40,9 @@ class Unit:
     def dispatch(self) -> None:
         """Do what the whole charm does that finds nothing to store."""
         before = self.note.take()
+        looks = elapsed.Elapsed(self.folder / elapsed.FILE)
+        looks.look(self.waiting.operation, self.waiting.age)
+        looks.looked()
         self.note.keep(self.waiting, before)
 
 
@@ -76,7 +80,6 @@ def unit(
         addresses=[controller.address],
         ca_cert=authority.ca_pem,
         model=MODEL_UUID,
-        looked=21,
     )
     found = Unit(tmp_path, tools, waiting)
     found.dispatch()
@@ -146,11 +149,11 @@ def test_the_whole_dispatch_follows_if(why: str, glanced: Unit, controller: Scri
 
 
 def test_a_whole_look_is_due_once_in_each_minute(glanced: Unit):
-    glanced.waiting = dataclasses.replace(glanced.waiting, age=125, looked=30)
+    glanced.waiting = dataclasses.replace(glanced.waiting, age=125)
     glanced.note.keep(dataclasses.replace(glanced.waiting, seen=seen(glanced)))
     assert not glanced.beat()
+    assert not glanced.beat(), 'the dispatch after the first one died'
 
-    glanced.waiting = dataclasses.replace(glanced.waiting, looked=125)
     glanced.dispatch()
     assert glanced.beat()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 
 import pytest
@@ -20,7 +21,11 @@ class Unit:
 
     def look(self, age: int, after: float = 0.0, operation_id: str = ID) -> int:
         self.now = elapsed.Moment(self.now.boot, self.now.seconds + after)
-        return elapsed.Elapsed(self.path, lambda: self.now).look(operation_id, age)
+        return self.looks.look(operation_id, age)
+
+    @property
+    def looks(self) -> elapsed.Elapsed:
+        return elapsed.Elapsed(self.path, lambda: self.now)
 
 
 @pytest.fixture
@@ -83,3 +88,59 @@ def test_the_steady_clock_runs_on_and_knows_its_boot():
     first, second = elapsed.steady(), elapsed.steady()
     assert first.boot == second.boot != ''
     assert second.seconds >= first.seconds
+
+
+# --- Looks at more than a task ---------------------------------------------------------------
+
+
+def whole_looks(unit: Unit, every: float, count: int, late: float = 0.0) -> list[bool]:
+    """Return which beats are followed by a whole dispatch, `late` seconds after the beat."""
+    found: list[bool] = []
+    for _ in range(count):
+        unit.look(0, after=every - late)
+        found.append(unit.looks.overdue)
+        if found[-1]:
+            unit.look(0, after=late)
+            unit.looks.looked()
+    return found
+
+
+def test_one_dispatch_of_each_minute_looks_at_all(unit: Unit):
+    unit.look(0)
+    unit.looks.looked()
+    assert whole_looks(unit, 10.0, 12) == [False] * 5 + [True] + [False] * 5 + [True]
+
+
+@pytest.mark.parametrize('seconds', [45.0, 60.0, 60.5, 90.0])
+def test_on_a_busy_machine_no_minute_is_passed_over_that_has_a_beat(unit: Unit, seconds: float):
+    unit.look(0)
+    unit.looks.looked()
+    unit.look(0, after=30.0)
+    found = whole_looks(unit, seconds, 20)
+    assert sum(found) >= 14
+    assert not any(one is two is False for one, two in itertools.pairwise(found))
+
+
+def test_a_dispatch_that_begins_before_a_minute_and_ends_in_it_has_not_looked_in_it(unit: Unit):
+    unit.look(0)
+    unit.look(0, after=59.0)
+    unit.looks.looked()
+    unit.look(0, after=3.0)
+    assert unit.looks.overdue
+
+
+def test_a_dispatch_that_dies_has_not_looked(unit: Unit):
+    unit.look(0)
+    assert unit.looks.overdue
+    unit.look(0, after=2.0)
+    assert unit.looks.overdue
+
+
+def test_a_new_leader_and_a_new_operation_are_looked_at(unit: Unit):
+    unit.look(0)
+    unit.looks.looked()
+    unit.look(3600)
+    assert unit.looks.overdue
+    unit.looks.looked()
+    unit.look(3600, operation_id=NEXT)
+    assert unit.looks.overdue
