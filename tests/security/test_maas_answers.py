@@ -248,6 +248,25 @@ def test_halves_of_characters_become_something_that_can_be_written():
     assert user.username.encode()
 
 
+@pytest.mark.parametrize('size', [-1, 1 << 63, 10**4000], ids=['negative', 'large', 'huge'])
+def test_a_file_has_no_size_that_no_disk_holds(size: int):
+    file = {
+        'filename': 'root-tgz', 'sha256': 'f', 'filename_on_disk': 'f', 'size': size,
+        'complete': True,
+    }  # fmt: skip
+    image = {
+        'id': 1, 'name': 'a/b', 'architecture': 'c/d', 'type': 'Uploaded',
+        'sets': {'1': {'version': '1', 'files': {'root-tgz': file}}},
+    }  # fmt: skip
+
+    def script(line: hostile.Line) -> None:
+        listed = b'boot-resources/ ' in line.head
+        line.answer(json.dumps([{'id': 1}] if listed else image).encode())
+
+    said = failure(script, errors.MaasUnintelligible, ASKS['boot_resources'])
+    assert 'size is no number of bytes' in said
+
+
 # --- The key -------------------------------------------------------------------------------------
 
 

@@ -46,7 +46,7 @@ def _file(raw: Raw) -> maas_port.BootFile:
     return maas_port.BootFile(
         name=_text(raw, 'filename'),
         sha256=_text(raw, 'sha256'),
-        size=_of(raw, 'size', int),
+        size=_size(raw, 'size'),
         stored_as=_text(raw, 'filename_on_disk'),
         complete=complete,
         progress=min(max(progress, 0.0), 100.0),
@@ -144,6 +144,14 @@ def _of(raw: Raw, field: str, kind: type[_T]) -> _T:
     # To Python a truth value is a number as well.
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise items.Malformed(f'{field} is missing, or no {kind.__name__}')
+    return value
+
+
+def _size(raw: Raw, field: str) -> int:
+    value = _of(raw, field, int)
+    # The column is a bigint. A larger number would not fit into a float either.
+    if not 0 <= value < 1 << 63:
+        raise items.Malformed(f'{field} is no number of bytes')
     return value
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import pydantic
 
-from coordinator import maas_port
+from coordinator import errors, maas_port
 from coordinator.sets import manifest
 
 LARGEST = 8 << 20
@@ -64,9 +64,20 @@ class Reading(manifest.Part):
 
     @classmethod
     def of(cls, resources: Iterable[maas_port.BootResource]) -> Reading:
-        """Return the reading that MAAS' boot resources are, ordered by name."""
-        images = sorted(map(_image, resources), key=lambda image: (image.title, image.id))
-        return cls(images=tuple(images))
+        """Return the reading that MAAS' boot resources are, ordered by name.
+
+        Raises:
+            MaasUnintelligible: a reading cannot hold what MAAS said.
+        """
+        try:
+            images = sorted(map(_image, resources), key=lambda image: (image.title, image.id))
+            found = cls(images=tuple(images))
+        except pydantic.ValidationError as error:
+            field = '.'.join(map(str, error.errors()[0]['loc']))
+            raise _unrecordable(f'{field} is out of range') from None
+        if len(found.to_json()) > LARGEST:
+            raise _unrecordable(f'they take more than {LARGEST >> 20} MiB')
+        return found
 
     @property
     def incomplete(self) -> Sequence[Image]:
@@ -87,6 +98,10 @@ def parse(content: bytes, source: str) -> Reading:
         UnexpectedAnswer: it is damaged.
     """
     return manifest.read(Reading, content, source, VERSION)
+
+
+def _unrecordable(why: str) -> errors.MaasUnintelligible:
+    return errors.MaasUnintelligible(f'MAAS lists images that cannot be recorded: {why}')
 
 
 def _image(resource: maas_port.BootResource) -> Image:

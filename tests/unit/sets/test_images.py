@@ -125,3 +125,22 @@ def test_an_image_whose_files_are_all_there_is_not_lost_whatever_it_is_called():
 def test_a_few_names_are_given_and_the_others_counted():
     assert images.named(['a', 'b']) == 'a, b'
     assert images.named(['a', 'b', 'a', 'c', 'd', 'e']) == 'a, b, c and 2 more'
+
+
+# --- What MAAS must not be able to do ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('resources', 'why'),
+    [
+        ([image('custom/a', dataclasses.replace(file(), size=-1))], 'size is'),
+        ([image('custom/a', dataclasses.replace(file(), size=1 << 70))], 'size is'),
+        ([image()] * 10_001, 'images is'),
+        ([image('custom/a', *[file()] * 9_000)] * 10, 'more than 8 MiB'),
+    ],
+)
+def test_images_that_no_reading_can_hold_are_no_answer_of_maas(
+    resources: list[maas_port.BootResource], why: str
+):
+    with pytest.raises(errors.MaasUnintelligible, match=why):
+        images.Reading.of(resources)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from coordinator import errors
+from coordinator import errors, maas_port
 from coordinator.engine import operation
 from coordinator.sets import catalogue, images, manifest, retention, rules
 from coordinator.steps import fence
 from rehearsal import site
+from rehearsal.maas import direct
 from tests import simulation
 
 ROCKY, NEW = 'custom/rocky-9/amd64', 'custom/alma-9/amd64'
@@ -297,6 +298,27 @@ def test_a_maas_that_never_answers_delays_a_backup_by_minutes_and_spoils_nothing
     found = images_of(sim)
     assert (found.state, found.why) == (manifest.UNKNOWN, str(error))
     assert state(sim) == retention.COMPLETE
+
+
+class _Absurd(direct.DirectMaas):
+    """A MAAS whose images have a size that no file has."""
+
+    def boot_resources(self) -> Iterator[maas_port.BootResource]:
+        for each in super().boot_resources():
+            (boot_set,) = each.sets
+            files = tuple(dataclasses.replace(file, size=-1) for file in boot_set.files)
+            yield dataclasses.replace(each, sets=(dataclasses.replace(boot_set, files=files),))
+
+
+def test_images_that_no_reading_can_hold_leave_a_set_of_which_nothing_is_known():
+    sim = simulate()
+    absurd = _Absurd(sim.site, simulation.MAAS_KEY, 'http://maas/MAAS')
+    sim.world.maas = lambda found='': absurd
+    op = sim.run()
+    assert (op.status, op.problems) == (operation.COMPLETE, ())
+    assert op.age < 30 * MINUTE
+    assert images_of(sim).state == manifest.UNKNOWN
+    assert 'size is out of range' in images_of(sim).why
 
 
 def test_what_maas_says_at_length_holds_no_backup():
