@@ -158,6 +158,22 @@ BACKUP_ALL = Plan(
     commit='publish',
 )
 
+_MARK = Step(
+    'mark-backup-set',
+    'mark the backup set as in use, so that no model deletes it meanwhile',
+    marking.mark,
+    mark=marking.announce,
+    undo=marking.unmark,
+    remains=marking.remains,
+)
+
+_UNMARK = Step(
+    'unmark-backup-set',
+    'remove the mark from the backup set',
+    marking.unmark_at_last,
+    deadline=minutes(60),
+)
+
 RESTORE_ALL = Plan(
     'restore-all',
     (
@@ -167,14 +183,7 @@ RESTORE_ALL = Plan(
             restore_checks.ready_for_restore,
             only_looks=True,
         ),
-        Step(
-            'mark-backup-set',
-            'mark the backup set as in use, so that no model deletes it meanwhile',
-            marking.mark,
-            mark=marking.announce,
-            undo=marking.unmark,
-            remains=marking.remains,
-        ),
+        _MARK,
         Step(
             'aim-repositories',
             'set the s3-integrators to the bucket and path of the set, '
@@ -279,12 +288,7 @@ RESTORE_ALL = Plan(
             deadline=minutes(120),
             tolerated=True,
         ),
-        Step(
-            'unmark-backup-set',
-            'remove the mark from the backup set',
-            marking.unmark_at_last,
-            deadline=minutes(60),
-        ),
+        _UNMARK,
     ),
     pivot='restore-postgresql',
 )
@@ -347,6 +351,7 @@ PROVE_RESTORE = Plan(
     'prove-restore',
     (
         Step('check', 'read the manifest of the backup set', proving.choose, only_looks=True),
+        _MARK,
         Step(
             'prove',
             'compare what MAAS holds with the inventory of the set',
@@ -354,6 +359,7 @@ PROVE_RESTORE = Plan(
             mark=finding_maas.mark,
             deadline=minutes(120),
         ),
+        _UNMARK,
     ),
 )
 

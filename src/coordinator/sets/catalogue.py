@@ -258,6 +258,11 @@ def _parsed(content: bytes, backup_id: str) -> manifest.Manifest:
     return found
 
 
+def exists(store: ports.ObjectStore, backup_id: str) -> bool:
+    """Whether there is a set of this id, readable or not."""
+    return _MANIFEST in names(store, backup_id)
+
+
 def commit(store: ports.ObjectStore, contents: manifest.Manifest) -> None:
     """Make a set exist: one PUT, equal however often it is repeated."""
     store.put(manifest_key(contents.backup_id), contents.to_json())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import collections
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from coordinator import plain
-from coordinator.sets import inventory
+from coordinator.sets import inventory, sealing
 
 MISSING, ADDED, CHANGED = 'missing', 'added', 'changed'
+VERSION = 1
+"""Of what is stored."""
 _NAMED = 3
 """Things of each kind that a short text names; the others are counted."""
 _LONGEST_NAME = 60
@@ -66,6 +70,22 @@ def between(
     return sorted(
         found, key=lambda d: (order.index(d.kind) if d.kind in order else len(order), d.what)
     )
+
+
+def to_json(found: Sequence[Difference], recipients: Sequence[str]) -> bytes:
+    """Return differences as they are stored beside a set.
+
+    Whoever can read the bucket sees ids, as in the inventory. The names are sealed for whoever has
+    an identity of one of the recipients; without recipients they are left out.
+    """
+    content: dict[str, object] = {
+        'version': VERSION,
+        'differences': [str(dataclasses.replace(each, name='')) for each in found],
+    }
+    if recipients:
+        named = json.dumps([str(each) for each in found], indent=1).encode()
+        content['sealed'] = base64.b64encode(sealing.seal_content(named, recipients)).decode()
+    return json.dumps(content, indent=1).encode()
 
 
 def short(found: Sequence[Difference]) -> str:

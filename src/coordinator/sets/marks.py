@@ -28,14 +28,14 @@ class Mark:
     since: datetime.datetime
     """By S3's own clock."""
     operation_id: str = ''
-    """Of the restore that uses the set."""
+    """Of the restore, or of the proof of one, that uses the set."""
 
     def counts(self, now: datetime.datetime) -> bool:
         """Whether it is recent enough to belong to a running operation."""
         return now - self.since < COUNTS_FOR
 
     def __str__(self) -> str:
-        return f'restore-all {self.operation_id} of model {self.model_uuid}'
+        return f'operation {self.operation_id} of model {self.model_uuid}'
 
 
 def claim_name(model_uuid: str, token: str) -> str:

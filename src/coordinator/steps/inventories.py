@@ -59,6 +59,19 @@ def remains(op: operation.Operation) -> list[str]:
 # --- Comparison ------------------------------------------------------------------------------
 
 
+def lacking(found: manifest.Manifest) -> str:
+    """Return that and why a set has no inventory; '' if it has one."""
+    why = _why_not(found)
+    return f'backup set {found.backup_id} has no inventory of MAAS: {why}' if why else ''
+
+
+def _why_not(found: manifest.Manifest) -> str:
+    taken = found.inventory
+    if taken is not None and taken.stored is not None:
+        return ''
+    return (taken.why if taken else '') or 'MAAS was not asked when it was made'
+
+
 def stored(found: manifest.Manifest, store: ports.ObjectStore) -> inventory.Known:
     """Return the inventory of a set.
 
@@ -67,8 +80,7 @@ def stored(found: manifest.Manifest, store: ports.ObjectStore) -> inventory.Know
     """
     taken = found.inventory
     if taken is None or taken.stored is None:
-        why = (taken.why if taken else '') or 'MAAS was not asked when it was made'
-        raise errors.StepError(f'backup set {found.backup_id} has no inventory of MAAS: {why}')
+        raise errors.StepError(lacking(found))
     # The manifest lies where others may write, so it names no keys.
     key = catalogue.inventory_key(found.backup_id)
     content = store.get(key, inventory.LARGEST)
@@ -105,9 +117,8 @@ def differing(
 
 def foreseen(found: manifest.Manifest, world: ports.World, application: str) -> str:
     """Return whether a restore of a set can be proven here, for its checks."""
-    taken = found.inventory
-    if taken is None or taken.stored is None:
-        why = (taken.why if taken else '') or 'MAAS was not asked when it was made'
+    why = _why_not(found)
+    if why:
         return f'nothing can prove that everything is there: the set has no inventory ({why})'
     if not _has_key(world, application):
         return f'nothing can prove that everything is there: {asking_maas.NO_KEY}'

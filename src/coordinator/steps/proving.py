@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from coordinator import errors, maas_port, ports, this
 from coordinator.engine import operation, step
 from coordinator.record import repository
@@ -43,20 +41,22 @@ def _compared(
     op: operation.Operation, world: ports.World, found: manifest.Manifest
 ) -> list[differences.Difference] | step.Wait | str:
     """Return the differences, what to wait for, or why nothing can be compared."""
-    store = repository.of(op, world)
-    try:
-        known = inventories.stored(found, store)
-    except (errors.ForeignRecordError, errors.StepError) as error:
-        return str(error)
-    waiting = asking_maas.find(op, world)
+    lacking = inventories.lacking(found)
+    waiting = None if lacking else asking_maas.find(op, world)
     if waiting is not None:
         return waiting
-    names = inventories.names(known, found.backup_id, _identity(op, world))
 
-    def compare(maas: maas_port.Maas) -> list[differences.Difference]:
+    def compare(maas: maas_port.Maas) -> list[differences.Difference] | str:
+        # While MAAS starts, the inventory of a large site is not read at every beat.
+        maas.whoami()
+        try:
+            known = inventories.stored(found, repository.of(op, world))
+        except (errors.ForeignRecordError, errors.StepError) as error:
+            return str(error)
+        names = inventories.names(known, found.backup_id, _identity(op, world))
         return inventories.differing(known, maas, names)
 
-    answer = asking_maas.ask(op, world, 'proof', compare, _PATIENCE_SECONDS)
+    answer = lacking or asking_maas.ask(op, world, 'proof', compare, _PATIENCE_SECONDS)
     if not isinstance(answer, asking_maas.Unknown):
         return answer
     if not answer.refused:
@@ -86,10 +86,14 @@ def _told(
 ) -> str:
     """Store all differences beside the set, and return the first ones."""
     key = catalogue.differences_key(found.backup_id, op.id)
-    beside.put(op, world, key, json.dumps([str(each) for each in outcome], indent=1).encode())
+    whole = f'All of them are in {key}'
+    if catalogue.exists(repository.of(op, world), found.backup_id):
+        beside.put(op, world, key, differences.to_json(outcome, op.settings.recipients))
+    else:
+        whole = 'The backup set was deleted meanwhile, so the others are not stored'
     return (
         f'MAAS is up, and differs from backup set {found.backup_id} in {len(outcome)} thing(s): '
-        f'{differences.short(outcome)}. All of them are in {key}'
+        f'{differences.short(outcome)}. {whole}'
     )
 
 

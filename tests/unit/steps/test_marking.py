@@ -43,7 +43,7 @@ def test_a_set_that_another_model_restores_from_stays_and_all_others_go(
 def test_the_verdict_tells_which_restore_uses_a_set(sim: simulation.Simulation):
     listed = catalogue.entries(sim.world.maas_store)
     verdicts = expiry.verdicts(listed, rules.Policy(last=1), sim.world.maas_store, sim.world)
-    assert f'in use by restore-all {backup_sets.made(sim)} of model {STRANGER}' == (
+    assert f'in use by operation {backup_sets.made(sim)} of model {STRANGER}' == (
         verdicts[0].reason
     )
 
@@ -52,7 +52,7 @@ def test_it_can_not_be_deleted_by_hand_either(sim: simulation.Simulation):
     sim.begin('delete-backup', backup_id=OLD)
     op = sim.run()
     assert op.status == operation.FAILED
-    assert f'backup set {OLD} is in use by restore-all' in op.error
+    assert f'backup set {OLD} is in use by operation' in op.error
 
 
 def problem(sim: simulation.Simulation) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import json
 from collections.abc import Callable
 
@@ -10,8 +12,9 @@ import pytest
 from coordinator import errors
 from coordinator.engine import operation
 from coordinator.report import operation_report
-from coordinator.sets import catalogue
+from coordinator.sets import catalogue, inventory, sealing
 from coordinator.steps import proving
+from rehearsal.maas import records
 from tests import charm_states, restores, simulation
 
 KEY = simulation.MAAS_KEY
@@ -65,9 +68,47 @@ def test_a_machine_that_is_missing_is_named_and_the_restore_is_complete_with_wor
     assert 'is missing' in problem
     assert op.unfinished, 'the status names it'
     key = catalogue.differences_key(json.loads(op.fact('backup-set'))['backup-id'], op.id)
-    (told,) = json.loads(sim.world.maas_store.get(key))
-    assert told in problem
+    assert named_differences(sim, key)[0] in problem
     assert key in problem
+
+
+def named_differences(sim: simulation.Simulation, key: str) -> list[str]:
+    """Return the stored differences with their names, as the identity opens them."""
+    found = json.loads(sim.world.maas_store.get(key))
+    opened = sealing.unseal_content(base64.b64decode(found['sealed']), str(restores.KEY))
+    assert opened is not None
+    names: list[str] = json.loads(opened)
+    assert len(names) == len(found['differences'])
+    return names
+
+
+def test_what_is_stored_of_differences_names_nothing_without_the_identity():
+    sim = restoring()
+    sim.at_step('prove')
+    gone = lose_a_machine(sim)
+    sim.site.add_machine('added-meanwhile')
+    op = sim.run()
+    key = catalogue.differences_key(json.loads(op.fact('backup-set'))['backup-id'], op.id)
+    content = sim.world.maas_store.get(key).decode()
+    assert gone not in content
+    assert 'added-meanwhile' not in content
+    assert json.loads(content)['differences'] == [
+        f'machine {records.system_id("added-meanwhile")} is not in the set',
+        f'machine {records.system_id(gone)} is missing',
+    ]
+    assert any('added-meanwhile' in each for each in named_differences(sim, key))
+
+
+def test_without_recipients_the_stored_differences_have_ids_alone():
+    sim = restoring()
+    sim.run()
+    lose_a_machine(sim)
+    sim.config = dataclasses.replace(sim.config, recipients=())
+    op = prove_again(sim)
+    (key,) = [
+        item.key for item in sim.world.maas_store.list('') if f'differences-{op.id}' in item.key
+    ]
+    assert json.loads(sim.world.maas_store.get(key)).keys() == {'version', 'differences'}
 
 
 def test_an_image_that_is_missing_is_named():
@@ -89,7 +130,7 @@ def test_many_differences_leave_a_small_record_and_a_whole_list():
     assert op.status == operation.COMPLETE
     assert len(op.to_json()) < 16 << 10
     key = catalogue.differences_key(json.loads(op.fact('backup-set'))['backup-id'], op.id)
-    assert len(json.loads(sim.world.maas_store.get(key))) == 300
+    assert len(named_differences(sim, key)) == 300
 
 
 def test_what_maas_moves_on_by_itself_is_no_difference():
@@ -227,6 +268,71 @@ def test_what_is_missing_has_a_name_only_with_the_identity():
     assert name not in op.error
     assert 'is missing' in op.error
     assert name in prove_again(sim, identity=restores.IDENTITY).error
+
+
+def test_a_proof_protects_its_set_from_deletion_and_leaves_no_mark():
+    sim = restoring()
+    sim.run()
+    sim.clock.advance(60)
+    backup_id = catalogue.entries(sim.world.maas_store)[-1].backup_id
+    for lose in (False, True):
+        if lose:
+            lose_a_machine(sim)
+        sim.begin('prove-restore', backup_id=backup_id)
+        sim.at_step('prove')
+        (use,) = catalogue.in_use(sim.world.maas_store, backup_id, sim.clock.now())
+        assert use.operation_id == sim.op.id
+        assert sim.run().status == (operation.FAILED if lose else operation.COMPLETE)
+        assert not catalogue.in_use(sim.world.maas_store, backup_id, sim.clock.now())
+        sim.clock.advance(60)
+
+
+def test_a_set_that_was_deleted_meanwhile_is_not_brought_back_by_its_differences():
+    sim = restoring()
+    sim.at_step('prove')
+    lose_a_machine(sim)
+    backup_id = json.loads(sim.op.fact('backup-set'))['backup-id']
+    inventory_of_it = sim.world.maas_store.get(catalogue.inventory_key(backup_id))
+
+    def delete_now(name: str) -> None:
+        """Delete the set once its inventory was read."""
+        if name == 'machines':
+            for item in list(sim.world.maas_store.list(catalogue.folder(backup_id))):
+                sim.world.maas_store.delete(item.key)
+
+    assert inventory_of_it
+    sim.world.maas_asked = delete_now
+    op = sim.run()
+    (problem,) = op.problems
+    assert 'is missing' in problem
+    assert 'was deleted meanwhile' in problem
+    assert not list(sim.world.maas_store.list(catalogue.folder(backup_id)))
+
+
+def test_the_inventory_is_not_read_while_maas_is_starting(monkeypatch: pytest.MonkeyPatch):
+    sim = restoring()
+    sim.at_step('prove')
+    read: list[str] = []
+    parse = inventory.parse
+
+    def counted(content: bytes, source: str) -> inventory.Known:
+        read.append(source)
+        return parse(content, source)
+
+    monkeypatch.setattr(inventory, 'parse', counted)
+
+    def refuse(name: str) -> None:
+        raise errors.MaasUnavailable('MAAS is starting')
+
+    sim.world.maas_asked = refuse
+    sim.until(lambda: 'MAAS is starting' in sim.op.current.reason)
+    for _ in range(20):
+        sim.clock.advance(simulation.BEAT_SECONDS)
+        sim.dispatch()
+    assert read == []
+    sim.world.maas_asked = lambda name: None
+    assert sim.run().fact(proving.PROOF) == proving.PROVEN
+    assert len(read) == 1
 
 
 def test_the_checks_of_a_restore_say_what_cannot_be_proven():
