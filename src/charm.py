@@ -272,6 +272,7 @@ class CoordinatorCharm(ops.CharmBase):
             # An answer that is outstanding must be remembered even if this record is lost.
             if doubt.all_answered(op, moved):
                 reachable.settle()
+            noted.learn(op, moved)
             if moved is op and not advance.is_uncertain(op):
                 noted.leave(op)
         return stored or op

@@ -10,6 +10,7 @@ from coordinator import errors
 from coordinator.engine import glance, operation
 from coordinator.juju_api import access
 from coordinator.record import databag
+from coordinator.unit import usual
 
 if typing.TYPE_CHECKING:
     import given
@@ -22,6 +23,7 @@ class Glances:
         self._given = given_to_unit
         self._record = kept
         self._note = glance.Note(given_to_unit.folder)
+        self._usual = usual.Usual(given_to_unit.folder / usual.FILE)
         # Here, before the dispatch does anything: if it dies, the next beat must look at all.
         self._before = self._note.take()
 
@@ -48,5 +50,22 @@ class Glances:
                 addresses=list(found.addresses),
                 ca_cert=found.ca_cert,
                 model=found.model_uuid,
+                ends=self._ends(op),
             )
             self._note.keep(waiting, self._before)
+
+    def _ends(self, op: operation.Operation) -> int:
+        lasts = self._usual.seconds(_what(op))
+        return (op.current.began or 0) + lasts if lasts else 0
+
+    def learn(self, op: operation.Operation, moved: operation.Operation) -> None:
+        """Note how long a step took that waited for a task, if this dispatch ended it."""
+        ended = (
+            op.current.state == operation.DOING and moved.record(op.step).state == operation.DONE
+        )
+        if ended and op.current.task is not None and op.current.began is not None:
+            self._usual.note(_what(op), moved.age - op.current.began)
+
+
+def _what(op: operation.Operation) -> str:
+    return f'{op.kind} {op.step}'

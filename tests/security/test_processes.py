@@ -103,6 +103,7 @@ def test_no_file_is_written_but_those_of_which_none_holds_a_secret(seen: Seen):
         '.controller-address.new',
         '.last-look',
         '.glance.new',
+        '.usual',
         '.observed.new',
         '.newest-record.new',
         'null',

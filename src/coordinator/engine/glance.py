@@ -21,10 +21,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordinator.juju_api import connection, remembered, wire
-from coordinator.unit import elapsed
+from coordinator.unit import beat, elapsed
 
-_FILE = '.glance'
-"""In the charm's folder."""
 _SECONDS = 20
 """For one hook tool."""
 _TIMEOUTS = connection.Timeouts(address=3.0, connecting=5.0, login=3.0, call=5.0)
@@ -50,6 +48,8 @@ class Waiting:
     ca_cert: str
     model: str
     """Its UUID."""
+    ends: int = 0
+    """The operation's age at which the task is likely to end; 0 if nobody knows."""
     seen: str = ''
     """Digest of the controller's answer at the last beat; '' before the first."""
 
@@ -63,7 +63,7 @@ class Note:
     """The note on the unit's disk."""
 
     def __init__(self, charm_dir: pathlib.Path):
-        self._path = charm_dir / _FILE
+        self._path = charm_dir / beat.NOTE
 
     def read(self) -> Waiting | None:
         """Return what was noted, if anything readable was."""

@@ -69,6 +69,32 @@ def test_the_pause_grows_with_the_age_of_the_operation(unit: Unit, age: int, exp
     assert unit.beat() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ('age', 'expected'),
+    [
+        (100, 10.0),
+        (3500, 5.0),
+        (3590, beat.RESTART),
+        (3610, beat.RESTART),
+        (3640, 2.0),
+        (7200, 10.0),
+    ],
+)
+def test_the_pause_shrinks_towards_the_likely_end_of_a_task(
+    unit: Unit, tmp_path: pathlib.Path, age: int, expected: float
+):
+    (tmp_path / beat.NOTE).write_text(json.dumps({'ends': 3600}))
+    unit.dispatch, unit.age = 0.1, age
+    unit.beat()
+    assert unit.beat() == pytest.approx(expected)
+
+
+def test_a_task_that_takes_longer_than_usual_costs_no_more_pause_than_an_unknown_one(unit: Unit):
+    for age in range(1, 20_000, 50):
+        for ends in range(1, age, 400):
+            assert beat.pause(age, 0.1, ends) <= beat.pause(age, 0.1)
+
+
 @pytest.mark.parametrize(('dispatch', 'expected'), [(5.0, 10.0), (600.0, 30.0)])
 def test_the_pause_grows_with_what_a_beat_costs(unit: Unit, dispatch: float, expected: float):
     unit.dispatch = dispatch
@@ -97,8 +123,8 @@ def test_a_beat_that_waited_for_hooks_does_not_stop_the_next_one_for_long(unit: 
 
 @pytest.mark.parametrize('content', ['', '{', '[]', '{"seconds": "x"}'])
 def test_what_cannot_be_read_is_passed_over(unit: Unit, content: str):
-    unit.looks.write_text(content)
-    unit.beats.write_text(content)
+    for file in (unit.looks, unit.beats, unit.looks.with_name(beat.NOTE)):
+        file.write_text(content)
     assert unit.beat() == pytest.approx(beat.RESTART)
 
 
