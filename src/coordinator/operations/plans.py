@@ -229,7 +229,8 @@ RESTORE_ALL = Plan(
             remains=tasks.remains,
             left_over=tasks.left_over,
         ),
-        # The regions restore their files while the database is being restored.
+        # The regions restore their files while the database is being restored. Once it is, its
+        # backups move to their new path, whether or not the regions are done.
         Step(
             'restore-maas',
             'restore all {regions} region(s) of {maas} at the same time',

@@ -34,12 +34,19 @@ def _wanted(op: operation.Operation, world: ports.World) -> dict[str, manifest.P
     return wanted
 
 
-def moved(op: operation.Operation, world: ports.World) -> str:
-    """Return which integrators somebody has aimed elsewhere since, '' if none."""
+def moved(op: operation.Operation, world: ports.World, *which: str) -> str:
+    """Return which integrators somebody has aimed elsewhere since, '' if none.
+
+    Args:
+        op: the operation.
+        world: the world.
+        which: those to check; none are both.
+    """
     return '; '.join(
         f'{integrator} no longer has the bucket and path of the set: juju config {integrator} '
         f'bucket={place.bucket} path={place.path}'
         for integrator, place in _wanted(op, world).items()
+        if not which or integrator in which
     )
 
 
@@ -72,20 +79,24 @@ def aim_back(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 
 def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Aim MAAS' integrator back, and move PostgreSQL's backups to a new path if need be."""
+    for integrator, values in facts.AIMED_BEFORE.of(op).items():
+        if integrator == op.settings.s3_maas and _differs(op, world, integrator, values):
+            return _point(op, world, integrator, values)
+    return renew_postgresql(op, world)
+
+
+def renew_postgresql(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Move PostgreSQL's backups to a new path, if it cannot keep using the set's path.
 
     It must not when it says so itself, or when it was aimed there for the restore. This comes
     before it is scaled: the block would spread to the new units.
     """
     restored.refuse_others(op, world)
-    before = facts.AIMED_BEFORE.of(op)
-    for integrator, values in before.items():
-        if integrator == op.settings.s3_maas and _differs(op, world, integrator, values):
-            return _point(op, world, integrator, values)
     app = site.look(world, op.settings.postgresql)
     found = restore_checks.backup_set(op)
     moves = (
-        op.settings.s3_postgresql in before
+        op.settings.s3_postgresql in facts.AIMED_BEFORE.of(op)
         or found.model.uuid != world.model_uuid
         or restored.archives_nothing(op)
         or any(unit.message == site.ANOTHER_CLUSTER for unit in app.units.values())

@@ -22,9 +22,10 @@ from coordinator.steps import (
     tasks,
 )
 
-"""Fact: which region gets which controller id."""
 _FIRST = 'restore-maas-watermark'
 """Fact: the newest task before the first attempt."""
+_READY = 'postgresql-ready'
+"""Fact: PostgreSQL needs nothing more, although regions still restore."""
 _REGION_ATTEMPTS = 3
 _RESTORING = 'restoring: '
 """How it is said that each region has begun, or is done."""
@@ -242,7 +243,7 @@ def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
             running.append(own[-1])
             continue
         # The charm would call the backup id invalid, and be right in its own way.
-        moved = aiming.moved(op, world)
+        moved = aiming.moved(op, world, op.settings.s3_maas)
         if moved:
             raise errors.StepError(moved)
         failed = [task for task in own if not tasks.is_forgiven(op, task)]
@@ -254,8 +255,27 @@ def restore_maas(op: operation.Operation, world: ports.World) -> step.Outcome:
         return step.Wait(f'{unit} starts to restore (task {task.id})', task.id)
     if running:
         names = ', '.join(f'{task.unit} (task {task.id})' for task in running)
-        return tasks.awaiting(op, world, running, f'{_RESTORING}{names}', _replacing(app.name))
+        waits = tasks.awaiting(op, world, running, f'{_RESTORING}{names}', _replacing(app.name))
+        return dataclasses.replace(waits, facts={**waits.facts, **_meanwhile(op, world)})
     return step.Done()
+
+
+def _meanwhile(op: operation.Operation, world: ports.World) -> Mapping[str, str]:
+    """Move PostgreSQL's backups while the regions restore; return the facts to store.
+
+    MAAS is down until both are done. What is in the way is left to the steps that follow.
+    """
+    if op.fact(_READY):
+        return {}
+    try:
+        proof = await_postgresql(op, world)
+        if isinstance(proof, step.Wait) or proof.facts:
+            # They decide what comes next, so they are stored first.
+            return proof.facts
+        moving = aiming.renew_postgresql(op, world)
+    except errors.StepError:
+        return {}
+    return moving.facts if isinstance(moving, step.Wait) else {_READY: 'true'}
 
 
 def _replacing(application: str) -> str:

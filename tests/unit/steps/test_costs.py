@@ -74,7 +74,8 @@ def test_waiting_for_the_regions_looks_at_more_than_a_task_once_a_minute():
     fresh = restores.simulate(regions=2, postgresql_units=1, after=lost)
     fresh.maas.restore = 1200
     restores.restore(fresh, lost)
-    fresh.until(lambda: fresh.op.current.reason.startswith('restoring: '))
+    fresh.until(lambda: fresh.op.fact('postgresql-ready'))
+    fresh.dispatch()
     juju = Counted(fresh)
     beats(fresh, 300)
     # Ten minutes; for twenty seconds of each all is looked at.

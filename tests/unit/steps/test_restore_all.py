@@ -8,7 +8,7 @@ from coordinator import times
 from coordinator.engine import operation
 from coordinator.sets import catalogue
 from rehearsal import site
-from tests import restores
+from tests import restores, simulation
 
 
 @pytest.mark.parametrize('version', ['3.6.26', '4.0.15'])
@@ -71,6 +71,46 @@ def test_latest_is_the_newest_set_that_fits():
     restores.restore(fresh, lost, backup_id='latest')
     fresh.run()
     restores.assert_restored(fresh, 3)
+
+
+def with_regions_that_take_long() -> simulation.Simulation:
+    """Return a restore in a fresh model whose regions restore for half an hour."""
+    lost = restores.backed_up()
+    fresh = restores.simulate(after=lost)
+    fresh.maas.restore = 1800
+    restores.restore(fresh, lost)
+    return fresh
+
+
+def test_postgresql_gets_its_new_path_while_the_regions_still_restore():
+    fresh = with_regions_that_take_long()
+    fresh.until(lambda: fresh.op.fact('postgresql-ready'))
+    assert fresh.op.step == 'restore-maas'
+    assert not any(task.ended for task in fresh.tasks('restore-backup'))
+    assert fresh.world.postgresql_store.place['path'] == 'postgresql-restored-1'
+    fresh.run()
+    restores.assert_restored(fresh, 3)
+    assert fresh.op.record('renew-repository').state == operation.DONE
+
+
+def test_a_region_can_be_tried_again_when_postgresql_has_its_new_path():
+    fresh = with_regions_that_take_long()
+    fresh.until(lambda: fresh.op.fact('postgresql-ready'))
+    running = next(task for task in fresh.tasks('restore-backup') if not task.ended)
+    fresh.model.restart_agent(running.unit)
+    fresh.run()
+    restores.assert_restored(fresh, 3)
+    assert len(fresh.tasks('restore-backup')) == 4
+
+
+def test_a_database_that_was_not_restored_does_not_disturb_the_regions():
+    sim = restores.backed_up()
+    sim.maas.restore = 1800
+    restores.restore(sim, sim)
+    sim.database.make_nothing_next('restore')
+    op = sim.run()
+    assert (op.status, op.step) == (operation.HELD, 'await-postgresql')
+    assert all(task.status == 'completed' for task in sim.tasks('restore-backup'))
 
 
 def test_maas_is_down_no_longer_than_its_relation_is_gone():
