@@ -38,6 +38,9 @@ class MemoryBucket:
         self.name = name
         self.now = now or clocks.VirtualClock().now
         self.objects: dict[str, MemoryObject] = {}
+        self.uploads: dict[ports.Upload, list[ports.UploadedPart]] = {}
+        """Objects that are uploaded in parts, by full key, and the parts that are stored."""
+        self.lists_uploads = True
         self.requests = 0
         """How many requests there were, refused ones included."""
         self.unavailable = 0
@@ -67,6 +70,12 @@ class MemoryBucket:
             raise errors.StoreRefused(f'the bucket {self.name} does not exist: NoSuchBucket')
         if write and self.refuses_writes:
             raise errors.StoreRefused(f'may not write to the bucket {self.name}: AccessDenied')
+
+    def upload_part(self, full: str, size: int) -> None:
+        """Store a part of an object that is not whole yet."""
+        upload = ports.Upload(full, f'upload-of-{full}')
+        part = ports.UploadedPart(size, self.now())
+        self.uploads.setdefault(upload, []).append(part)
 
     def lock(self, full: str) -> str:
         """Return until when an object is locked, for people; '' if it is not."""
@@ -152,6 +161,21 @@ class MemoryStore:
         full = self._root + prefix
         below = (key[len(full) :] for key in self.bucket.objects if key.startswith(full))
         return sorted({key.partition('/')[0] for key in below if '/' in key})
+
+    def uploads(self, prefix: str) -> Iterator[ports.Upload]:
+        self.bucket.request()
+        if not self.bucket.lists_uploads:
+            raise errors.StoreRefused('may not list uploads: AccessDenied')
+        for upload in sorted(self.bucket.uploads, key=lambda upload: upload.key):
+            if upload.key.startswith(self._root + prefix):
+                yield ports.Upload(upload.key.removeprefix(self._root), upload.id)
+
+    def parts(self, upload: ports.Upload) -> Sequence[ports.UploadedPart]:
+        self.bucket.request()
+        full = ports.Upload(self._full(upload.key), upload.id)
+        if full not in self.bucket.uploads:
+            raise errors.NotFound(f'the upload of {upload.key} is over')
+        return self.bucket.uploads[full]
 
     def delete(self, key: str) -> None:
         full = self._full(key)

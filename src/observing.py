@@ -132,8 +132,8 @@ class Observing(ops.Object):
         from coordinator.s3 import sent
 
         us, found = self._given, self._tracing()
-        found.count(self._began or op, sent.requests.total())
-        sent.requests.clear()
+        found.count(self._began or op, sent.counted)
+        sent.counted.clear()
         if not op.terminal or not us.unit.is_leader() or self._record.traced == op.id:
             return
         source = trace.Source(

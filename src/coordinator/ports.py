@@ -357,6 +357,23 @@ class StoredObject:
     if it can be read. Only HEAD tells."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Upload:
+    """An object that is being uploaded in parts, and is not there yet."""
+
+    key: str
+    id: str
+    """The server's, as the same object may be uploaded twice at once."""
+
+
+@dataclasses.dataclass(frozen=True)
+class UploadedPart:
+    """A part of such an object that is stored."""
+
+    size: int
+    modified: datetime.datetime
+
+
 class Calendars(Protocol):
     """Works out the times of calendar expressions."""
 
@@ -422,6 +439,17 @@ class ObjectStore(Protocol):
 
     def folders(self, prefix: str) -> Sequence[str]:
         """Return the names directly below `prefix` (it ends in `/`) that hold objects deeper."""
+        ...
+
+    def uploads(self, prefix: str) -> Iterable[Upload]:
+        """Return what is being uploaded in parts, of keys that begin with `prefix`.
+
+        Some servers list none, or those of a whole key only; others refuse.
+        """
+        ...
+
+    def parts(self, upload: Upload) -> Iterable[UploadedPart]:
+        """Return the parts that are stored; `NotFound` when the upload is over."""
         ...
 
     @effect

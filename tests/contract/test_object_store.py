@@ -31,6 +31,9 @@ class Site(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def client(self) -> Any: ...
+
     def fields(self, bucket: str) -> dict[str, str]: ...
 
     def new_bucket(self) -> str: ...
@@ -47,6 +50,8 @@ LOOKS: Mapping[str, Callable[[ports.ObjectStore], object]] = {
     'head': lambda store: store.head('key'),
     'list': lambda store: list(store.list('')),
     'folders': lambda store: store.folders(''),
+    'uploads': lambda store: list(store.uploads('')),
+    'parts': lambda store: [list(store.parts(upload)) for upload in store.uploads('')],
 }
 
 
@@ -155,6 +160,46 @@ def test_folders_are_what_holds_objects_deeper(object_store: ports.ObjectStore):
         object_store.put(key, b'')
     assert object_store.folders('b/') == ['1', '2']
     assert object_store.folders('none/') == []
+
+
+# --- Uploads in parts ----------------------------------------------------------------------------
+
+PART = 5 << 20
+"""Bytes: no part but the last may have fewer."""
+
+
+def test_nothing_is_being_uploaded_where_nobody_uploads(object_store: ports.ObjectStore):
+    object_store.put('b/key', b'content')
+    assert list(object_store.uploads('b/')) == []
+
+
+def test_an_upload_that_is_over_has_no_parts(object_store: ports.ObjectStore):
+    with pytest.raises(errors.CoordinatorError):
+        list(object_store.parts(ports.Upload('b/key', '0' * 32)))
+
+
+def test_what_is_being_uploaded_is_listed_with_its_parts(s3_site: Site):
+    bucket = s3_site.new_bucket()
+    key = 'some/path/b/large'
+    begun = s3_site.client.create_multipart_upload(Bucket=bucket, Key=key)
+    for number in (1, 2):
+        s3_site.client.upload_part(
+            Bucket=bucket,
+            Key=key,
+            UploadId=begun['UploadId'],
+            PartNumber=number,
+            Body=bytes(PART + number),
+        )
+    with stores.opened({**s3_site.fields(bucket), 'path': 'some/path'}) as store:
+        # MinIO lists the uploads of one key alone.
+        for prefix in ('b/large',) if s3_site.name == 'minio' else ('b/', 'b/large'):
+            (found,) = store.uploads(prefix)
+            assert found.key == 'b/large'
+            parts = list(store.parts(found))
+            assert [part.size for part in parts] == [PART + 1, PART + 2]
+            assert all(part.modified.utcoffset() == datetime.timedelta() for part in parts)
+        assert list(store.uploads('c/')) == []
+        assert list(store.list('')) == []
 
 
 # --- On servers ----------------------------------------------------------------------------------

@@ -46,6 +46,8 @@ REQUESTS: dict[str, Callable[[ports.ObjectStore, str], object]] = {
     'head': lambda store, key: store.head(key),
     'list': lambda store, key: list(store.list(key)),
     'folders': lambda store, key: store.folders(key),
+    'uploads': lambda store, key: list(store.uploads(key)),
+    'parts': lambda store, key: list(store.parts(ports.Upload(key, 'id'))),
     'delete': lambda store, key: store.delete(key),
 }
 

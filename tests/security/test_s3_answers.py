@@ -20,6 +20,8 @@ REQUESTS: dict[str, Callable[[ports.ObjectStore], object]] = {
     'head': lambda store: store.head('key'),
     'list': lambda store: list(store.list('')),
     'folders': lambda store: store.folders(''),
+    'uploads': lambda store: list(store.uploads('')),
+    'parts': lambda store: list(store.parts(ports.Upload('key', 'id'))),
     'delete': lambda store: store.delete('key'),
 }
 XML = '<?xml version="1.0"?>'

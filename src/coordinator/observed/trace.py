@@ -21,6 +21,9 @@ from coordinator.engine import operation
 _INTERNAL, _ERROR, _OK = 1, 2, 1
 _NANO = 10**9
 
+Counted = Mapping[str, Mapping[str, int]]
+"""By step, what `s3.sent` counts."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -33,17 +36,15 @@ class Source:
     version: str
 
 
-def of(
-    op: operation.Operation, source: Source, requests: Mapping[str, int] | None = None
-) -> dict[str, Any]:
+def of(op: operation.Operation, source: Source, counted: Counted | None = None) -> dict[str, Any]:
     """Return the trace of an operation that has ended, as OTLP's JSON.
 
     Args:
         op: the operation.
         source: who sends it.
-        requests: how many requests to S3 this unit has counted, by step.
+        counted: what this unit has counted of its requests to S3, by step.
     """
-    spans = [_operation(op, source), *_steps(op, source, requests or {})]
+    spans = [_operation(op, source), *_steps(op, source, counted or {})]
     resource = {
         'service.name': source.application,
         'service.version': source.version,
@@ -98,9 +99,7 @@ def _operation(op: operation.Operation, source: Source) -> dict[str, Any]:
     }
 
 
-def _steps(
-    op: operation.Operation, source: Source, requests: Mapping[str, int]
-) -> Iterator[dict[str, Any]]:
+def _steps(op: operation.Operation, source: Source, counted: Counted) -> Iterator[dict[str, Any]]:
     """Yield the span of each step that was begun."""
     for entry in op.steps:
         began = entry.started or entry.since
@@ -113,8 +112,7 @@ def _steps(
         }
         if entry.task is not None:
             told['juju.task.id'] = entry.task
-        if entry.name in requests:
-            told['s3.requests'] = requests[entry.name]
+        told |= {f's3.{name}': count for name, count in counted.get(entry.name, {}).items()}
         ended = entry.ended or op.ended
         yield {
             'traceId': trace_id(op, source.model_uuid),

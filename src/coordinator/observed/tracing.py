@@ -6,18 +6,20 @@ receiver is: a dispatch without one does nothing but find that it is missing.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
-import http.client
 import json
 import logging
 import os
 import pathlib
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
+from coordinator import reaching
 from coordinator.engine import operation
 from coordinator.observed import trace
 
@@ -28,6 +30,9 @@ FILE = '.tracing'
 PROTOCOL = 'otlp_http'
 _PATH = '/v1/traces'
 _SECONDS = 5.0
+"""For each answer of the network."""
+_LONGEST = 10.0
+"""Seconds for all of it: a hook must not wait for who only watches."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +43,7 @@ class Known:
     """Of the receiver."""
     operation: str = ''
     """Id of the operation whose requests are counted."""
-    requests: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    """To S3, by step."""
+    counted: trace.Counted = dataclasses.field(default_factory=dict)
 
 
 class Tracing:
@@ -67,37 +71,36 @@ class Tracing:
         if known is None or known.url != url:
             self._write(Known(url))
 
-    def count(self, op: operation.Operation, requests: int) -> None:
-        """Add requests to S3 to those of the step under way."""
+    def count(self, op: operation.Operation, counted: Mapping[str, int]) -> None:
+        """Add what was asked of S3 to that of the step under way."""
         known = self._read()
-        if known is None or not requests:
+        if known is None or not counted:
             return
-        counted = dict(known.requests) if known.operation == op.id else {}
-        counted[op.step] = counted.get(op.step, 0) + requests
-        self._write(dataclasses.replace(known, operation=op.id, requests=counted))
+        before = known.counted if known.operation == op.id else {}
+        of_step = collections.Counter(before.get(op.step, {}))
+        of_step.update(counted)
+        after = {**before, op.step: dict(of_step)}
+        self._write(dataclasses.replace(known, operation=op.id, counted=after))
 
     def send(self, op: operation.Operation, source: trace.Source) -> bool:
         """Send the trace of an operation that has ended; return whether it was taken."""
         known = self._read()
         if known is None:
             return False
-        requests = known.requests if known.operation == op.id else {}
-        body = json.dumps(trace.of(op, source, requests)).encode()
-        url, headers = known.url.rstrip('/') + _PATH, {'Content-Type': 'application/json'}
-        try:
-            request = urllib.request.Request(url, body, headers)
-            with urllib.request.urlopen(request, timeout=_SECONDS):
-                return True
-        except (OSError, ValueError, http.client.HTTPException) as error:
+        counted = known.counted if known.operation == op.id else {}
+        body = json.dumps(trace.of(op, source, counted)).encode()
+        error = _sent(known.url.rstrip('/') + _PATH, body)
+        if error is not None:
             # The next hook tries again: the operation is over, and this is only told.
             logger.info('%s: its trace was not sent: %s', op.at, _reason(error))
-            return False
+        return error is None
 
     def _read(self) -> Known | None:
         try:
             raw: dict[str, Any] = json.loads(self._path.read_text())
-            return Known(**raw)
-        except (OSError, ValueError, TypeError):
+            known = {field.name for field in dataclasses.fields(Known)}
+            return Known(**{name: value for name, value in raw.items() if name in known})
+        except (OSError, ValueError, TypeError, AttributeError):
             return None
 
     def _write(self, known: Known) -> None:
@@ -106,6 +109,31 @@ class Tracing:
             fresh = self._path.with_suffix('.new')
             fresh.write_text(json.dumps(dataclasses.asdict(known)))
             os.replace(fresh, self._path)
+
+
+def _sent(url: str, body: bytes) -> Exception | None:
+    """Post a trace; return why it was not taken, None if it was.
+
+    A name lookup has no timeout, and an answer may drip for ever: whatever it is, it is left alone
+    when the time is over.
+    """
+
+    def post() -> bool:
+        request = urllib.request.Request(url, body, {'Content-Type': 'application/json'})
+        try:
+            with urllib.request.urlopen(request, timeout=_SECONDS):
+                return True
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise
+
+    race = reaching.Race([post], bool)
+    try:
+        for _, _, error in race.outcomes(time.monotonic() + _LONGEST):
+            return error
+    finally:
+        race.close()
+    return TimeoutError()
 
 
 def _reason(error: Exception) -> str:

@@ -6,10 +6,11 @@ long the same steps took the last time. Nothing is decided by them.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from coordinator import errors, figures, keys, ports, times
@@ -20,6 +21,8 @@ from coordinator.steps import maas_region, postgresql
 
 _MOST = 20_000
 """Objects that are counted: whoever asks shall not wait for a large listing."""
+_MOST_UPLOADS = 20
+"""Objects under way whose parts are counted: a request for each."""
 _TOLD_FROM = 5
 """Seconds: a step that took less the last time needs no bar."""
 _MOST_SHARE = 0.99
@@ -144,18 +147,51 @@ def _stored(op: operation.Operation, world: ports.World) -> int | None:
 def _database(op: operation.Operation, world: ports.World) -> int:
     """PgBackRest stores each file below the label of the new backup when it has read it."""
     store, stanza = world.postgresql_store, postgresql.stanza(op, world)
-    labels = [name for name in store.folders(f'backup/{stanza}/') if keys.LABEL.fullmatch(name)]
+    folder, before = f'backup/{stanza}/', op.fact(postgresql.NEWEST_LABEL)
+    labels = [name for name in store.folders(folder) if keys.LABEL.fullmatch(name)]
     newest = max(labels, default='')
-    if newest <= op.fact(postgresql.NEWEST_LABEL):
-        return 0
-    return _size(store.list(f'backup/{stanza}/{newest}/'))
+    stored = _size(store.list(f'{folder}{newest}/')) if newest > before else 0
+
+    def is_new(key: str) -> bool:
+        label = key.removeprefix(folder).partition('/')[0]
+        return bool(keys.LABEL.fullmatch(label)) and label > before
+
+    return stored + _under_way(store, folder, is_new)
 
 
 def _files(op: operation.Operation, world: ports.World) -> int:
-    """maas-region stores an archive when it is complete, so this grows in leaps."""
-    changed = maas_backup.changed_since(world.maas_store, op.fact(maas_region.CHANGED))
-    return sum(_size(world.maas_store.list(maas_backup.folder(name))) for name in changed)
+    """maas-region uploads an archive in parts, which are no object before it is complete."""
+    store, since = world.maas_store, op.fact(maas_region.CHANGED)
+    changed = maas_backup.changed_since(store, since)
+    stored = sum(_size(store.list(maas_backup.folder(name))) for name in changed)
+    # An upload that was given up long ago may be listed for ever.
+    return stored + _under_way(store, 'backup/', lambda key: True, since)
 
 
 def _size(objects: Iterable[ports.StoredObject]) -> int:
     return sum(item.size for item in itertools.islice(objects, _MOST))
+
+
+def _under_way(
+    store: ports.ObjectStore, folder: str, counts: Callable[[str], bool], since: str = ''
+) -> int:
+    """Return the bytes of the parts of what is being uploaded, where the server tells of it.
+
+    Args:
+        store: the repository.
+        folder: where objects are uploaded.
+        counts: whether an object does, by its key.
+        since: parts that are older do not count: a time, by the server's clock.
+    """
+    size = 0
+    # Not every server lists uploads, or lets everybody see them; and some end meanwhile.
+    with contextlib.suppress(errors.CoordinatorError):
+        found = (upload for upload in store.uploads(folder) if counts(upload.key))
+        for upload in itertools.islice(found, _MOST_UPLOADS):
+            with contextlib.suppress(errors.NotFound):
+                size += sum(
+                    part.size
+                    for part in itertools.islice(store.parts(upload), _MOST)
+                    if part.modified.isoformat(timespec='seconds') > since
+                )
+    return size

@@ -34,10 +34,10 @@ class Session:
     def send(self, request: Any) -> Any:
         """Send a request; return the answer, read unless it is an object."""
         is_object = request.stream_output
-        request.stream_output = True
-        with self._patience.waiting():
-            sent.requests[request.method] += 1
+        with self._patience.waiting(), sent.counting(request, is_object) as answers:
+            request.stream_output = True
             answer = self._inner.send(request)
+            answers.append(answer)
         answer.raw = Body(answer.raw, self._patience)
         if not is_object:
             # Here, so that botocore repeats the request when the answer breaks off.
@@ -92,7 +92,9 @@ class Body:
             raise botocore.exceptions.ReadTimeoutError(endpoint_url='S3', error=late)
         with self._patience.waiting():
             try:
-                return self._raw.read1(amt)
+                chunk = self._raw.read1(amt)
             except urllib3.exceptions.HTTPError as error:
                 self.close()
                 raise botocore.exceptions.HTTPClientError(error=error) from error
+        sent.received(len(chunk))
+        return chunk

@@ -299,21 +299,42 @@ class S3Store:
 
     def list(self, prefix: str) -> Iterator[ports.StoredObject]:
         """Yield all objects below a prefix, in key order, page after page."""
-        for page in self._pages(prefix):
+        paginator = self._client.get_paginator('list_objects_v2')
+        for page in self._pages(paginator, prefix, Prefix=self._full(prefix)):
             for item in page.get('Contents', ()):
-                found = str(item.get('Key', ''))
-                if not found.startswith(self._prefix + prefix):
-                    raise errors.UnexpectedAnswer(f'S3 lists {found[:80]!r} below {prefix!r}')
-                yield objects.listed(found.removeprefix(self._prefix), item)
+                yield objects.listed(self._below(prefix, item), item)
+
+    def _below(self, prefix: str, item: Mapping[str, Any]) -> str:
+        """Return the key of what is listed, without the store's path."""
+        found = str(item.get('Key', ''))
+        if not found.startswith(self._prefix + prefix):
+            raise errors.UnexpectedAnswer(f'S3 lists {found[:80]!r} below {prefix!r}')
+        return found.removeprefix(self._prefix)
 
     def folders(self, prefix: str) -> Sequence[str]:
         """Return the names directly below a prefix that hold objects deeper."""
         begin = len(self._prefix + prefix)
+        paginator = self._client.get_paginator('list_objects_v2')
         return [
             item['Prefix'][begin:].strip('/')
-            for page in self._pages(prefix, Delimiter='/')
+            for page in self._pages(paginator, prefix, Prefix=self._full(prefix), Delimiter='/')
             for item in page.get('CommonPrefixes', ())
         ]
+
+    def uploads(self, prefix: str) -> Iterator[ports.Upload]:
+        """Yield what is being uploaded in parts, below a prefix."""
+        paginator = self._client.get_paginator('list_multipart_uploads')
+        for page in self._pages(paginator, prefix, Prefix=self._full(prefix)):
+            for item in page.get('Uploads', ()):
+                yield ports.Upload(self._below(prefix, item), str(item.get('UploadId', '')))
+
+    def parts(self, upload: ports.Upload) -> Iterator[ports.UploadedPart]:
+        """Yield the parts of an upload that are stored."""
+        paginator = self._client.get_paginator('list_parts')
+        at = {'Key': self._full(upload.key), 'UploadId': upload.id}
+        for page in self._pages(paginator, upload.key, **at):
+            for item in page.get('Parts', ()):
+                yield objects.part(upload.key, item)
 
     def delete(self, key: str) -> None:
         """Delete an object."""
@@ -338,15 +359,14 @@ class S3Store:
             )
         return full
 
-    def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
-        pages = self._client.get_paginator('list_objects_v2').paginate(
-            Bucket=self.connection.bucket, Prefix=self._full(prefix), **options
-        )
-        with self._errors.request(prefix):
+    def _pages(self, paginator: Any, what: str, **options: str) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a listing; `what` names it in errors, without the store's path."""
+        pages = paginator.paginate(Bucket=self.connection.bucket, **options)
+        with self._errors.request(what):
             for number, page in enumerate(pages, start=1):
                 if number > _MOST_PAGES:
                     raise errors.UnexpectedAnswer(
-                        f'S3 lists objects below {self._full(prefix)!r} without end'
+                        f'S3 lists objects below {self._full(what)!r} without end'
                     )
                 if 'IsTruncated' not in page:
                     # Of any other document the library makes a listing of nothing.

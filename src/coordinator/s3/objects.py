@@ -49,6 +49,12 @@ def stored(key: str, size: int, answer: Mapping[str, Any]) -> ports.StoredObject
     )
 
 
+def part(key: str, item: Mapping[str, Any]) -> ports.UploadedPart:
+    """Return a part of an object as an entry of a listing describes it."""
+    found = _described(key, item, 'Size')
+    return ports.UploadedPart(found.size, found.modified)
+
+
 def _described(key: str, found: Mapping[str, Any], size: str) -> ports.StoredObject:
     """Return what an answer says of an object; `size` is what it calls that."""
     try:

@@ -16,6 +16,7 @@ import pytest
 from coordinator import ports
 from coordinator.engine import operation
 from coordinator.record import history
+from coordinator.report import progress
 from coordinator.sets import catalogue, rules, sealing
 from coordinator.steps import checks
 from docs.generate import contents
@@ -31,8 +32,11 @@ REQUESTS = {
     'head_object': 's3:GetObject',
     'delete_object': 's3:DeleteObject',
     'list_objects_v2': 's3:ListBucket',
+    'list_multipart_uploads': 's3:ListBucketMultipartUploads',
+    'list_parts': 's3:ListMultipartUploadParts',
 }
 """By method of the S3 client: the permission that it takes."""
+OF_BUCKETS = {'s3:ListBucket', 's3:ListBucketMultipartUploads'}
 HEADERS = {
     'ObjectLockRetainUntilDate': 's3:GetObjectRetention',
     'ObjectLockLegalHoldStatus': 's3:GetObjectLegalHold',
@@ -114,9 +118,10 @@ class RecordedStore:
             return functools.partial(self._call, name)
         return getattr(self._store, name)
 
-    def _call(self, method: str, key: str, *rest: Any, **named: Any) -> Any:
+    def _call(self, method: str, key: str | ports.Upload, *rest: Any, **named: Any) -> Any:
         place = self._fields['bucket'].removesuffix('-backups')
-        self._asked.append(Asked(method, place, self._fields['path'], key))
+        name = key if isinstance(key, str) else key.key
+        self._asked.append(Asked(method, place, self._fields['path'], name))
         return getattr(self._store, method)(key, *rest, **named)
 
 
@@ -135,6 +140,7 @@ def everything() -> list[Asked]:
         restores.simulate(regions=1, postgresql_units=1, maas_key=simulation.MAAS_KEY), asked
     )
     run(sim, 'backup-all')
+    watch(sim)
     sim.config = dataclasses.replace(sim.config, retention=rules.Policy(last=1))
     run(sim, 'backup-all')
     run(sim, 'verify-backup', backup_id='latest', deep='true')
@@ -155,6 +161,23 @@ def everything() -> list[Asked]:
     run(fresh, 'backup-all')
     catalogue.unpin(store, backup_id)
     return asked
+
+
+def watch(sim: simulation.Simulation) -> None:
+    """Show how far a backup has come whose parts are being uploaded."""
+    (stanza,) = sim.world.postgresql_store.folders('backup/')
+    for place, key in (
+        ('postgresql', f'backup/{stanza}/99990101-000000F/pg_data/1.gz'),
+        ('maas', 'backup/2026-08-22T10:16:00Z/images.tar.gz'),
+    ):
+        sim.s3.bucket(f'{place}-backups').upload_part(f'{place}/{key}', 7)
+    for name in ('back-up-postgresql', 'back-up-maas'):
+        op = dataclasses.replace(sim.op, status=operation.OPEN).moving_to(name)
+        found = progress.of(op, progress.Before(), sim.world.now(), sim.world)
+        assert found is not None
+        assert found.bytes
+    for place in ('postgresql', 'maas'):
+        sim.s3.bucket(f'{place}-backups').uploads.clear()
 
 
 def recorded(sim: simulation.Simulation, asked: list[Asked]) -> simulation.Simulation:
@@ -209,7 +232,7 @@ def needed(item: Asked) -> Iterator[tuple[str, str, str]]:
     path = item.path.replace(item.place, path, 1)
     for request in requests(item.method):
         action = REQUESTS[request]
-        if action == 's3:ListBucket':
+        if action in OF_BUCKETS:
             yield action, f'arn:aws:s3:::{bucket}', f'{path}/{item.key}'
         else:
             yield action, f'arn:aws:s3:::{bucket}/{path}/{item.key}', ''

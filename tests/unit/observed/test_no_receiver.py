@@ -7,6 +7,7 @@ import json
 import pathlib
 import socket
 import threading
+import time
 from collections.abc import Generator
 
 import pytest
@@ -44,6 +45,37 @@ def test_a_receiver_that_speaks_no_http_is_no_error(tmp_path: pathlib.Path):
     with answering(b'\x00\x00\x12\x04\x00\x00\x00\x00\x00\r\n') as url:
         made.aim(json.dumps([{'protocol': {'name': 'otlp_http'}, 'url': url}]))
         assert not made.send(failed(), SOURCE)
+
+
+@contextlib.contextmanager
+def dripping() -> Generator[str]:
+    """Answer one request a byte at a time, for ever."""
+    over = threading.Event()
+    with socket.create_server(('127.0.0.1', 0)) as listening:
+
+        def serve() -> None:
+            with listening.accept()[0] as client, contextlib.suppress(OSError):
+                client.recv(1 << 20)
+                while not over.wait(0.02):
+                    client.sendall(b'H')
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f'http://127.0.0.1:{listening.getsockname()[1]}'
+        over.set()
+        thread.join()
+
+
+def test_a_receiver_whose_answer_never_ends_is_left_alone(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tracing, '_LONGEST', 0.5)
+    made = tracing.Tracing(tmp_path / '.tracing')
+    with dripping() as url:
+        made.aim(json.dumps([{'protocol': {'name': 'otlp_http'}, 'url': url}]))
+        begun = time.monotonic()
+        assert not made.send(failed(), SOURCE)
+        assert time.monotonic() - begun < 3
 
 
 @pytest.mark.parametrize('url', ['http://tempo:port', 'http://a b:4318', 'http://', 'http://[::1'])

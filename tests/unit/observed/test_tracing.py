@@ -86,12 +86,14 @@ def test_tasks_and_requests_are_attributes_and_errors_are_events(
     receiver: otlp.Receiver, aimed: tracing.Tracing
 ):
     op = failed()
-    aimed.count(op.moving_to('capture-secrets'), 3)
-    aimed.count(op.moving_to('capture-secrets'), 2)
+    aimed.count(op.moving_to('capture-secrets'), {'requests': 3, 'PutObject.2xx': 3})
+    aimed.count(op.moving_to('capture-secrets'), {'requests': 2, 'PutObject.5xx': 2})
     aimed.send(op, SOURCE)
     root, check, capture = receiver.spans
     assert capture.attributes['juju.task.id'] == 7
     assert capture.attributes['s3.requests'] == 5
+    assert capture.attributes['s3.PutObject.2xx'] == 3
+    assert capture.attributes['s3.PutObject.5xx'] == 2
     assert 's3.requests' not in check.attributes
     assert capture.events == ('S3 refuses',)
     assert (root.failed, check.failed, capture.failed) == (True, False, True)
@@ -165,10 +167,20 @@ def test_no_receiver_any_more_leaves_nothing(aimed: tracing.Tracing):
 def test_requests_of_an_earlier_operation_are_not_counted(
     receiver: otlp.Receiver, aimed: tracing.Tracing
 ):
-    aimed.count(dataclasses.replace(failed(), id='2026-08-21T10:15:00Z'), 9)
-    aimed.count(failed().moving_to('check'), 1)
+    aimed.count(dataclasses.replace(failed(), id='2026-08-21T10:15:00Z'), {'requests': 9})
+    aimed.count(failed().moving_to('check'), {'requests': 1})
     aimed.send(failed(), SOURCE)
     assert [span.attributes.get('s3.requests') for span in receiver.spans] == [None, 1, None]
+
+
+def test_what_an_older_revision_has_counted_keeps_the_receiver(
+    receiver: otlp.Receiver, aimed: tracing.Tracing, tmp_path: pathlib.Path
+):
+    old = {'url': receiver.url, 'operation': worlds.BEGAN, 'requests': {'check': 7}}
+    (tmp_path / '.tracing').write_text(json.dumps(old))
+    aimed.count(failed().moving_to('check'), {'requests': 1})
+    assert aimed.send(failed(), SOURCE)
+    assert receiver.spans[1].attributes['s3.requests'] == 1
 
 
 def test_no_secret_is_in_it(receiver: otlp.Receiver, aimed: tracing.Tracing):

@@ -76,6 +76,35 @@ def test_files_that_maas_has_stored_since_the_step_began_count(world: worlds.Sto
     assert (found.bytes, found.share) == (100, 0.25)
 
 
+def test_parts_of_objects_that_are_being_uploaded_count(world: worlds.StoredWorld):
+    world.postgresql_store.put(f'{STANZA}{NEW}/pg_data/1', bytes(100))
+    world.bucket.upload_part(f'postgresql/{STANZA}{NEW}/pg_data/2', 50)
+    world.bucket.upload_part(f'postgresql/{STANZA}{NEW}/pg_data/2', 50)
+    world.bucket.upload_part(f'postgresql/{STANZA}{OLD}/pg_data/2', 700)
+    world.bucket.upload_part('maas/backup/2026-08-22T10:16:00Z/images.tar.gz', 80)
+    assert made(at('back-up-postgresql'), 50, world).bytes == 200
+    assert made(at('back-up-maas'), 50, world).bytes == 80
+
+
+def test_the_first_object_counts_while_it_is_being_uploaded(world: worlds.StoredWorld):
+    world.bucket.upload_part(f'postgresql/{STANZA}{NEW}/pg_data/1', 30)
+    assert made(at('back-up-postgresql'), 50, world).bytes == 30
+
+
+def test_parts_of_an_upload_that_was_given_up_long_ago_do_not_count(world: worlds.StoredWorld):
+    since = at('back-up-maas').remembering({maas_region.CHANGED: '2026-08-22T10:16:00+00:00'})
+    world.bucket.now = lambda: worlds.START
+    world.bucket.upload_part('maas/backup/2026-08-21T10:16:00Z/images.tar.gz', 80)
+    assert made(since, 50, world).bytes == 0
+
+
+def test_a_server_that_lists_no_uploads_leaves_the_objects(world: worlds.StoredWorld):
+    world.postgresql_store.put(f'{STANZA}{NEW}/pg_data/1', bytes(100))
+    world.bucket.upload_part(f'postgresql/{STANZA}{NEW}/pg_data/2', 50)
+    world.bucket.lists_uploads = False
+    assert made(at('back-up-postgresql'), 50, world).bytes == 100
+
+
 def test_more_than_the_last_time_is_never_all_of_it():
     assert made(at('back-up-postgresql'), 1000).share == 0.99
     assert made(at('back-up-postgresql'), 1000).seconds_left == 0
