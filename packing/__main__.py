@@ -12,8 +12,8 @@ import tempfile
 from packing import contents, declaration
 
 SOURCES = (
-    'LICENSE', 'actions.yaml', 'charmcraft.yaml', 'config.yaml', 'icon.svg', 'requirements.txt',
-    'src',
+    'LICENSE', 'actions.yaml', 'charmcraft.yaml', 'config.yaml', 'icon.svg', 'lib',
+    'requirements.txt', 'src',
 )  # fmt: skip
 """All that a charm is made of. Charmcraft sees nothing else of the source tree."""
 PYTHON = 'python3'

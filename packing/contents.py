@@ -14,10 +14,13 @@ from collections.abc import Iterator, Sequence
 from packing import starting
 
 EXPECTED = {
-    'LICENSE', 'actions.yaml', 'config.yaml', 'dispatch', 'icon.svg', 'manifest.yaml',
+    'LICENSE', 'actions.yaml', 'config.yaml', 'dispatch', 'icon.svg', 'lib', 'manifest.yaml',
     'metadata.yaml', 'src', 'venv',
 }  # fmt: skip
-_OURS = {'src/charm.py', 'src/world.py', 'src/coordinator/operations/plans.py'}
+_OURS = {
+    'lib/charms/maas_backup_coordinator/v0/maas_backup.py', 'src/charm.py', 'src/world.py',
+    'src/coordinator/operations/plans.py',
+}  # fmt: skip
 _LEFT_OVERS = ('__pycache__', '.pytest_cache', '.ruff_cache', '.git', 'tests', 'rehearsal')
 _RUNS = 5
 _SHOWN = 10
@@ -30,6 +33,9 @@ object_store.S3Store(place)
 IMPORTS = {
     'the charm is imported': 'import charm',
     'the charm is ready to speak to S3': _MAKE_STORE,
+    'the charm is ready to answer requests': (
+        'import charm; from charms.maas_backup_coordinator.v0 import maas_backup'
+    ),
 }
 
 
@@ -74,7 +80,8 @@ def import_seconds(unpacked: pathlib.Path, python: str, statement: str) -> float
         subprocess.CalledProcessError: something cannot be imported.
     """
     packages = next(unpacked.glob('venv/lib/python3*/site-packages'))
-    environment = os.environ | {'PYTHONPATH': f'{unpacked / "src"}{os.pathsep}{packages}'}
+    path = os.pathsep.join(map(str, (unpacked / 'lib', unpacked / 'src', packages)))
+    environment = os.environ | {'PYTHONPATH': path}
     took: list[float] = []
     for _ in range(_RUNS + 1):
         before = time.perf_counter()

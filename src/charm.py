@@ -32,6 +32,7 @@ import ops
 
 import given
 import observing
+import requesting
 import scheduling
 import succession
 from actions import acknowledging as acknowledging_actions
@@ -44,6 +45,7 @@ from actions import schedule as schedule_actions
 from actions import verification as verification_actions
 from coordinator import errors
 from coordinator.engine import operation
+from coordinator.operations import asked
 from coordinator.record import databag
 from coordinator.report import status
 from coordinator.unit import pacemaker
@@ -107,8 +109,10 @@ class CoordinatorCharm(ops.CharmBase):
         doors = {
             'backup-all': operations.begin_backup,
             'verify-backup': verification.begin_of_schedule,
+            asked.NAME: operations.begin_backup,
         }
         self._scheduling = scheduling.Scheduling(self._given, self._record, doors)
+        self._requesting = requesting.Requesting(self._given, self._record, self._scheduling)
         # The framework knows them only as long as somebody does.
         self._handlers = [
             operations,
@@ -135,6 +139,9 @@ class CoordinatorCharm(ops.CharmBase):
             self.on[databag.RELATION].relation_created,
             self.on[databag.RELATION].relation_changed,
             self.on[databag.RELATION].relation_departed,
+            self.on[requesting.ENDPOINT].relation_created,
+            # Not broken: a unit that leaves breaks its relations, which the others keep.
+            self.on[requesting.ENDPOINT].relation_changed,
         ]
         for name in (given.MAAS, given.POSTGRESQL, *given.S3):
             of_relation = self.on[name]
@@ -176,7 +183,7 @@ class CoordinatorCharm(ops.CharmBase):
             self._pacemaker.start(moved.at)
 
     def _keep_schedules(self, event: ops.EventBase, *, leads: bool) -> None:
-        """Begin what is due, and have this unit woken for the next run."""
+        """Begin what is due or requested, and have this unit woken for the next run."""
         may_be_gone = (
             ops.StartEvent,
             ops.ConfigChangedEvent,
@@ -186,7 +193,12 @@ class CoordinatorCharm(ops.CharmBase):
         )
         gone = isinstance(event, may_be_gone)
         if leads and self._record.ready:
-            self._scheduling.look(action_base.utc_now(), alone=gone)
+            now = action_base.utc_now()
+            of = event.relation.name if isinstance(event, ops.RelationEvent) else ''
+            # Before schedules: what they begin answers requests as well.
+            self._requesting.note(now, read=gone or of == requesting.ENDPOINT, alone=gone)
+            self._scheduling.look(now, alone=gone)
+            self._requesting.decide(now)
         self._scheduling.keep_time(look=gone)
 
     def _look_again(self, op: operation.Operation) -> None:

@@ -72,8 +72,39 @@ class Scheduling:
         for kind, schedule in after.items():
             if schedule.pending is not None:
                 was = before.get(kind, schedules.Schedule()).pending
-                after[kind] = self._decided(kind, schedule, now, None if alone else was)
+                after[kind] = self.decide(kind, schedule, now, None if alone else was)
         self._record.set_schedules(schedules.to_json(after))
+
+    def decide(
+        self,
+        kind: str,
+        schedule: schedules.Schedule,
+        now: datetime.datetime,
+        was: schedules.Pending | None,
+        *,
+        again: bool = True,
+    ) -> schedules.Schedule:
+        """Return a schedule whose pending run has begun, waits or is missed.
+
+        Args:
+            kind: names the door through which it begins.
+            schedule: has a pending run.
+            now: the time.
+            was: the pending run for which this unit has a timer, if it has one.
+            again: whether a run that could not begin does so after a pause.
+        """
+        pending = schedule.pending
+        assert pending is not None
+        # Each attempt waits anew, so it is measured anew.
+        counted = elapsed.Elapsed(self._given.folder / f'.waited-{kind}')
+        waited = counted.look(f'{pending.due} {pending.attempts}', pending.waited)
+        schedule, may = due.waiting(schedule, self._record.load(), now, waited)
+        if may:
+            schedule = self._started(kind, schedule, now, waited, again=again)
+        if schedule.pending is not None:
+            self._ring(kind, schedule.pending, was, waited)
+        self._tell(kind, schedule)
+        return schedule
 
     def keep_time(self, *, look: bool) -> None:
         """On every unit: keep the timers, and the copy on this unit's disk.
@@ -125,28 +156,14 @@ class Scheduling:
             logger.warning('%s: %s', schedules.OPTIONS[kind], error)
             return schedule
 
-    def _decided(
+    def _started(
         self,
         kind: str,
         schedule: schedules.Schedule,
         now: datetime.datetime,
-        was: schedules.Pending | None,
-    ) -> schedules.Schedule:
-        pending = schedule.pending
-        assert pending is not None
-        # Each attempt waits anew, so it is measured anew.
-        counted = elapsed.Elapsed(self._given.folder / f'.waited-{kind}')
-        waited = counted.look(f'{pending.due} {pending.attempts}', pending.waited)
-        schedule, may = due.waiting(schedule, self._record.load(), now, waited)
-        if may:
-            schedule = self._started(kind, schedule, now, waited)
-        if schedule.pending is not None:
-            self._ring(kind, schedule.pending, was, waited)
-        self._tell(kind, schedule)
-        return schedule
-
-    def _started(
-        self, kind: str, schedule: schedules.Schedule, now: datetime.datetime, waited: int
+        waited: int,
+        *,
+        again: bool,
     ) -> schedules.Schedule:
         try:
             return due.begun(schedule, self._doors[kind](), now)
@@ -154,7 +171,7 @@ class Scheduling:
             why = str(error)
         except Exception as error:
             why = log.fault(kind, error)
-        return due.refused(schedule, why, now, waited)
+        return due.refused(schedule, why, now, waited, again=again)
 
     def _ring(
         self, kind: str, pending: schedules.Pending, was: schedules.Pending | None, waited: int

@@ -77,6 +77,7 @@ def state(
     secrets: Collection[testing.Secret] = (),
     sets: str = '',
     kept: schedules.Schedules | None = None,
+    asking: Collection[testing.Relation] = (),
 ) -> testing.State:
     """Return a model in which a backup could begin.
 
@@ -93,6 +94,7 @@ def state(
         secrets: more secrets that the unit may read.
         sets: what the leader has found in the repository, for the metrics.
         kept: the schedules.
+        asking: relations of charms that request backups.
     """
     peers: dict[str, str] = {}
     if op is not None:
@@ -115,6 +117,7 @@ def state(
         for endpoint, other in OTHERS.items()
         if endpoint not in without
     ]
+    relations += asking
     if 'coordinator' not in without:
         relations.append(
             testing.PeerRelation('coordinator', local_app_data=peers, peers_data={1: {}})

@@ -129,8 +129,20 @@ class ActionBase(ops.Object):
         if expired:
             # The status warns of it until a later look at the database's repository.
             op = op.remembering({operation.DATABASE_EXPIRED: expired})
-        self.record.save(op)
+        self.record.save(self._answering(op, now))
         logger.info('%s: %s begins', op.at, kind)
+        return op
+
+    def _answering(self, op: operation.Operation, now: datetime.datetime) -> operation.Operation:
+        """Have a backup answer the requests that wait for one, stored in the same commit."""
+        text = self.record.requests
+        if not text or op.kind != 'backup-all':
+            return op
+        from coordinator.operations import asked
+        from coordinator.record import requests
+
+        after, op = asked.joined(requests.from_json(text), op, now)
+        self.record.set_requests(requests.to_json(after))
         return op
 
     def begin_and_follow(

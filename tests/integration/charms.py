@@ -41,10 +41,10 @@ class CharmFiles:
 def from_source(directory: pathlib.Path) -> pathlib.Path:
     """Write the coordinator as a charm for the embedded model, which has its packages."""
     target = directory / 'maas-backup-coordinator.charm'
-    source = _ROOT / 'src'
     with zipfile.ZipFile(target, 'w') as archive:
         for name, document in charm_files.packed_documents(_ROOT).items():
             archive.writestr(name, yaml.safe_dump(dict(document)))
-        for path in sorted(source.rglob('*.py')):
-            archive.write(path, path.relative_to(_ROOT))
+        for folder in ('lib', 'src'):
+            for path in sorted((_ROOT / folder).rglob('*.py')):
+                archive.write(path, path.relative_to(_ROOT))
     return target

@@ -19,6 +19,7 @@ WHOLE = [
     'config.yaml',
     'dispatch',
     'icon.svg',
+    'lib/charms/maas_backup_coordinator/v0/maas_backup.py',
     'manifest.yaml',
     'metadata.yaml',
     'src/charm.py',
@@ -78,5 +79,6 @@ def test_an_import_that_fails_is_told(tmp_path: pathlib.Path):
 @pytest.mark.parametrize('what', contents.IMPORTS)
 def test_what_is_timed_can_be_imported(what: str):
     source = pathlib.Path(charm.__file__).parent
-    environment = {**os.environ, 'PYTHONPATH': str(source)}
+    paths = (source.parent / 'lib', source)
+    environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(map(str, paths))}
     subprocess.run([sys.executable, '-c', contents.IMPORTS[what]], env=environment, check=True)

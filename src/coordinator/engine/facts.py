@@ -50,6 +50,8 @@ def _text(name: str, writer: str) -> Fact[str]:
     return Fact(name, writer, '', str, str)
 
 
+REQUESTS = Fact[Sequence[str]]('answers-requests', '', (), str.split, ' '.join)
+"""Marks of the requests of other charms that a backup answers."""
 UNITS = Fact[Mapping[str, str]]('postgresql-units', 'scale-down-postgresql', {})
 """Names of PostgreSQL's units before it was scaled down, each with its machine."""
 STORAGE = Fact[Mapping[str, Sequence[str]]]('postgresql-storage', 'scale-down-postgresql', {})

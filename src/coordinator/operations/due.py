@@ -126,10 +126,12 @@ def settled(
     op: operation.Operation | None,
     earlier: Sequence[ended.Ended],
     now: datetime.datetime,
+    *,
+    again: bool = True,
 ) -> schedules.Schedule:
     """Return a schedule that knows what became of the run that it began.
 
-    One whose operation failed in its first step has changed nothing: it begins again.
+    One whose operation failed in its first step has changed nothing: it begins `again`.
     """
     run = schedule.last
     if run is None or run.outcome != schedules.RUNNING:
@@ -143,8 +145,8 @@ def settled(
     if found is None:
         return schedule.adding(dataclasses.replace(run, outcome=schedules.UNKNOWN))
     done = schedule.adding(dataclasses.replace(run, outcome=found.status, reason=found.error))
-    again = op is not None and op.id == run.operation and _changed_nothing(op)
-    if not again or schedule.pending is not None or run.attempt > len(PAUSES):
+    untouched = op is not None and op.id == run.operation and _changed_nothing(op)
+    if not again or not untouched or schedule.pending is not None or run.attempt > len(PAUSES):
         return done
     pending = schedules.Pending(run.due, attempts=run.attempt - 1)
     return refused(dataclasses.replace(done, pending=pending), found.error, now)
@@ -197,11 +199,26 @@ def begun(
 
 
 def refused(
-    schedule: schedules.Schedule, why: str, now: datetime.datetime, waited: int = 0
+    schedule: schedules.Schedule,
+    why: str,
+    now: datetime.datetime,
+    waited: int = 0,
+    *,
+    again: bool = True,
 ) -> schedules.Schedule:
-    """Return a schedule whose pending run could not begin: it begins after a pause, or never."""
+    """Return a schedule whose pending run could not begin: it begins after a pause, or never.
+
+    Args:
+        schedule: has a pending run.
+        why: it could not.
+        now: the time.
+        waited: seconds since the run was due.
+        again: whether it may begin after a pause.
+    """
     pending = schedule.pending
     assert pending is not None
+    if not again:
+        return _missed(schedule, now, why)
     if pending.attempts >= len(PAUSES):
         why = f'it could not begin in {pending.attempts + 1} attempts: {why}'
         return _missed(schedule, now, why)
@@ -217,5 +234,11 @@ def refused(
 def _missed(schedule: schedules.Schedule, now: datetime.datetime, why: str) -> schedules.Schedule:
     pending = schedule.pending
     assert pending is not None
-    run = schedules.Run(pending.due, schedules.MISSED, times.stamp(now), reason=why)
+    run = schedules.Run(
+        pending.due,
+        schedules.MISSED,
+        times.stamp(now),
+        reason=why,
+        attempt=pending.attempts + 1,
+    )
     return dataclasses.replace(schedule.adding(run), pending=None)

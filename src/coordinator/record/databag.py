@@ -31,6 +31,7 @@ _LOOKED = 'history-looked-at'
 _SINCE = 'since-the-end'
 _UNSETTLED = 'unsettled'
 _SCHEDULES = 'schedules'
+_REQUESTS = 'requests'
 
 
 class Record:
@@ -209,6 +210,15 @@ class Record:
     def set_schedules(self, text: str) -> None:
         """Store the schedules."""
         self._put(_SCHEDULES, text)
+
+    @property
+    def requests(self) -> str:
+        """The requests of other charms for a backup, as stored."""
+        return self._get(_REQUESTS)
+
+    def set_requests(self, text: str) -> None:
+        """Store the requests."""
+        self._put(_REQUESTS, text)
 
     def _get(self, key: str) -> str:
         return self._relation.data[self._app].get(key, '') if self._relation else ''

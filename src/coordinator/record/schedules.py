@@ -144,21 +144,22 @@ def to_json(schedules: Schedules) -> str:
 def from_json(text: str) -> dict[str, Schedule]:
     """Read schedules. What cannot be read is none: then the options are looked at anew."""
     try:
-        return {str(kind): _schedule(raw) for kind, raw in json.loads(text or '{}').items()}
+        return {str(kind): read(raw) for kind, raw in json.loads(text or '{}').items()}
     except (AttributeError, KeyError, TypeError, ValueError):
         return {}
 
 
-def _schedule(raw: dict[str, Any]) -> Schedule:
+def read(raw: Mapping[str, Any]) -> Schedule:
+    """Return a schedule of what JSON has of it; what it lacks has its default."""
     pending, runs = raw.get('pending'), raw.get('runs', ())
     return dataclasses.replace(
-        Schedule(**_known(Schedule, raw)),
-        pending=Pending(**_known(Pending, pending)) if pending else None,
-        runs=tuple(Run(**_known(Run, run)) for run in runs),
+        Schedule(**known(Schedule, raw)),
+        pending=Pending(**known(Pending, pending)) if pending else None,
+        runs=tuple(Run(**known(Run, run)) for run in runs),
     )
 
 
-def _known(made: type[Any], raw: dict[str, Any]) -> dict[str, Any]:
+def known(made: type[Any], raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that this revision of the charm knows."""
     names = {field.name for field in dataclasses.fields(made)}
     return {name: value for name, value in raw.items() if name in names}

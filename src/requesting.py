@@ -1,0 +1,175 @@
+"""Joins requests of other charms for a backup to Juju: relations, record, and the door.
+
+Relations are read only when Juju says that something about them may have changed; all other
+dispatches know the requests from the record, and ask nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import typing
+
+from coordinator import errors
+from coordinator.operations import asked
+from coordinator.record import databag, requests
+
+if typing.TYPE_CHECKING:
+    import datetime
+
+    import ops
+
+    import given
+    import scheduling
+    from charms.maas_backup_coordinator.v0 import maas_backup
+    from coordinator.engine import operation
+    from coordinator.record import schedules
+
+logger = logging.getLogger(__name__)
+
+ENDPOINT = 'backup'
+
+
+class Requesting:
+    """The requests of other charms. Only the leader sees and answers them."""
+
+    def __init__(
+        self,
+        given_to_unit: given.Given,
+        kept: databag.Record,
+        scheduled: scheduling.Scheduling,
+    ):
+        self._given = given_to_unit
+        self._record = kept
+        self._scheduling = scheduled
+        self._was: schedules.Pending | None = None
+
+    def note(self, now: datetime.datetime, *, read: bool, alone: bool) -> None:
+        """As the leader, note what is requested, and what became of earlier requests.
+
+        Whatever begins a backup after this, in this dispatch or a later one, answers it.
+
+        Args:
+            now: the time.
+            read: whether the relations may have changed.
+            alone: whether this unit may have no timer for the end of a pause.
+        """
+        kept = requests.from_json(self._record.requests)
+        self._was = None if alone else kept.line.pending
+        if read:
+            kept = self._seen(kept)
+        if not kept.asked:
+            self._record.set_requests('')
+            return
+        known, op = self._operation()
+        if known:
+            earlier, newest = self._record.earlier, self._record.last_complete
+            kept = asked.settled(kept, op, earlier, newest, now)
+        self._record.set_requests(requests.to_json(asked.lined_up(kept, now)))
+
+    def decide(self, now: datetime.datetime) -> None:
+        """As the leader, begin a backup that is requested if one may begin; tell the others."""
+        text = self._record.requests
+        if not text:
+            return
+        kept = requests.from_json(text)
+        known, op = self._operation()
+        if known and kept.line.pending is not None:
+            line = self._scheduling.decide(asked.NAME, kept.line, now, self._was, again=False)
+            # If a backup has begun, its door has changed what is stored.
+            kept = requests.from_json(self._record.requests)
+            if kept.line.pending is not None:
+                kept = asked.decided(kept, line, op)
+        self._record.set_requests(requests.to_json(self._told(kept)))
+
+    def _operation(self) -> tuple[bool, operation.Operation | None]:
+        """Return whether the operation is known, and the running or last one."""
+        try:
+            return True, self._record.load()
+        except errors.ForeignRecordError:
+            # Nothing can begin, and nothing is known to have ended: requests wait.
+            return False, None
+
+    def _seen(self, kept: requests.Requests) -> requests.Requests:
+        if not self._given.model.relations[ENDPOINT]:
+            return requests.Requests()
+        provider = self._provider()
+        found = {
+            str(relation.id): self._requested(provider, relation, served=number < requests.MOST)
+            for number, relation in enumerate(provider.relations)
+        }
+        after = asked.seen(kept, found)
+        for relation in provider.relations:
+            now = after.asked[str(relation.id)]
+            if now.id and now != kept.asked.get(str(relation.id)):
+                logger.info('%s requests a backup: request %s', relation.app.name, now.id)
+        return after
+
+    @staticmethod
+    def _requested(
+        provider: maas_backup.MaasBackupProvider, relation: ops.Relation, *, served: bool
+    ) -> requests.Asked:
+        """Return what a relation requests, as if it were new."""
+        from charms.maas_backup_coordinator.v0 import maas_backup
+
+        try:
+            request_id = provider.request(relation)
+        except maas_backup.InvalidDocument as error:
+            why = f'the request is not valid: {error}'
+            return requests.Asked('', requests.REFUSED, reason=why)
+        if not request_id:
+            return requests.Asked()
+        if not served:
+            why = f'{requests.MOST} applications are related already'
+            return requests.Asked(request_id, requests.REFUSED, reason=why)
+        return requests.Asked(request_id, requests.WAITING)
+
+    def _told(self, kept: requests.Requests) -> requests.Requests:
+        """Put into the relations what they were not told; return what they are told now."""
+        newest = self._newest()
+        if newest == kept.newest and all(each.told for each in kept.asked.values()):
+            return kept
+        from charms.maas_backup_coordinator.v0 import maas_backup
+
+        provider = self._provider()
+        published = maas_backup.BackupSet.from_dict(json.loads(newest)) if newest else None
+        for relation in provider.relations:
+            each = kept.asked.get(str(relation.id))
+            if each is not None:
+                provider.answer(relation, _answer(each))
+                provider.publish(relation, published)
+        told = {key: dataclasses.replace(each, told=True) for key, each in kept.asked.items()}
+        return dataclasses.replace(kept, asked=told, newest=newest)
+
+    def _newest(self) -> str:
+        """Return the newest good set that is known, as JSON; '' if none is."""
+        from coordinator.observed import sets
+
+        found = sets.Sets.from_json(self._record.sets)
+        if found is None:
+            # Nobody has listed the sets yet.
+            backup_id, whole = self._record.last_complete, ''
+        else:
+            backup_id = found.newest.get(sets.COMPLETE, '')
+            whole = found.newest.get(sets.READ_WHOLE, '')
+        if not backup_id:
+            return ''
+        verified = 'deep' if whole == backup_id else 'objects'
+        return json.dumps({'backup-id': backup_id, 'verified': verified, 'proven': False})
+
+    def _provider(self) -> maas_backup.MaasBackupProvider:
+        from charms.maas_backup_coordinator.v0 import maas_backup
+
+        return maas_backup.MaasBackupProvider(self._given.model, ENDPOINT)
+
+
+def _answer(each: requests.Asked) -> maas_backup.Answer | None:
+    """Return what a relation is told; None where nothing was requested."""
+    from charms.maas_backup_coordinator.v0 import maas_backup
+
+    if not each.state:
+        return None
+    ready = each.state == requests.READY
+    made = maas_backup.BackupSet(each.backup_id) if ready else None
+    return maas_backup.Answer(each.id, each.state, each.reason, made)
