@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from coordinator.steps import proving
+from coordinator.steps.maas import proving
 from rehearsal import embedded, site
 from rehearsal.juju import shown
 from rehearsal.real import account, programs

@@ -25,7 +25,7 @@ from coordinator.parts import pgbackrest
 from coordinator.record import ended, schedules
 from coordinator.report import status
 from coordinator.sets import sealing
-from coordinator.steps import claiming
+from coordinator.steps.backup_set import claiming
 from rehearsal import site
 from rehearsal.juju import shown
 from tests import charm_states, simulation

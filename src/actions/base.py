@@ -14,6 +14,7 @@ import lease
 from coordinator import errors, times
 from coordinator.engine import log, operation
 from coordinator.record import databag
+from coordinator.steps import checking
 
 if typing.TYPE_CHECKING:
     import given
@@ -22,7 +23,6 @@ if typing.TYPE_CHECKING:
     from coordinator import ports
     from coordinator.engine import settings
     from coordinator.sets import manifest
-    from coordinator.steps import checks
 
 logger = logging.getLogger(__name__)
 
@@ -156,14 +156,12 @@ class ActionBase(ops.Object):
         op = self.begin(kind, config, parameters)
         return {'operation-id': op.id, 'status': 'started', 'follow': self.follow()}
 
-    def idle_check(self) -> checks.Check:
+    def idle_check(self) -> checking.Check:
         """Say whether an operation could begin now."""
-        from coordinator.steps import checks
-
         last = self.record.load()
         if last is None or last.terminal:
-            return checks.Check('operation', checks.OK, 'no operation is running')
-        return checks.Check('operation', checks.BAD, f'{last.kind} {last.id} is {last.status}')
+            return checking.Check('operation', checking.OK, 'no operation is running')
+        return checking.Check('operation', checking.BAD, f'{last.kind} {last.id} is {last.status}')
 
     def restore_outcomes(
         self,
@@ -171,11 +169,11 @@ class ActionBase(ops.Object):
         parameters: dict[str, str],
         config: settings.Settings,
         reachable: ports.World,
-    ) -> list[checks.Check]:
+    ) -> list[checking.Check]:
         """Make the checks of a restore: the same whoever asks."""
-        from coordinator.steps import restore_checks
+        from coordinator.steps.checks import before_restore
 
-        made = restore_checks.restore_checks(found, parameters, config, reachable)
+        made = before_restore.restore_checks(found, parameters, config, reachable)
         return [self.idle_check(), *made]
 
     @property

@@ -9,12 +9,14 @@ import typing
 import ops
 
 from actions import base as action_base
-from coordinator import errors
+from coordinator import errors, integrators
+from coordinator.steps import checking
+from coordinator.steps.backup_set import chosen_set
+from coordinator.steps.checks import fitting
 
 if typing.TYPE_CHECKING:
     from coordinator import ports
     from coordinator.sets import catalogue, manifest
-    from coordinator.steps import checks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,14 +49,13 @@ class CatalogueActions(action_base.ActionBase):
     def _list_backups(self, params: ListBackups) -> action_base.Results:
         """List the backup sets in the repository."""
         from coordinator.report import listing
-        from coordinator.steps import checks
 
         wanted = listing.Wanted.checked(
             params.limit, params.since, params.all_models, params.format
         )
         with self.given.connected() as reachable:
             choice = listing.choose(self._listed(reachable), wanted, reachable.model_uuid)
-            place = checks.where(reachable.maas_store)
+            place = integrators.where(reachable.maas_store.place)
         left = self._left_to_do()
         # Apart from the list, which programs read.
         return {
@@ -115,7 +116,7 @@ class CatalogueActions(action_base.ActionBase):
 
     def _changes(self, found: manifest.Manifest, reachable: ports.World) -> dict[str, str]:
         """Return what a restore of a set would change of what MAAS holds now."""
-        from coordinator.steps import inventories
+        from coordinator.steps.maas import inventories
 
         try:
             application = self.given.settings(for_restore=True).maas
@@ -125,18 +126,16 @@ class CatalogueActions(action_base.ActionBase):
 
     def _judged(
         self, backup_id: str, reachable: ports.World
-    ) -> tuple[manifest.Manifest, list[checks.Check]]:
+    ) -> tuple[manifest.Manifest, list[checking.Check]]:
         """Return the set that is asked for, and the checks of a restore of it."""
-        from coordinator.steps import checks, restore_checks
-
         try:
             config = self.given.settings(for_restore=True)
         except errors.PreconditionError as error:
-            if backup_id == restore_checks.LATEST:
+            if backup_id == chosen_set.LATEST:
                 raise
             # A model that is still being built: the set says what to deploy.
-            missing = checks.Check('settings', checks.BAD, str(error))
-            return restore_checks.named(backup_id, reachable), [missing]
+            missing = checking.Check('settings', checking.BAD, str(error))
+            return chosen_set.named(backup_id, reachable), [missing]
         parameters = {'backup-id': backup_id}
-        found = restore_checks.chosen(parameters, config, reachable)
+        found = fitting.chosen(parameters, config, reachable)
         return found, self.restore_outcomes(found, parameters, config, reachable)

@@ -49,7 +49,7 @@ class ExpiryActions(action_base.ActionBase):
         """Begin to delete one backup set, or show what of it would be deleted."""
         from coordinator.report import operation_report, retention_report
         from coordinator.sets import catalogue, deletion
-        from coordinator.steps import expiry
+        from coordinator.steps.backup_set import expiry
 
         config = self.given.settings(for_restore=True)
         parameters = {'backup-id': params.backup_id.strip()}
@@ -80,7 +80,7 @@ class ExpiryActions(action_base.ActionBase):
     def _judged(self, for_programs: bool) -> str:
         from coordinator.report import retention_report
         from coordinator.sets import catalogue
-        from coordinator.steps import expiry
+        from coordinator.steps.backup_set import expiry
 
         policy = rules.Policy.from_config(self.given.config)
         with self.given.connected() as reachable:

@@ -21,7 +21,7 @@ class BackupAll:
     @property
     def kept(self) -> dict[str, str]:
         """What the operation carries: what is not so is left out."""
-        from coordinator.steps import fence
+        from coordinator.steps.maas import fence
 
         return {fence.SKIP: 'true'} if self.skip_image_sync else {}
 
@@ -117,14 +117,15 @@ class RestoreAll(ResumeOperation):
     @property
     def kept(self) -> dict[str, str]:
         """What the operation carries: what was not given, or is not so, is left out."""
-        from coordinator.steps import other_databases, restore_checks
+        from coordinator.steps import other_databases
+        from coordinator.steps.checks import before_restore
 
         kept = {'backup-id': self.backup_id.strip(), **super().kept}
         if self.postgresql_units:
             kept['postgresql-units'] = str(self.postgresql_units)
         allowed = {
             other_databases.ALLOWED: self.other_databases,
-            restore_checks.INCONSISTENT: self.inconsistent,
+            before_restore.INCONSISTENT: self.inconsistent,
         }
         return {**kept, **{name: 'true' for name, given in allowed.items() if given}}
 

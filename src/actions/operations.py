@@ -12,6 +12,8 @@ from actions import base as action_base
 from actions import forms
 from coordinator import errors
 from coordinator.engine import operation
+from coordinator.steps.backup_set import chosen_set
+from coordinator.steps.checks import fitting
 
 if typing.TYPE_CHECKING:
     from coordinator.engine import settings
@@ -60,12 +62,10 @@ class OperationActions(action_base.ActionBase):
 
     def _prove_restore(self, params: forms.ProveRestore) -> action_base.Results:
         """Begin to compare MAAS with the set that was restored."""
-        from coordinator.steps import restore_checks
-
         config = self.given.settings(for_restore=True)
         parameters = params.kept(self._restored)
         with self.given.connected() as reachable:
-            restore_checks.named(parameters['backup-id'], reachable)
+            chosen_set.named(parameters['backup-id'], reachable)
         return self.begin_and_follow('prove-restore', config, parameters)
 
     def _restored(self) -> str:
@@ -74,23 +74,21 @@ class OperationActions(action_base.ActionBase):
         Raises:
             PreconditionError: the last operation restored nothing.
         """
-        from coordinator.steps import restore_checks
-
         last = self.record.load()
-        if last is None or not last.fact(restore_checks.BACKUP_SET):
+        if last is None or not last.fact(chosen_set.BACKUP_SET):
             raise errors.PreconditionError(
                 f'the last operation was no restore: juju run {self.app}/leader prove-restore '
                 'backup-id=... names the backup set'
             )
-        return restore_checks.backup_set(last).backup_id
+        return chosen_set.of(last).backup_id
 
     def _backup_plan(self, config: settings.Settings) -> dict[str, str]:
         from coordinator.operations import plans
         from coordinator.report import operation_report
-        from coordinator.steps import checks
+        from coordinator.steps.checks import before_backup
 
         with self.given.connected() as reachable:
-            outcomes = [self.idle_check(), *checks.backup_checks(config, reachable)]
+            outcomes = [self.idle_check(), *before_backup.backup_checks(config, reachable)]
             results = {'checks': operation_report.checks_text(outcomes)}
             with contextlib.suppress(errors.CoordinatorError):
                 model = reachable.juju.status()
@@ -103,10 +101,12 @@ class OperationActions(action_base.ActionBase):
         from coordinator.operations import plans
         from coordinator.parts import maas_backup
         from coordinator.report import backup_set_report, operation_report
-        from coordinator.steps import inventories, other_databases, restore_checks, set_checks
+        from coordinator.steps import other_databases
+        from coordinator.steps.backup_set import set_objects
+        from coordinator.steps.maas import inventories
 
         with self.given.connected() as reachable:
-            found = restore_checks.chosen(parameters, config, reachable)
+            found = fitting.chosen(parameters, config, reachable)
             outcomes = self.restore_outcomes(found, parameters, config, reachable)
             results = {
                 'backup-id': found.backup_id,
@@ -114,7 +114,7 @@ class OperationActions(action_base.ActionBase):
             }
             listed, model = 1, None
             with contextlib.suppress(errors.CoordinatorError):
-                listed = len(maas_backup.ids(set_checks.maas_store(found, reachable)))
+                listed = len(maas_backup.ids(set_objects.maas_store(found, reachable)))
             with contextlib.suppress(errors.CoordinatorError):
                 model = reachable.juju.status()
             others = other_databases.found(model, config) if model else ()
@@ -249,7 +249,7 @@ class OperationActions(action_base.ActionBase):
         """Undo the open or held operation; end one that cannot be undone, if that is forced."""
         from coordinator.operations import steering
         from coordinator.record import history
-        from coordinator.steps import marking
+        from coordinator.steps.backup_set import marking
 
         with self.given.connected() as reachable:
             op = steering.aborted(

@@ -47,7 +47,7 @@ class VerificationActions(action_base.ActionBase):
 
     def _begun(self, wanted: str, *, deep: bool) -> tuple[operation.Operation, Sequence[str]]:
         """Begin to verify backup sets; return the operation and the ids of the sets."""
-        from coordinator.steps import verifying
+        from coordinator.steps.backup_set import verifying
 
         config = self.given.settings(for_restore=True)
         with self.given.connected() as reachable:

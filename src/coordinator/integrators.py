@@ -115,7 +115,7 @@ def collision(maas: Mapping[str, str], postgresql: Mapping[str, str]) -> str:
     files, database = maas['path'], postgresql['path']
     if files == database:
         return (
-            f'maas-region and postgresql both use {_named(maas)}: postgresql mistakes the files '
+            f'maas-region and postgresql both use {where(maas)}: postgresql mistakes the files '
             'backups there for backups of another cluster and refuses to restore'
         )
     for inner, outer, folders, why in (
@@ -129,5 +129,6 @@ def collision(maas: Mapping[str, str], postgresql: Mapping[str, str]) -> str:
     return ''
 
 
-def _named(place: Mapping[str, str]) -> str:
+def where(place: Mapping[str, str]) -> str:
+    """Return bucket and path of a place, for people."""
     return '/'.join(filter(None, (place['bucket'], place['path'])))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from coordinator import errors, ports
-from coordinator.steps import machines
+from coordinator.steps.postgresql import machines
 from rehearsal import model
 from tests import served_model
 from tests.contract.conftest import Site

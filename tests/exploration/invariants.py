@@ -11,7 +11,8 @@ from coordinator.operations import plans
 from coordinator.record import history
 from coordinator.report import status
 from coordinator.sets import catalogue, index, marks, verification
-from coordinator.steps import checks, proving
+from coordinator.steps.checks import before_backup
+from coordinator.steps.maas import proving
 from rehearsal import site
 from rehearsal.standins import system_users
 from tests import backup_sets, simulation
@@ -214,7 +215,7 @@ class Watch:
         new = set(scene.objects(sim)) - self._before.objects
         ours = {key for key in new if '/coordinator/' in f'/{key}'}
         # The probe has one key for ever: the next backup's check removes what a crash left.
-        explained = {history.key(op.id, sim.model.uuid), checks.PROBE, index.KEY}
+        explained = {history.key(op.id, sim.model.uuid), before_backup.PROBE, index.KEY}
         if sim.neighbour:
             sims = (sim.neighbour,) if self.meddled else (sim, sim.neighbour)
             yield from publishing.of_two(sims, sim.neighbour)

@@ -14,7 +14,15 @@ from coordinator.operations import due, plans
 from coordinator.parts import maas_backup, pgbackrest
 from coordinator.record import schedules
 from coordinator.sets import catalogue, differences, images
-from coordinator.steps import passwords, postgresql, relations, scaling, tasks
+from coordinator.steps import relations, site, tasks
+from coordinator.steps.postgresql import (
+    database_backup,
+    password_change,
+    passwords,
+    primary,
+    scaling,
+    scaling_down,
+)
 from tests.exploration import faults, meddling
 
 Patch = Callable[[], contextlib.AbstractContextManager[None]]
@@ -103,7 +111,7 @@ def _undoes_a_restore() -> contextlib.AbstractContextManager[None]:
 def _keeps_a_password() -> contextlib.AbstractContextManager[None]:
     def mark(op: operation.Operation, world: ports.World) -> step.Mark:
         found = passwords.in_force(world, op.settings.postgresql)
-        marked = postgresql.mark_scale_down(op, world)
+        marked = scaling_down.mark(op, world)
         return step.Mark(marked.watermark, {**marked.facts, 'seen': found['operator']})
 
     return _steps(
@@ -169,29 +177,32 @@ def _takes_a_dying_relation() -> contextlib.AbstractContextManager[None]:
 
 
 def _leaves_system_users() -> contextlib.AbstractContextManager[None]:
-    take_back = passwords.take_back
+    take_back = password_change.take_back
 
-    def leave(op: operation.Operation, world: ports.World, backup_id: str) -> step.Outcome:
-        now = str(world.juju.config(op.settings.postgresql).get(passwords.OPTION, ''))
-        return take_back(op.remembering({passwords.OPTION_BEFORE: now}), world, backup_id)
+    def leave(op: operation.Operation, world: ports.World) -> step.Outcome:
+        now = str(world.juju.config(op.settings.postgresql).get(password_change.OPTION, ''))
+        return take_back(op.remembering({password_change.OPTION_BEFORE: now}), world)
 
-    return _replaced(passwords, 'take_back', leave)
+    def leaving(each: step.Step) -> step.Step:
+        return dataclasses.replace(each, undo=leave) if each.undo is take_back else each
+
+    return _steps(leaving)
 
 
 def _removes_any_storage() -> contextlib.AbstractContextManager[None]:
     await_scale = scaling.await_scale
 
     def trusting(op: operation.Operation, world: ports.World) -> step.Outcome:
-        return await_scale(op.remembering({postgresql.LABEL: 'whatever'}), world)
+        return await_scale(op.remembering({database_backup.LABEL: 'whatever'}), world)
 
     return _replaced(scaling, 'await_scale', trusting)
 
 
 def _keeps_the_lowest_unit() -> contextlib.AbstractContextManager[None]:
     def lowest(op: operation.Operation, world: ports.World, app: ports.Application) -> str:
-        return min(app.units, key=postgresql.number)
+        return min(app.units, key=site.number)
 
-    return _replaced(postgresql, '_primary', lowest)
+    return _replaced(primary, 'ask', lowest)
 
 
 def _removes_the_fence() -> contextlib.AbstractContextManager[None]:

@@ -16,7 +16,8 @@ from coordinator import errors, ports
 from coordinator.engine import facts, operation
 from coordinator.record import databag, history
 from coordinator.sets import catalogue
-from coordinator.steps import backup_set, passwords
+from coordinator.steps import publishing
+from coordinator.steps.postgresql import passwords
 from tests import charm_states, examples, programs, worlds
 
 # object-storage-charmlib asks for the version of Juju in an older way.
@@ -92,7 +93,7 @@ def waiting() -> operation.Operation:
     )
 
 
-def publishing() -> operation.Operation:
+def about_to_publish() -> operation.Operation:
     """Return an operation that has everything but its manifest."""
     found = examples.backup_set()
     op = charm_states.new_operation()
@@ -100,9 +101,9 @@ def publishing() -> operation.Operation:
         op = op.moving_to(name.name).step_ended(operation.DONE, worlds.START)
     noted = {
         facts.MODEL.name: found.model.model_dump_json(by_alias=True),
-        backup_set.MAAS: found.maas.model_dump_json(by_alias=True),
-        backup_set.POSTGRESQL: found.postgresql.model_dump_json(by_alias=True),
-        backup_set.VERIFIED: found.verified,
+        publishing.MAAS: found.maas.model_dump_json(by_alias=True),
+        publishing.POSTGRESQL: found.postgresql.model_dump_json(by_alias=True),
+        publishing.VERIFIED: found.verified,
         passwords.SEALED: found.passwords.sealed.model_dump_json(by_alias=True),
         **facts.PASSWORD_HASHES.put(found.passwords.hashes),
     }
@@ -243,7 +244,7 @@ def test_a_dispatch_that_only_waited_writes_nothing(world: SmallWorld):
 def test_the_last_step_ends_the_operation_and_names_the_newest_set(
     world: SmallWorld, systemd: programs.Programs
 ):
-    published = beat(charm_states.state(publishing()))
+    published = beat(charm_states.state(about_to_publish()))
     assert charm_states.saved(published).open
     assert json.loads(charm_states.databag(published)['last-complete']) == {
         'backup-id': examples.BACKUP_ID
@@ -258,7 +259,7 @@ def test_the_last_step_ends_the_operation_and_names_the_newest_set(
 
 
 def test_a_set_that_was_published_counts_even_if_a_step_after_both_parts_failed(world: SmallWorld):
-    failed = publishing().with_problem('a unit is missing')
+    failed = about_to_publish().with_problem('a unit is missing')
     broken = failed.moving_to('restore-postgresql-scale').step_ended('failed', worlds.START)
     out = wake(wake(charm_states.state(broken.moving_to('publish'))))
     saved = charm_states.saved(out)
@@ -377,7 +378,7 @@ def test_a_pacemaker_without_an_open_operation_stops(
 def test_the_pacemaker_stops_once_the_end_of_the_operation_is_committed(
     world: SmallWorld, systemd: programs.Programs
 ):
-    ended = beat(beat(charm_states.state(publishing())))
+    ended = beat(beat(charm_states.state(about_to_publish())))
     stopped_too_soon = 'were the record lost, nothing would go on'
     assert (systemd.started, systemd.stopped) == (0, 0), stopped_too_soon
     beat(ended)

@@ -60,6 +60,12 @@ CONTROLLERS = Fact[Mapping[str, str]]('region-controllers', 'detach-maas', {})
 """The controller id that each region is to have, by unit."""
 AIMED_BEFORE = Fact[Mapping[str, Mapping[str, str]]]('aimed-before', 'aim-repositories', {})
 """Settings of the s3-integrators that were changed, by application, as they were."""
+FORMER_CLUSTERS = Fact[Sequence[str]](
+    'restore-former-system-id', 'aim-repositories', (), str.split, lambda ids: ' '.join(ids)
+)
+"""System identifiers of the clusters in the repository that the site had before it was aimed."""
+NEW_PATH = _text('postgresql-new-path', 'renew-repository')
+"""The path to which PostgreSQL's backups move."""
 MODEL = Fact[Mapping[str, str]]('model', 'check', {})
 """The fields of `manifest.Model`."""
 PASSWORD_HASHES = Fact[Mapping[str, str]]('password-hashes', 'capture-secrets', {})

@@ -10,7 +10,7 @@ import logging
 from coordinator import errors, ports
 from coordinator.engine import operation, step
 from coordinator.operations import plans
-from coordinator.steps import scaling
+from coordinator.steps.postgresql import scaling
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from coordinator import errors, ports, this
 from coordinator.engine import facts, operation, step
 from coordinator.operations import plans
-from coordinator.steps import relations, scaling, site
+from coordinator.steps import relations, site
+from coordinator.steps.postgresql import scaling
 
 logger = logging.getLogger(__name__)
 

@@ -7,30 +7,21 @@ from collections.abc import Mapping
 from coordinator.engine import operation
 from coordinator.engine.step import Plan, Step, minutes
 from coordinator.sets import manifest
-from coordinator.steps import (
-    adopting,
-    aiming,
-    backup_set,
-    checks,
-    claiming,
-    expiry,
-    fence,
-    finding_maas,
-    inventories,
-    maas_region,
-    maas_status,
-    marking,
+from coordinator.steps import adopting, publishing, relations, tasks
+from coordinator.steps.backup_set import claiming, expiry, marking, verifying
+from coordinator.steps.checks import before_backup, before_restore
+from coordinator.steps.maas import fence, finding_maas, inventories, proving
+from coordinator.steps.maas_region import files_backup, files_restore, maas_status, reading_back
+from coordinator.steps.postgresql import (
+    database_backup,
+    database_restore,
+    new_path,
+    password_change,
     passwords,
-    postgresql,
-    proving,
-    reading_back,
-    relations,
-    restore_checks,
-    restoring,
     scaling,
-    tasks,
-    verifying,
+    scaling_down,
 )
+from coordinator.steps.s3_integrators import aiming
 
 _CAPTURE = Step(
     'capture-secrets',
@@ -45,8 +36,8 @@ _CAPTURE = Step(
 _SCALE_DOWN = Step(
     'scale-down-postgresql',
     '{scale_down}',
-    postgresql.scale_down,
-    mark=postgresql.mark_scale_down,
+    scaling_down.scale_down,
+    mark=scaling_down.mark,
     undo=scaling.restore_scale,
     deadline=lambda settings: settings.scaling_deadline,
     undo_deadline=lambda settings: settings.scaling_deadline,
@@ -57,7 +48,7 @@ _SCALE_DOWN = Step(
 _VERIFY = Step(
     'verify',
     'check every object of both backups in S3',
-    backup_set.verify,
+    publishing.verify,
     deadline=minutes(60),
     only_looks=True,
 )
@@ -65,9 +56,9 @@ _VERIFY = Step(
 _PUBLISH = Step(
     'publish',
     'write the manifest: the backup set exists from now on',
-    backup_set.publish,
-    undo=backup_set.withdraw,
-    remains=backup_set.remains,
+    publishing.publish,
+    undo=publishing.withdraw,
+    remains=publishing.remains,
 )
 
 # Whatever becomes of it: the set that was just made is there, and stays.
@@ -89,7 +80,7 @@ BACKUP_ALL = Plan(
         Step(
             'check',
             'check that a backup can succeed: units, access, buckets, recipients',
-            checks.ready_for_backup,
+            before_backup.ready_for_backup,
             only_looks=True,
         ),
         _CAPTURE,
@@ -108,9 +99,9 @@ BACKUP_ALL = Plan(
         Step(
             'back-up-postgresql',
             'make a full backup of the database on {backup_unit}',
-            postgresql.back_up,
-            mark=postgresql.mark_back_up,
-            undo=postgresql.cancel_back_up,
+            database_backup.back_up,
+            mark=database_backup.mark,
+            undo=database_backup.cancel,
             remains=tasks.remains,
             left_over=tasks.left_over,
             deadline=lambda settings: settings.postgresql_backup_deadline,
@@ -135,9 +126,9 @@ BACKUP_ALL = Plan(
             'back-up-maas',
             'back up images, preseeds and controller ids on the leader of {maas}',
             fence.back_up,
-            mark=maas_region.mark_back_up,
-            undo=maas_region.cancel_back_up,
-            remains=maas_region.remains,
+            mark=files_backup.mark,
+            undo=files_backup.cancel,
+            remains=files_backup.remains,
             deadline=fence.files_deadline,
             attempts=fence.ATTEMPTS,
         ),
@@ -180,7 +171,7 @@ RESTORE_ALL = Plan(
         Step(
             'check',
             'check that the restore can succeed: the set, the site, access, passwords',
-            restore_checks.ready_for_restore,
+            before_restore.ready_for_restore,
             only_looks=True,
         ),
         _MARK,
@@ -204,16 +195,16 @@ RESTORE_ALL = Plan(
         Step(
             'apply-passwords',
             'set the passwords of the set on {postgresql}, unless it already uses them',
-            restoring.apply_passwords,
-            mark=passwords.mark_apply,
-            undo=restoring.take_passwords_back,
-            remains=restoring.password_remains,
+            password_change.apply,
+            mark=password_change.mark,
+            undo=password_change.take_back,
+            remains=password_change.remains,
         ),
         Step(
             'detach-maas',
             'remove the relation of {maas} and {postgresql}: MAAS is down from now on',
             relations.detach,
-            mark=restoring.mark_detach,
+            mark=files_restore.mark_detach,
             undo=relations.attach_again,
             undo_deadline=minutes(60),
             remains=relations.remains,
@@ -223,9 +214,9 @@ RESTORE_ALL = Plan(
         Step(
             'restore-postgresql',
             'start the restore of the database on {postgresql}{others}',
-            restoring.restore_postgresql,
-            mark=restoring.mark_postgresql,
-            undo=restoring.nothing_restored,
+            database_restore.restore,
+            mark=database_restore.mark,
+            undo=database_restore.nothing_restored,
             remains=tasks.remains,
             left_over=tasks.left_over,
         ),
@@ -234,14 +225,14 @@ RESTORE_ALL = Plan(
         Step(
             'restore-maas',
             'restore all {regions} region(s) of {maas} at the same time',
-            restoring.restore_maas,
-            mark=restoring.mark_maas,
+            files_restore.restore,
+            mark=files_restore.mark,
             deadline=lambda settings: settings.maas_backup_deadline,
         ),
         Step(
             'await-postgresql',
             'wait until {postgresql} has restored the database',
-            restoring.await_postgresql,
+            database_restore.await_restored,
             deadline=lambda settings: settings.postgresql_backup_deadline,
         ),
         # Before it is scaled: the block of a repository of another cluster would spread.
@@ -249,7 +240,7 @@ RESTORE_ALL = Plan(
             'renew-repository',
             'move the backups of {postgresql} to a new path, '
             'if it cannot keep using the path of the set',
-            aiming.renew,
+            new_path.renew,
         ),
         Step(
             'attach-maas',
@@ -271,11 +262,13 @@ RESTORE_ALL = Plan(
             remains=scaling.remains,
             left_over=scaling.left_over,
         ),
-        Step('forget-passwords', 'delete the copies of the former passwords', passwords.forget),
+        Step(
+            'forget-passwords', 'delete the copies of the former passwords', password_change.forget
+        ),
         Step(
             'verify',
             'check the services of MAAS, and compare the site with the set',
-            restoring.verify,
+            maas_status.verify,
             mark=maas_status.mark,
             # Regions initialise one after the other, and may have to migrate the database.
             deadline=minutes(120),

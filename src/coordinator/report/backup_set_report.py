@@ -12,7 +12,7 @@ import yaml
 from coordinator import figures, plain
 from coordinator.report import operation_report, status
 from coordinator.sets import manifest
-from coordinator.steps import checks
+from coordinator.steps import checking
 
 _WIDEST = 4000
 """Bytes of a line: a set may be sealed for many."""
@@ -105,7 +105,7 @@ def for_programs(found: manifest.Manifest, state: str, pinned: bool, form: str) 
 
 def restore_command(
     found: manifest.Manifest,
-    outcomes: Sequence[checks.Check],
+    outcomes: Sequence[checking.Check],
     app: str,
     parameters: Mapping[str, str] = _NONE,
 ) -> str:
@@ -117,7 +117,7 @@ def restore_command(
         app: this application's name.
         parameters: what was given already.
     """
-    known = any(check.name == 'passwords' and check.outcome == checks.OK for check in outcomes)
+    known = any(check.name == 'passwords' and check.outcome == checking.OK for check in outcomes)
     given = {**parameters, 'backup-id': found.backup_id}
     if not known:
         given.setdefault('identity', operation_report.OWN_SECRET)

@@ -14,7 +14,7 @@ import yaml
 from coordinator import errors, figures, keys, plain, ports, times
 from coordinator.report import operation_report
 from coordinator.sets import catalogue, index, marks, retention
-from coordinator.steps import expiry
+from coordinator.steps.backup_set import expiry
 
 _ROOM = 100 << 10
 """Bytes of a list: Juju takes it as one argument of a program, which has 128 KiB at most."""

@@ -14,15 +14,10 @@ from coordinator.engine import facts, operation, settings, step
 from coordinator.record import ended, history
 from coordinator.report import progress, status
 from coordinator.sets import manifest
-from coordinator.steps import (
-    aiming,
-    checks,
-    other_databases,
-    postgresql,
-    proving,
-    restore_checks,
-    strategy,
-)
+from coordinator.steps import checking, other_databases, site
+from coordinator.steps.backup_set import chosen_set
+from coordinator.steps.maas import proving
+from coordinator.steps.postgresql import primary, strategy
 
 _WIDEST = 1000
 """Bytes of a table's cell."""
@@ -145,9 +140,9 @@ def _restored(op: operation.Operation) -> list[str]:
     given = facts.CONTROLLERS.of(op)
     if not given:
         return []
-    found = restore_checks.backup_set(op)
+    found = chosen_set.of(op)
     renewed = any(e.name == 'renew-repository' and e.state == operation.DONE for e in op.steps)
-    path = op.fact(aiming.NEW_PATH) or found.postgresql.place.path
+    path = facts.NEW_PATH.of(op) or found.postgresql.place.path
     goes_on = f'; its backups are now in {path}' if renewed else ''
     regions = ', '.join(f'{unit} is {controller}' for unit, controller in sorted(given.items()))
     return [
@@ -268,14 +263,14 @@ def plan_text(plan: step.Plan, config: settings.Settings, model: ports.ModelStat
 def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str]:
     app = model.applications.get(config.postgresql)
     regions = model.applications.get(config.maas)
-    units = sorted(app.units, key=postgresql.number) if app else []
-    primaries = {unit.name for unit in postgresql.shown_primaries(app)} if app else set[str]()
+    units = sorted(app.units, key=site.number) if app else []
+    primaries = {unit.name for unit in primary.shown_by(app)} if app else set[str]()
     others = [name for name in units if name not in primaries]
     choice = _choice(config, model)
     shrinks = choice.strategy == settings.SCALE_DOWN and len(units) > 1
     on_replica = choice.strategy == settings.REPLICA and len(units) > 1
     why = f' ({choice.why})' if config.strategy == settings.AUTO and len(units) > 1 else ''
-    primary = next(iter(sorted(primaries)), 'the primary')
+    kept = next(iter(sorted(primaries)), 'the primary')
     going = ', '.join(others)
     if not primaries:
         # In a fresh model PostgreSQL is blocked, and its status does not say which it is.
@@ -284,10 +279,10 @@ def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str
         'maas': config.maas,
         'postgresql': config.postgresql,
         'recipients': str(len(config.recipients)),
-        'scale_down': f'remove {going}, one at a time; keep {primary}{why}'
+        'scale_down': f'remove {going}, one at a time; keep {kept}{why}'
         if shrinks
         else f'nothing: keep all {len(units)} unit(s){why}',
-        'backup_unit': f'a replica ({" or ".join(others)})' if on_replica else primary,
+        'backup_unit': f'a replica ({" or ".join(others)})' if on_replica else kept,
         'request': f'request {len(others)} unit(s) of {config.postgresql} again'
         if shrinks
         else 'nothing: no unit is missing',
@@ -312,12 +307,12 @@ def _others(found: Sequence[str]) -> str:
     return f', with the data of {", ".join(found)}' if found else ''
 
 
-def verdict(outcomes: Sequence[checks.Check]) -> str:
+def verdict(outcomes: Sequence[checking.Check]) -> str:
     """Return whether all is ready, in a line."""
-    bad = [check.name for check in outcomes if check.outcome in (checks.BAD, checks.LATER)]
+    bad = [check.name for check in outcomes if check.outcome in (checking.BAD, checking.LATER)]
     if bad:
         return f'not ready: {", ".join(bad)}'
-    warned = [check.name for check in outcomes if check.outcome == checks.WARNING]
+    warned = [check.name for check in outcomes if check.outcome == checking.WARNING]
     risks = f', with warnings ({", ".join(warned)})' if warned else ''
     return f'ready{risks}. Nothing has been changed'
 
@@ -359,7 +354,7 @@ def replaced_text(
     )
 
 
-def checks_text(outcomes: Sequence[checks.Check]) -> str:
+def checks_text(outcomes: Sequence[checking.Check]) -> str:
     """Return the outcome of each check."""
     return table(
         ('check', 'outcome', 'what was found'),

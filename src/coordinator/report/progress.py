@@ -17,7 +17,8 @@ from coordinator import errors, figures, keys, ports, times
 from coordinator.engine import operation
 from coordinator.parts import maas_backup
 from coordinator.report import status
-from coordinator.steps import maas_region, postgresql
+from coordinator.steps.maas_region import files_backup
+from coordinator.steps.postgresql import database_backup
 
 _MOST = 20_000
 """Objects that are counted: whoever asks shall not wait for a large listing."""
@@ -146,8 +147,8 @@ def _stored(op: operation.Operation, world: ports.World) -> int | None:
 
 def _database(op: operation.Operation, world: ports.World) -> int:
     """PgBackRest stores each file below the label of the new backup when it has read it."""
-    store, stanza = world.postgresql_store, postgresql.stanza(op, world)
-    folder, before = f'backup/{stanza}/', op.fact(postgresql.NEWEST_LABEL)
+    store, stanza = world.postgresql_store, database_backup.stanza(op, world)
+    folder, before = f'backup/{stanza}/', op.fact(database_backup.NEWEST_LABEL)
     labels = [name for name in store.folders(folder) if keys.LABEL.fullmatch(name)]
     newest = max(labels, default='')
     stored = _size(store.list(f'{folder}{newest}/')) if newest > before else 0
@@ -161,7 +162,7 @@ def _database(op: operation.Operation, world: ports.World) -> int:
 
 def _files(op: operation.Operation, world: ports.World) -> int:
     """maas-region uploads an archive in parts, which are no object before it is complete."""
-    store, since = world.maas_store, op.fact(maas_region.CHANGED)
+    store, since = world.maas_store, op.fact(files_backup.CHANGED)
     changed = maas_backup.changed_since(store, since)
     stored = sum(_size(store.list(maas_backup.folder(name))) for name in changed)
     # An upload that was given up long ago may be listed for ever.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 
-from coordinator import errors, ports, times
+from coordinator import errors, integrators, ports, times
 from coordinator.engine import facts, limits, operation, settings, step
 from coordinator.parts import maas_backup, pgbackrest
 from coordinator.record import repository
 from coordinator.sets import catalogue, sealing
-from coordinator.steps import checks, maas_region, passwords, postgresql, site, surroundings
+from coordinator.steps import site
+from coordinator.steps.checks import before_backup, surroundings
+from coordinator.steps.maas_region import files_backup
+from coordinator.steps.postgresql import database_backup, passwords
 
 MAAS, POSTGRESQL = 'maas-backup-id', 'postgresql-backup-id'
 UNCHANGED = 'passwords-unchanged'
@@ -20,7 +23,7 @@ UNCHANGED = 'passwords-unchanged'
 def ready(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Check that both backups belong together; remember what the manifest will say."""
     label, controllers = pair(op.parameters, op.settings, world)
-    limits.names_fit(op.settings, world.juju.status(), checks.places(world))
+    limits.names_fit(op.settings, world.juju.status(), before_backup.places(world))
     status = world.juju.status()
     model = {'name': status.name, 'uuid': world.model_uuid, 'juju-version': status.juju_version}
     maas = site.application(status, op.settings.maas)
@@ -29,11 +32,11 @@ def ready(op: operation.Operation, world: ports.World) -> step.Outcome:
         {
             **facts.MODEL.put(model),
             # As many regions as there were then: a restore needs as many.
-            **checks.remembering(maas, controllers),
-            **checks.remembering(database, len(database.units)),
+            **before_backup.remembering(maas, controllers),
+            **before_backup.remembering(database, len(database.units)),
             **repository.remembered(world),
-            maas_region.BACKUP_ID: op.parameters[MAAS],
-            postgresql.LABEL: label,
+            files_backup.BACKUP_ID: op.parameters[MAAS],
+            database_backup.LABEL: label,
         }
     )
 
@@ -50,11 +53,11 @@ def pair(
     for name in (MAAS, POSTGRESQL):
         catalogue.check_id(parameters[name])
     sealing.check_recipients(config.recipients)
-    checks.access(world)
+    surroundings.access(world)
     status = world.juju.status()
     surroundings.only_coordinator(status)
     surroundings.controllers_clock(status, world.now())
-    checks.readable_path(config, world)
+    surroundings.readable_path(world.maas_store.place['path'], config.s3_maas)
     database = _database(parameters[POSTGRESQL], config, world)
     files = maas_backup.read(world.maas_store, parameters[MAAS])
     try:
@@ -82,7 +85,7 @@ def _database(backup_id: str, config: settings.Settings, world: ports.World) -> 
             return backup
     raise errors.StepError(
         f'pgBackRest lists no full backup {backup_id} of {stanza} in '
-        f'{checks.where(world.postgresql_store)}: juju run {config.postgresql}/leader '
+        f'{integrators.where(world.postgresql_store.place)}: juju run {config.postgresql}/leader '
         'list-backups shows the sets'
     )
 

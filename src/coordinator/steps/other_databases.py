@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from coordinator import errors, ports
 from coordinator.engine import settings
-from coordinator.steps import checks, relations
+from coordinator.steps import checking, relations
 
 ALLOWED = 'other-databases'
 """Parameter of restore-all."""
@@ -39,7 +39,7 @@ def found(status: ports.ModelStatus, config: settings.Settings) -> list[str]:
 
 def check(
     status: ports.ModelStatus, config: settings.Settings, parameters: Mapping[str, str]
-) -> str | checks.Warned:
+) -> str | checking.Warned:
     """Make sure that nobody else's data goes back in time, unless that is meant.
 
     Raises:
@@ -57,4 +57,4 @@ def check(
             f'{told}. If that is intended, stop these applications and add {ALLOWED}=true. '
             'Otherwise, first move their data to another PostgreSQL'
         )
-    return checks.Warned(told)
+    return checking.Warned(told)

@@ -8,7 +8,6 @@ from coordinator import errors, ports, times
 from coordinator.engine import facts, operation, settings, step
 from coordinator.steps import site, tasks
 
-"""Fact: id of the relation that was removed, and may not be gone yet."""
 _QUIET = 'regions-quiet'
 """Fact: the operation's age since when all regions are active."""
 _QUIET_SECONDS = 8
@@ -176,3 +175,12 @@ def remains(op: operation.Operation) -> list[str]:
     if not endpoints or facts.UP_SINCE.of(op):
         return []
     return [f'MAAS may have no database: juju integrate {endpoints}']
+
+
+def replacing(application: str) -> str:
+    """Return what to do about a unit that is lost while MAAS is detached."""
+    return (
+        'MAAS is detached from its database. If the machine comes back, run resume-operation. If '
+        f'not: juju remove-unit --force {{unit}}, juju add-unit {application}, then '
+        'resume-operation: the new unit restores in its place'
+    )

@@ -99,6 +99,11 @@ def needs_a_person(unit: ports.Unit, allowed: str = '') -> bool:
     return blocked or unit.agent == 'failed'
 
 
+def number(unit: str) -> int:
+    """Return the number of a unit, by which units are ordered."""
+    return int(unit.rpartition('/')[2])
+
+
 def settling(
     op: operation.Operation, app: ports.Application, allowed: str = '', *, waits: bool = False
 ) -> step.Wait | None:

@@ -18,7 +18,7 @@ from coordinator.engine import operation
 from coordinator.record import history
 from coordinator.report import progress
 from coordinator.sets import catalogue, rules, sealing
-from coordinator.steps import checks
+from coordinator.steps.checks import before_backup
 from docs.generate import contents
 from rehearsal import memory_store
 from tests import restores, simulation
@@ -157,7 +157,7 @@ def everything() -> list[Asked]:
     run(fresh, 'restore-all', backup_id=backup_id, identity=restores.IDENTITY)
     fresh.api.set(tags=['one that the set has not'])
     run(fresh, 'prove-restore', operation.FAILED, backup_id=backup_id)
-    list(checks.writing_checks(fresh.world))
+    list(before_backup.writing_checks(fresh.world))
     run(fresh, 'backup-all')
     catalogue.unpin(store, backup_id)
     return asked

@@ -16,7 +16,7 @@ from coordinator import errors, ports
 from coordinator.engine import formats, operation
 from coordinator.record import ended
 from coordinator.sets import catalogue
-from coordinator.steps import restore_checks
+from coordinator.steps.backup_set import chosen_set
 from tests import charm_states, examples, programs, restores, simulation, worlds
 
 APP = charm_states.APP
@@ -68,9 +68,7 @@ def test_an_older_record_keeps_no_more_problems_than_todays_holds():
 
 
 def test_what_a_restore_needs_of_its_set_is_in_an_older_record_too():
-    found = restore_checks.backup_set(
-        operation.Operation.from_json(recorded('1-restore-that-is-held'))
-    )
+    found = chosen_set.of(operation.Operation.from_json(recorded('1-restore-that-is-held')))
     assert (found.backup_id, len(found.maas.objects)) == ('2026-08-22T10:00:08Z', 4)
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from coordinator.report import backup_set_report
-from coordinator.steps import checks
+from coordinator.steps import checking
 from tests import examples
 
 SET = examples.backup_set()
@@ -51,12 +51,12 @@ def test_for_programs_a_set_is_its_manifest_without_hashes(form: str):
 
 
 @pytest.mark.parametrize(
-    ('outcome', 'identity'), [(checks.OK, ''), (checks.BAD, ' identity=secret:<id>')]
+    ('outcome', 'identity'), [(checking.OK, ''), (checking.BAD, ' identity=secret:<id>')]
 )
 def test_the_command_asks_for_an_identity_unless_the_passwords_are_known(
     outcome: str, identity: str
 ):
-    outcomes = [checks.Check('passwords', outcome, '')]
+    outcomes = [checking.Check('passwords', outcome, '')]
     assert backup_set_report.restore_command(SET, outcomes, 'backups') == (
         f'juju run backups/leader restore-all backup-id={examples.BACKUP_ID}{identity} '
         'confirm=true'
@@ -69,7 +69,7 @@ def test_the_command_asks_for_an_identity_unless_the_passwords_are_known(
 
 
 def test_the_command_has_the_identity_that_was_given():
-    outcomes = [checks.Check('passwords', checks.BAD, 'it opens other passwords')]
+    outcomes = [checking.Check('passwords', checking.BAD, 'it opens other passwords')]
     given = {'backup-id': 'latest', 'identity': 'secret:9m4e2mr0ui3e8a215n4g'}
     assert backup_set_report.restore_command(SET, outcomes, 'backups', given) == (
         f'juju run backups/leader restore-all backup-id={examples.BACKUP_ID} '

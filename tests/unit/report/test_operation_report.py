@@ -13,7 +13,7 @@ from coordinator import figures, ports
 from coordinator.engine import operation
 from coordinator.operations import plans
 from coordinator.report import operation_report
-from coordinator.steps import checks
+from coordinator.steps import checking
 from tests import examples, restores, worlds
 
 NOW = worlds.START
@@ -128,12 +128,17 @@ def test_a_warning_shows_however_the_operation_ends():
 
 
 def test_what_is_ready_names_the_checks_that_warn():
-    fine, risky = checks.Check('a', checks.OK, ''), checks.Check('b', checks.WARNING, 'careful')
+    fine, risky = (
+        checking.Check('a', checking.OK, ''),
+        checking.Check('b', checking.WARNING, 'careful'),
+    )
     assert (
         operation_report.verdict([fine, risky])
         == 'ready, with warnings (b). Nothing has been changed'
     )
-    assert operation_report.verdict([risky, checks.Check('c', checks.BAD, '')]) == 'not ready: c'
+    assert (
+        operation_report.verdict([risky, checking.Check('c', checking.BAD, '')]) == 'not ready: c'
+    )
 
 
 def test_what_was_given_is_given_again_and_a_restore_is_followed_by_a_backup():
@@ -297,7 +302,9 @@ def test_the_plan_and_what_is_replaced_name_whose_data_is_restored_besides():
 
 
 def test_checks_are_a_table_whatever_the_charms_say():
-    outcomes = [checks.Check('maas-region', checks.BAD, 'maas-region/0 is blocked (a\nb\x1b[2J)')]
+    outcomes = [
+        checking.Check('maas-region', checking.BAD, 'maas-region/0 is blocked (a\nb\x1b[2J)')
+    ]
     printed = operation_report.checks_text(outcomes)
     assert row(printed, 'maas-region') == [
         'maas-region',

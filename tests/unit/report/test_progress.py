@@ -12,7 +12,8 @@ from coordinator import errors, ports
 from coordinator.engine import operation
 from coordinator.operations import plans
 from coordinator.report import operation_report, progress
-from coordinator.steps import maas_region, postgresql
+from coordinator.steps.maas_region import files_backup
+from coordinator.steps.postgresql import database_backup
 from tests import worlds
 
 STANZA = 'backup/maas.postgresql/'
@@ -31,7 +32,9 @@ def at(step: str) -> operation.Operation:
     names = plans.BACKUP_ALL.names
     op = operation.Operation.new(
         worlds.BEGAN, 'backup-all', names, worlds.CONFIG, worlds.START
-    ).remembering({postgresql.NEWEST_LABEL: OLD, maas_region.CHANGED: '2026-08-22T09:59:00+00:00'})
+    ).remembering(
+        {database_backup.NEWEST_LABEL: OLD, files_backup.CHANGED: '2026-08-22T09:59:00+00:00'}
+    )
     return op.moving_to(step).beginning(0, {}, worlds.START)
 
 
@@ -92,7 +95,7 @@ def test_the_first_object_counts_while_it_is_being_uploaded(world: worlds.Stored
 
 
 def test_parts_of_an_upload_that_was_given_up_long_ago_do_not_count(world: worlds.StoredWorld):
-    since = at('back-up-maas').remembering({maas_region.CHANGED: '2026-08-22T10:16:00+00:00'})
+    since = at('back-up-maas').remembering({files_backup.CHANGED: '2026-08-22T10:16:00+00:00'})
     world.bucket.now = lambda: worlds.START
     world.bucket.upload_part('maas/backup/2026-08-21T10:16:00Z/images.tar.gz', 80)
     assert made(since, 50, world).bytes == 0

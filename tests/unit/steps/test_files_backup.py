@@ -11,7 +11,7 @@ from coordinator import times
 from coordinator.engine import operation
 from coordinator.parts import maas_backup
 from coordinator.sets import catalogue
-from coordinator.steps import maas_region
+from coordinator.steps.maas_region import files_backup
 from rehearsal import model, site
 from tests import simulation
 
@@ -194,7 +194,7 @@ def test_an_abort_takes_back_that_it_begins(sim: simulation.Simulation):
 def test_a_backup_that_is_ended_by_force_tells_what_may_be_left(sim: simulation.Simulation):
     task(sim)
     (key,) = turns(sim)
-    assert key in ' '.join(maas_region.remains(sim.op))
+    assert key in ' '.join(files_backup.remains(sim.op))
     assert site.MAAS in sim.op.settings.maas
 
 

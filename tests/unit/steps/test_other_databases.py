@@ -7,7 +7,8 @@ import pathlib
 import pytest
 
 from coordinator.engine import operation
-from coordinator.steps import checks, other_databases, restore_checks
+from coordinator.steps import checking, other_databases
+from coordinator.steps.checks import before_restore, fitting
 from rehearsal import model, site
 from rehearsal.standins import agent, subordinate
 from tests import charm_states, programs, restores, simulation
@@ -34,17 +35,17 @@ def sim() -> simulation.Simulation:
     return restores.backed_up(regions=1, postgresql_units=1)
 
 
-def check(sim: simulation.Simulation, **parameters: str) -> checks.Check:
+def check(sim: simulation.Simulation, **parameters: str) -> checking.Check:
     """Return what the check of a restore says."""
     given = {'backup-id': 'latest', **parameters}
-    wanted = restore_checks.chosen(given, sim.config, sim.world)
-    made = restore_checks.restore_checks(wanted, given, sim.config, sim.world)
+    wanted = fitting.chosen(given, sim.config, sim.world)
+    made = before_restore.restore_checks(wanted, given, sim.config, sim.world)
     return next(found for found in made if found.name == 'other-databases')
 
 
 def test_maas_is_alone_in_its_database(sim: simulation.Simulation):
     assert other_databases.found(sim.world.juju.status(), sim.config) == []
-    assert check(sim).outcome == checks.OK
+    assert check(sim).outcome == checking.OK
 
 
 def test_another_application_s_data_is_not_taken_back_unasked(sim: simulation.Simulation):
@@ -83,9 +84,9 @@ def test_an_application_that_comes_after_the_check_stops_the_restore_before_data
 def test_what_other_models_relate_to_an_offer_is_counted(sim: simulation.Simulation):
     sim.model.offer('database', site.POSTGRESQL, 'database', connections=2)
     found = check(sim)
-    assert found.outcome == checks.BAD
+    assert found.outcome == checking.BAD
     assert '2 relation(s) of other models to offer database' in found.sentence
-    assert check(sim, **{other_databases.ALLOWED: 'true'}).outcome == checks.WARNING
+    assert check(sim, **{other_databases.ALLOWED: 'true'}).outcome == checking.WARNING
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_an_offer_that_gives_nobody_a_database_is_none_of_them(
     sim: simulation.Simulation, application: str, endpoint: str, connections: int
 ):
     sim.model.offer('other', application, endpoint, connections=connections)
-    assert check(sim).outcome == checks.OK
+    assert check(sim).outcome == checking.OK
 
 
 # --- The action ----------------------------------------------------------------------------------

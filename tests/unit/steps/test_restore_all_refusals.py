@@ -6,7 +6,7 @@ import pytest
 
 from coordinator.engine import operation
 from coordinator.sets import catalogue, manifest
-from coordinator.steps import strategy
+from coordinator.steps.postgresql import strategy
 from rehearsal.standins import pgbackrest
 from tests import restores, simulation
 

@@ -6,7 +6,9 @@ import pytest
 
 from coordinator.engine import operation
 from coordinator.sets import catalogue
-from coordinator.steps import checks, restore_checks
+from coordinator.steps import checking
+from coordinator.steps.backup_set import chosen_set
+from coordinator.steps.checks import before_restore
 from rehearsal import site
 from tests import restores, simulation
 
@@ -78,9 +80,9 @@ def test_a_set_whose_parts_lie_in_one_path_says_what_to_copy():
         key.replace('postgresql/', 'maas/', 1): item for key, item in database.objects.items()
     }
     set_up(sim, postgresql={'bucket': 'maas-backups', 'path': 'maas'})
-    made = restore_checks.restore_checks(wanted, {}, sim.config, sim.world)
+    made = before_restore.restore_checks(wanted, {}, sim.config, sim.world)
     refused = next(check for check in made if check.name == 's3-paths')
-    assert refused.outcome == checks.BAD
+    assert refused.outcome == checking.BAD
     assert f'Copy backup/{wanted.postgresql.stanza}' in refused.sentence
 
 
@@ -98,10 +100,10 @@ def test_a_path_that_the_charm_would_find_in_use_is_refused_for_postgresql(path:
     sim.begin('backup-all')
     assert sim.run().status == operation.COMPLETE
     found = catalogue.entries(sim.world.maas_store)[-1].backup_id
-    wanted = restore_checks.named(found, sim.world)
-    made = restore_checks.restore_checks(wanted, {'postgresql-path': path}, sim.config, sim.world)
+    wanted = chosen_set.named(found, sim.world)
+    made = before_restore.restore_checks(wanted, {'postgresql-path': path}, sim.config, sim.world)
     refused = next(check for check in made if check.name == 'postgresql-path')
-    assert refused.outcome == checks.BAD
+    assert refused.outcome == checking.BAD
     assert why in refused.sentence
 
 

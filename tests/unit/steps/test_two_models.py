@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.engine import operation
 from coordinator.sets import catalogue, retention
-from coordinator.steps import set_checks
+from coordinator.steps.backup_set import set_objects
 from tests import simulation, two_models
 
 Both = tuple[simulation.Simulation, simulation.Simulation]
@@ -26,7 +26,7 @@ def assert_own_set(sim: simulation.Simulation) -> None:
     found = catalogue.opened(store, sim.op.backup_id)
     assert found.model.uuid == sim.model.uuid
     assert found.maas.controllers == tuple(sorted(sim.site.database['controllers']))
-    assert list(set_checks.findings(found, store, sim.world).wrong) == []
+    assert list(set_objects.findings(found, store, sim.world).wrong) == []
 
 
 @pytest.mark.parametrize('seed', range(12))

@@ -7,7 +7,7 @@ import pytest
 from coordinator.engine import operation
 from coordinator.report import listing
 from coordinator.sets import catalogue, rules
-from coordinator.steps import restore_checks
+from coordinator.steps.checks import fitting
 from tests import backup_sets, simulation
 
 AHEAD = '2031-01-01T00:00:00Z'
@@ -29,14 +29,14 @@ def test_it_is_reported(sim: simulation.Simulation):
 
 
 def test_the_latest_set_is_the_newest_of_the_past(sim: simulation.Simulation):
-    found = restore_checks.chosen({'backup-id': 'latest'}, sim.config, sim.world)
+    found = fitting.chosen({'backup-id': 'latest'}, sim.config, sim.world)
     assert found.backup_id == backup_sets.made(sim)
 
 
 def test_it_is_the_latest_only_where_there_is_no_other(sim: simulation.Simulation):
     for name in (backup_sets.name(backup_sets.DAYS[0]), backup_sets.made(sim)):
         catalogue.withdraw(sim.world.maas_store, name)
-    found = restore_checks.chosen({'backup-id': 'latest'}, sim.config, sim.world)
+    found = fitting.chosen({'backup-id': 'latest'}, sim.config, sim.world)
     assert found.backup_id == AHEAD
 
 

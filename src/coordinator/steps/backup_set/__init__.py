@@ -1,0 +1,1 @@
+"""Steps on backup sets: their ids, marks and objects, their verification and their deletion."""

@@ -1,0 +1,121 @@
+"""The proof of a restore: what MAAS itself says that it holds is compared with the set."""
+
+from __future__ import annotations
+
+from coordinator import errors, maas_port, ports, this
+from coordinator.engine import operation, step
+from coordinator.record import repository
+from coordinator.sets import catalogue, differences, manifest
+from coordinator.steps.backup_set import beside, chosen_set
+from coordinator.steps.maas import asking_maas, inventories
+
+PROOF = 'proof'
+"""Fact: the result in a sentence, for people."""
+PROVEN = 'proven: 0 differences'
+_NOT = 'not proven: '
+_PATIENCE_SECONDS = 1800
+"""A restored MAAS initialises, and may migrate its database."""
+
+
+class Differs(errors.StepError):
+    """MAAS holds other things than the set."""
+
+
+def prove(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Compare what the restored MAAS holds with the set; say what could not be proven.
+
+    Raises:
+        Differs: it holds other things.
+    """
+    found = chosen_set.of(op)
+    outcome = _compared(op, world, found)
+    if isinstance(outcome, step.Wait):
+        return outcome
+    if isinstance(outcome, str):
+        return step.Done({PROOF: _NOT + outcome})
+    if not outcome:
+        return step.Done({PROOF: PROVEN})
+    raise Differs(_told(op, world, found, outcome))
+
+
+def _compared(
+    op: operation.Operation, world: ports.World, found: manifest.Manifest
+) -> list[differences.Difference] | step.Wait | str:
+    """Return the differences, what to wait for, or why nothing can be compared."""
+    lacking = inventories.lacking(found)
+    waiting = None if lacking else asking_maas.find(op, world)
+    if waiting is not None:
+        return waiting
+
+    def compare(maas: maas_port.Maas) -> list[differences.Difference] | str:
+        # While MAAS starts, the inventory of a large site is not read at every beat.
+        maas.whoami()
+        try:
+            known = inventories.stored(found, repository.of(op, world))
+        except (errors.ForeignRecordError, errors.StepError) as error:
+            return str(error)
+        names = inventories.names(known, found.backup_id, _identity(op, world))
+        return inventories.differing(known, maas, names)
+
+    answer = lacking or asking_maas.ask(op, world, 'proof', compare, _PATIENCE_SECONDS)
+    if not isinstance(answer, asking_maas.Unknown):
+        return answer
+    if not answer.refused:
+        return answer.why
+    app = this.application()
+    return (
+        f'{answer.why}. A restore puts the API keys of the time of its set in force: make a key '
+        f'in MAAS, put it into the secret of maas-api-key, and run juju run {app}/leader '
+        f'prove-restore backup-id={found.backup_id}'
+    )
+
+
+def _identity(op: operation.Operation, world: ports.World) -> str:
+    """Return the identity that was given for the restore, to name what is missing."""
+    reference = op.parameters.get('identity', '')
+    try:
+        return world.secret(reference).get('identity', '') if reference else ''
+    except errors.CoordinatorError:
+        return ''
+
+
+def _told(
+    op: operation.Operation,
+    world: ports.World,
+    found: manifest.Manifest,
+    outcome: list[differences.Difference],
+) -> str:
+    """Store all differences beside the set, and return the first ones."""
+    key = catalogue.differences_key(found.backup_id, op.id)
+    whole = f'All of them are in {key}'
+    if catalogue.exists(repository.of(op, world), found.backup_id):
+        beside.put(op, world, key, differences.to_json(outcome, op.settings.recipients))
+    else:
+        whole = 'The backup set was deleted meanwhile, so the others are not stored'
+    return (
+        f'MAAS is up, and differs from backup set {found.backup_id} in {len(outcome)} thing(s): '
+        f'{differences.short(outcome)}. {whole}'
+    )
+
+
+# --- prove-restore ---------------------------------------------------------------------------
+
+
+def choose(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Remember the set that MAAS is compared with."""
+    found = chosen_set.named(op.parameters['backup-id'], world)
+    return step.Done(
+        {chosen_set.BACKUP_SET: chosen_set.essence(found), **repository.remembered(world)}
+    )
+
+
+def prove_again(op: operation.Operation, world: ports.World) -> step.Outcome:
+    """Compare once more: here nothing else counts.
+
+    Raises:
+        StepError: MAAS differs, or nothing can be compared.
+    """
+    outcome = prove(op, world)
+    if isinstance(outcome, step.Done) and outcome.facts[PROOF] != PROVEN:
+        raise errors.StepError(outcome.facts[PROOF])
+    return outcome

@@ -1,0 +1,1 @@
+"""Steps on the units of maas-region: their files backup, its restore, and their services."""

@@ -1,0 +1,1 @@
+"""Steps on PostgreSQL: its units, its passwords, its backup and its restore."""

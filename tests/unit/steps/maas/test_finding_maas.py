@@ -1,0 +1,157 @@
+"""Where MAAS is: the secret says it, or else a region does."""
+
+from __future__ import annotations
+
+import pytest
+
+from coordinator import errors
+from coordinator.engine import operation, step
+from coordinator.steps.checks import before_backup
+from coordinator.steps.maas import finding_maas
+from tests import simulation
+
+ACTION = 'get-api-endpoint'
+
+
+def simulate(endpoint: str = '', key: str = simulation.MAAS_KEY) -> simulation.Simulation:
+    sim = simulation.Simulation(regions=2, postgresql_units=1, maas_key=key)
+    sim.world.maas_endpoint = endpoint
+    return sim
+
+
+def found(sim: simulation.Simulation, seconds: int = 600) -> step.Outcome:
+    """Look as the engine would, until it is done."""
+    for _ in range(0, seconds, simulation.BEAT_SECONDS):
+        outcome = finding_maas.find(sim.op, sim.world)
+        if isinstance(outcome, step.Done):
+            return outcome
+        sim.op = sim.op.remembering(outcome.facts).aged(sim.op.age + simulation.BEAT_SECONDS)
+        sim.op = sim.op.waiting(outcome.reason, sim.clock.now(), outcome.task)
+        sim.clock.advance(simulation.BEAT_SECONDS)
+    raise AssertionError(sim.op.current.reason)
+
+
+def test_the_leading_region_says_where_maas_is_and_is_asked_once():
+    sim = simulate()
+    found(sim)
+    maas = finding_maas.reach(sim.world, 'maas-region')
+    assert maas is not None
+    address = sim.model.unit(sim.site.maas.leader).machine.address
+    assert maas.endpoint == f'http://{address}:5240/MAAS'
+    assert maas.version() == '3.6.1'
+    assert [task.unit for task in sim.tasks(ACTION)] == [sim.site.maas.leader]
+    found(sim)
+    assert len(sim.tasks(ACTION)) == 1
+
+
+@pytest.mark.parametrize(('endpoint', 'key'), [('', ''), ('http://maas/MAAS', 'a:b:c')])
+def test_no_region_is_asked_without_a_key_or_when_the_secret_says_it(endpoint: str, key: str):
+    sim = simulate(endpoint, key)
+    assert found(sim) == step.Done()
+    assert not sim.tasks(ACTION)
+    maas = finding_maas.reach(sim.world, 'maas-region')
+    assert (maas.endpoint if maas else '') == endpoint
+
+
+def test_another_region_is_asked_when_one_does_not_say_it():
+    sim = simulate()
+    sim.maas.fail_next(ACTION, 'MAAS is not initialized yet')
+    found(sim)
+    leader = sim.site.maas.leader
+    units = [task.unit for task in sim.tasks(ACTION)]
+    assert units == [leader, next(unit for unit in sim.site.maas.states if unit != leader)]
+    assert finding_maas.reach(sim.world, 'maas-region') is not None
+
+
+def test_regions_that_never_say_it_fail_the_step_with_what_to_set():
+    sim = simulate()
+    for _ in range(200):
+        sim.maas.fail_next(ACTION, 'MAAS is not initialized yet')
+    with pytest.raises(errors.StepError, match=r'MAAS is not initialized yet\. Set endpoint in'):
+        found(sim)
+    assert 120 <= sim.op.age < 180
+
+
+def test_what_nobody_has_said_is_asked_of_the_operator():
+    sim = simulate()
+    with pytest.raises(errors.MaasNotFound, match='juju run maas-region/leader get-api-endpoint'):
+        finding_maas.reach(sim.world, 'maas-region')
+
+
+def test_what_another_application_has_said_does_not_count():
+    sim = simulate()
+    found(sim)
+    with pytest.raises(errors.MaasNotFound):
+        finding_maas.reach(sim.world, 'maas-region-2')
+
+
+def test_the_newest_watermark_is_the_mark():
+    sim = simulate()
+    found(sim)
+    assert finding_maas.mark(sim.op, sim.world).watermark == sim.tasks(ACTION)[-1].id
+
+
+# --- What the check says -------------------------------------------------------------------------
+
+
+def checked(sim: simulation.Simulation) -> tuple[str, str]:
+    (found,) = (
+        each
+        for each in before_backup.backup_checks(sim.config, sim.world)
+        if each.name == 'maas-api'
+    )
+    return found.outcome, found.sentence
+
+
+def test_without_a_key_the_check_says_what_cannot_be_proven():
+    outcome, sentence = checked(simulate(key=''))
+    assert outcome == 'ok'
+    assert sentence == (
+        'maas-api-key is not set: no backup waits for images to synchronise, and no restore is '
+        'proven'
+    )
+
+
+def test_a_key_of_an_admin_is_well():
+    assert checked(simulate('http://maas/MAAS')) == (
+        'ok',
+        'MAAS 3.6.1 at http://maas/MAAS accepts the API key of admin',
+    )
+
+
+def test_a_check_before_any_region_was_asked_runs_no_action():
+    sim = simulate()
+    assert checked(sim) == ('ok', 'the operation asks maas-region where MAAS is')
+    assert not sim.tasks(ACTION)
+
+
+@pytest.mark.parametrize(
+    ('version', 'advice'), [('3.7.2', 'only an admin sees them'), ('3.8.0', 'can_view_machines')]
+)
+def test_a_key_that_does_not_see_everything_is_warned_of(version: str, advice: str):
+    sim = simulate('http://maas/MAAS', 'c:t:s')
+    sim.api.add_key('c:t:s', 'auditor', admin=False)
+    sim.maas.version = version
+    outcome, sentence = checked(sim)
+    assert outcome == 'warning'
+    assert 'the API key of auditor, who sees no region controllers' in sentence
+    assert advice in sentence
+
+
+def test_a_revoked_key_is_a_warning_and_no_reason_to_refuse_a_backup():
+    sim = simulate('http://maas/MAAS')
+    sim.api.revoke_keys()
+    outcome, sentence = checked(sim)
+    assert outcome == 'warning'
+    assert 'refuses the API key. Until that is fixed, no backup waits for' in sentence
+    assert sim.run().status == operation.COMPLETE
+
+
+def test_a_maas_that_does_not_answer_is_a_warning():
+    sim = simulate('http://maas/MAAS')
+
+    def silent(name: str) -> None:
+        raise errors.MaasUnavailable('MAAS at http://maas/MAAS does not answer (nothing for 60 s)')
+
+    sim.world.maas_asked = silent
+    assert checked(sim)[0] == 'warning'
