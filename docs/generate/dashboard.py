@@ -69,6 +69,7 @@ def _rows() -> Mapping[str, list[builders.Panel | stat.Panel | table.Panel | tim
             _age('Newest complete set', 'complete', _DAY + 7200, 2 * _DAY),
             _age('Newest verified set', 'verified', 8 * _DAY, 31 * _DAY),
             _age('Newest set that was read whole', 'read-whole', 32 * _DAY, 93 * _DAY),
+            _age('Newest set that a restore has proven', 'proven', 93 * _DAY, 366 * _DAY),
             _number('Last backup', _of_last('backup-all'), _OUTCOMES),
             _number('Last restore', _of_last('restore-all'), _OUTCOMES),
             _number(

@@ -157,8 +157,8 @@ METRICS = (
     Metric(
         'newest_set_timestamp_seconds',
         'When the newest backup set of a kind was begun. Kinds: complete; verified, if '
-        'verify-backup found it good; read-whole, if it did with deep=true. A kind without a set '
-        'is missing.',
+        'verify-backup found it good; read-whole, if it did with deep=true; proven, if MAAS held '
+        'exactly what the set does after a restore of it. A kind without a set is missing.',
         _newest_time,
         ('kind',),
     ),

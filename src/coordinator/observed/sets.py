@@ -21,9 +21,9 @@ if typing.TYPE_CHECKING:
     # The exporter reads what is stored here, and no catalogue.
     from coordinator.sets import catalogue
 
-COMPLETE, VERIFIED, READ_WHOLE = 'complete', 'verified', 'read-whole'
-"""Complete; found good by verify-backup; by a verify-backup that read every object."""
-KINDS = (COMPLETE, VERIFIED, READ_WHOLE)
+COMPLETE, VERIFIED, READ_WHOLE, PROVEN = 'complete', 'verified', 'read-whole', 'proven'
+"""Complete; found good by verify-backup; by a verify-backup that read every object; restored, and
+MAAS held exactly what the set does."""
 STATES = (
     retention.COMPLETE,
     retention.INCONSISTENT,
@@ -96,4 +96,5 @@ def _kinds(entry: catalogue.Entry) -> list[str]:
     """Return what a complete set is the newest of, unless a later one is."""
     verified = entry.verified is not None and entry.verified.good
     whole = verified and entry.verified is not None and entry.verified.whole
-    return [COMPLETE, *([VERIFIED] if verified else []), *([READ_WHOLE] if whole else [])]
+    known = {COMPLETE: True, VERIFIED: verified, READ_WHOLE: whole, PROVEN: bool(entry.proven)}
+    return [kind for kind, holds in known.items() if holds]

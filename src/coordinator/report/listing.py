@@ -227,6 +227,8 @@ def _object(entry: catalogue.Entry) -> dict[str, Any]:
     if entry.verified:
         told['verified-again'] = entry.verified.at
         told['read-whole'] = entry.verified.whole
+    if entry.proven:
+        told['proven'] = entry.proven
     if entry.problem:
         told['problem'] = plain.one_line(entry.problem)
     return told | (_summary(entry.summary) if entry.summary else {})

@@ -41,6 +41,8 @@ class Entry:
     """Whose set it is, if the operation that made it or is making it has left a claim."""
     uses: tuple[marks.Mark, ...] = ()
     """Restores that have marked it as in use, however long ago."""
+    proven: str = ''
+    """Id of the last operation that found in MAAS exactly what the set has."""
 
     @property
     def model_uuid(self) -> str:
@@ -143,6 +145,7 @@ def _marked(entry: Entry, found: Mapping[str, ports.StoredObject]) -> Entry:
         pinned=_KEEP in found,
         claim=claims[0] if claims else None,
         uses=tuple(marks.uses(found)),
+        proven=marks.proven(found),
     )
 
 
@@ -305,6 +308,22 @@ def record(store: ports.ObjectStore, backup_id: str, found: verification.Verific
     store.put(folder(backup_id) + found.outcome.name, found.to_json())
     for outcome in verification.outdated(_outcomes(present), found.outcome):
         store.delete(folder(backup_id) + outcome.name)
+
+
+def record_proof(
+    store: ports.ObjectStore, backup_id: str, model_uuid: str, operation_id: str
+) -> None:
+    """Keep beside a set that an operation has proven it; nothing is kept of a set that is gone.
+
+    A deletion deletes the manifest before it lists the rest. So either it finds the mark, or the
+    manifest is gone afterwards.
+    """
+    key = folder(backup_id) + marks.proof_name(model_uuid, operation_id)
+    if not exists(store, backup_id):
+        return
+    store.put(key, b'')
+    if not exists(store, backup_id):
+        store.delete(key)
 
 
 def standing(store: ports.ObjectStore, backup_id: str) -> verification.Outcome | None:

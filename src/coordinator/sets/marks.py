@@ -1,4 +1,4 @@
-"""Marks in the folder of a backup set: which operation made it, and which restores use it.
+"""Marks in the folder of a backup set: who made it, which restores use it, and which proved it.
 
 Only a mark's name and the time that S3 gives it matter, so that one listing of the repository
 finds all marks. Names contain the operation, so that no operation overwrites another's mark.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from coordinator import keys, ports
 
@@ -18,6 +18,7 @@ COUNTS_FOR = datetime.timedelta(days=7)
 _MODEL = r'(?P<model>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})'
 _CLAIM = re.compile(rf'claim-{_MODEL}-[0-9a-f]{{8}}')
 _USE = re.compile(rf'in-use-{_MODEL}-(?P<operation>{keys.ID.pattern})')
+_PROOF = re.compile(rf'proven-{_MODEL}-(?P<operation>{keys.ID.pattern})')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +57,17 @@ def is_claim(name: str) -> bool:
 def use_name(model_uuid: str, operation_id: str) -> str:
     """Return the name of the mark that protects a set from deletion while a restore uses it."""
     return f'in-use-{model_uuid}-{operation_id}'
+
+
+def proof_name(model_uuid: str, operation_id: str) -> str:
+    """Return the name of the mark of an operation that found in MAAS exactly what the set has."""
+    return f'proven-{model_uuid}-{operation_id}'
+
+
+def proven(found: Iterable[str]) -> str:
+    """Return the id of the last operation that has proven a set, of the names in its folder."""
+    proofs = filter(None, map(_PROOF.fullmatch, found))
+    return max((proof['operation'] for proof in proofs), default='')
 
 
 def claims(found: Mapping[str, ports.StoredObject]) -> list[Mark]:

@@ -48,12 +48,13 @@ def test_sets_are_counted_by_their_status():
 
 def test_the_newest_of_each_kind_is_named():
     found = said(
-        entry(1, verified=good(whole=True)),
+        entry(1, verified=good(whole=True), proven='2026-08-20T10:15:00Z'),
         entry(2, verified=good()),
         entry(3),
-        entry(4, state=retention.DAMAGED),
+        entry(4, state=retention.DAMAGED, proven='2026-08-21T10:15:00Z'),
     )
     assert found.newest == {
+        'proven': '2026-08-01T10:15:00Z',
         'read-whole': '2026-08-01T10:15:00Z',
         'verified': '2026-08-02T10:15:00Z',
         'complete': '2026-08-03T10:15:00Z',

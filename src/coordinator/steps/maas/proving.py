@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from coordinator import errors, maas_port, ports, this
 from coordinator.engine import operation, step
 from coordinator.record import repository
 from coordinator.sets import catalogue, differences, manifest
 from coordinator.steps.backup_set import beside, chosen_set
 from coordinator.steps.maas import asking_maas, inventories
+
+logger = logging.getLogger(__name__)
 
 PROOF = 'proof'
 """Fact: the result in a sentence, for people."""
@@ -34,8 +38,17 @@ def prove(op: operation.Operation, world: ports.World) -> step.Outcome:
     if isinstance(outcome, str):
         return step.Done({PROOF: _NOT + outcome})
     if not outcome:
+        _remember(op, world, found.backup_id)
         return step.Done({PROOF: PROVEN})
     raise Differs(_told(op, world, found, outcome))
+
+
+def _remember(op: operation.Operation, world: ports.World, backup_id: str) -> None:
+    """Mark the set as proven; it is no less proven if that fails."""
+    try:
+        catalogue.record_proof(repository.of(op, world), backup_id, world.model_uuid, op.id)
+    except errors.CoordinatorError as error:
+        logger.warning('%s: backup set %s is not marked as proven: %s', op.at, backup_id, error)
 
 
 def _compared(

@@ -19,6 +19,7 @@ from rehearsal.maas import records
 from tests import charm_states, restores, simulation
 
 KEY = simulation.MAAS_KEY
+LATER = '2026-08-30T10:00:00Z'
 
 
 def restoring(
@@ -56,6 +57,40 @@ def test_a_restore_ends_proven():
     assert op.fact(proving.PROOF) == proving.PROVEN
     assert 'proven: 0 differences' in shown(sim)
     assert json.loads(operation_report.operation_json(op))['proof'] == proving.PROVEN
+
+
+def proofs(sim: simulation.Simulation) -> dict[str, str]:
+    """Return by what each set is proven."""
+    listed = catalogue.entries(sim.world.maas_store)
+    return {entry.backup_id: entry.proven for entry in listed if entry.proven}
+
+
+def test_a_set_that_is_proven_is_marked_for_whoever_lists_it():
+    sim = restoring()
+    op = sim.run()
+    backup_id = json.loads(op.fact('backup-set'))['backup-id']
+    assert proofs(sim) == {backup_id: op.id}
+    catalogue.withdraw(sim.world.maas_store, backup_id)
+    catalogue.record_proof(sim.world.maas_store, backup_id, sim.world.model_uuid, LATER)
+    assert not [item for item in sim.world.maas_store.list('') if LATER in item.key]
+
+
+def test_a_set_from_which_maas_differs_is_not_marked():
+    sim = restoring()
+    before_the_proof(sim, lambda: lose_a_machine(sim))
+    sim.run()
+    assert proofs(sim) == {}
+
+
+def test_a_proof_that_cannot_be_marked_is_one(caplog: pytest.LogCaptureFixture):
+    sim = restoring()
+    sim.at_step('prove')
+    sim.s3.bucket('maas-backups').refuses_writes = True
+    sim.at_step('unmark-backup-set')
+    sim.s3.bucket('maas-backups').refuses_writes = False
+    assert sim.run().fact(proving.PROOF) == proving.PROVEN
+    assert 'is not marked as proven' in caplog.text
+    assert proofs(sim) == {}
 
 
 def test_a_machine_that_is_missing_is_named_and_the_restore_is_complete_with_work_left():
