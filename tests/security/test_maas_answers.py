@@ -230,6 +230,39 @@ def test_only_the_machines_are_waited_for_longer():
                     ASKS[name](maas)
 
 
+def test_all_that_a_dispatch_asks_ends_within_minutes():
+    now, body = [1000.0], json.dumps([{'username': 'bob', 'is_superuser': True}]).encode()
+    asked: list[hostile.Line] = []
+
+    def script(line: hostile.Line) -> None:
+        asked.append(line)
+        now[0] += 100
+        line.answer(body)
+
+    with hostile.Server(script) as server:
+        where = login.endpoint({'api-key': ':'.join(KEY), 'endpoint': f'http://{server.address}'})
+        with client.MaasApi(where, QUICK, sleep=lambda _: None, clock=lambda: now[0]) as maas:
+            for _ in range(3):
+                assert list(maas.users())
+            with pytest.raises(errors.MaasUnavailable, match='took more than 4 min'):
+                list(maas.machines())
+    assert len(asked) == 3
+
+
+def test_the_list_of_machines_is_cut_off_with_all_the_rest():
+    now = [1000.0]
+
+    def script(line: hostile.Line) -> None:
+        line.connection.recv(1)
+
+    with hostile.Server(script) as server:
+        where = login.endpoint({'api-key': ':'.join(KEY), 'endpoint': f'http://{server.address}'})
+        with client.MaasApi(where, sleep=lambda _: None, clock=lambda: now[0]) as maas:
+            now[0] += client.WHOLE_SECONDS - 0.3
+            with pytest.raises(errors.MaasUnavailable, match=r'nothing for 0\.3 s|in 0\.3 s'):
+                list(maas.machines())
+
+
 def test_nothing_packed_is_asked_for_or_unpacked():
     requests: list[bytes] = []
 

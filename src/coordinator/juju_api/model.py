@@ -7,14 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Self, TypeVar
 
-import tenacity
-
-from coordinator import errors, ports
+from coordinator import errors, ports, repeating
 from coordinator.juju_api import answers, connection, facades, remembered, status, wire
 
 logger = logging.getLogger(__name__)
 
-_TRIES = 3
 _TRYING_SECONDS = 45.0
 
 _T = TypeVar('_T')
@@ -50,14 +47,7 @@ class JujuApi:
         self._timeouts = timeouts
         self._last = last
         self._connection: connection.Connection | None = None
-        self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(errors.TransientError),
-            stop=tenacity.stop_after_attempt(_TRIES) | tenacity.stop_after_delay(_TRYING_SECONDS),
-            wait=tenacity.wait_exponential(multiplier=0.5, max=5),
-            before_sleep=tenacity.before_sleep_log(logger, logging.INFO),
-            sleep=sleep,
-            reraise=True,
-        )
+        self._retrying = repeating.policy(errors.TransientError, _TRYING_SECONDS, logger, sleep)
 
     def __enter__(self) -> Self:
         return self

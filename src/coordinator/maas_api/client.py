@@ -12,23 +12,23 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
-import tenacity
-
-from coordinator import errors, maas_port
+from coordinator import errors, maas_port, repeating
 from coordinator.maas_api import answers, connection, items, login
 
 logger = logging.getLogger(__name__)
 
 LONGEST = 1 << 20
 """Bytes of an answer that is no list. An image with all its files has some 10 KiB."""
-_TRIES = 3
 _TRYING_SECONDS = 30
 _TOGETHER = 4
 """Requests at the same time: every image is one, and so is every setting."""
 MOST_IMAGES = 10_000
-_ALL_MACHINES = connection.Timeouts(silence=600.0, whole=900.0)
-"""MAAS renders all machines before it sends the first byte; its own proxy waits for 900 s
-(`maasserver/templates/http/regiond.nginx.conf.template`)."""
+WHOLE_SECONDS = 240.0
+"""For all requests of one client, which lives as long as a dispatch: meanwhile no other hook or
+action of this unit runs."""
+_ALL_MACHINES = connection.Timeouts(silence=WHOLE_SECONDS, whole=WHOLE_SECONDS)
+"""MAAS renders all machines before it sends the first byte, and has no pages
+(`maasserver/api/machines.py`)."""
 _T = TypeVar('_T')
 _Item = TypeVar('_Item')
 
@@ -42,19 +42,15 @@ class MaasApi:
         timeouts: connection.Timeouts | None = None,
         machines: connection.Timeouts = _ALL_MACHINES,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ):
         self._endpoint = endpoint
+        self._clock = clock
+        self._end = clock() + WHOLE_SECONDS
         self._timeouts = timeouts or connection.Timeouts()
         self._machines = machines
         self._lines = _Lines(endpoint)
-        self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(errors.MaasUnavailable),
-            stop=tenacity.stop_after_attempt(_TRIES) | tenacity.stop_after_delay(_TRYING_SECONDS),
-            wait=tenacity.wait_exponential(multiplier=0.5, max=5),
-            before_sleep=tenacity.before_sleep_log(logger, logging.INFO),
-            sleep=sleep,
-            reraise=True,
-        )
+        self._retrying = repeating.policy(errors.MaasUnavailable, _TRYING_SECONDS, logger, sleep)
 
     def __enter__(self) -> Self:
         return self
@@ -159,7 +155,7 @@ class MaasApi:
             with (
                 self._reading(path),
                 self._lines.lent() as line,
-                line.answer(path, query, self._timeouts) as chunks,
+                line.answer(path, query, self._in_time(self._timeouts)) as chunks,
             ):
                 return read(items.whole(chunks, LONGEST))
 
@@ -181,7 +177,8 @@ class MaasApi:
             first.clear()
             with self._reading(path), contextlib.ExitStack() as stack:
                 line = stack.enter_context(self._lines.lent())
-                chunks = stack.enter_context(line.answer(path, {}, timeouts or self._timeouts))
+                allowed = self._in_time(timeouts or self._timeouts)
+                chunks = stack.enter_context(line.answer(path, {}, allowed))
                 found = map(read, items.each(chunks, most))
                 first.extend(itertools.islice(found, 1))
                 opened.push(stack.pop_all())
@@ -192,6 +189,22 @@ class MaasApi:
             yield from first
             with self._reading(path):
                 yield from rest
+
+    def _in_time(self, timeouts: connection.Timeouts) -> connection.Timeouts:
+        """Return timeouts that end no later than everything must.
+
+        Raises:
+            MaasUnavailable: the time is over.
+        """
+        left = round(self._end - self._clock(), 1)
+        if left <= 0:
+            raise errors.MaasUnavailable(
+                f'MAAS at {self.endpoint} took more than {WHOLE_SECONDS / 60:g} min to answer '
+                'everything'
+            )
+        return connection.Timeouts(
+            min(timeouts.connect, left), min(timeouts.silence, left), min(timeouts.whole, left)
+        )
 
     @contextlib.contextmanager
     def _expecting(self, path: str) -> Generator[None]:
