@@ -21,6 +21,7 @@ from tests.bench import (  # noqa: E402
     critical_path,
     database,
     dispatch_cost,
+    fence,
     figures,
     integrity,
     listing,
@@ -86,6 +87,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar='MACHINES',
         help='only measure the fence and the inventory, of sites with these numbers of machines',
     )
+    parser.add_argument(
+        '--only-fence',
+        action='store_true',
+        help='only measure what the fence adds to a whole backup while no image is in motion',
+    )
     given = parser.parse_args(arguments)
     try:
         if given.only_profile:
@@ -97,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if given.only_maas is not None:
             _print_all(maas.measure(given.only_maas or maas.COUNTS))
+            return 0
+        if given.only_fence:
+            _print_all(fence.measure())
             return 0
         if given.only_list:
             _print_all(listing.measure())
@@ -136,6 +145,7 @@ def _measure(root: pathlib.Path, juju: str, verbose: bool) -> None:
     _print_all(listing.measure())
     _print_all(beats.measure())
     _print_all(listing.measure_damaged())
+    _print_all(fence.measure())
     _print_all(maas.measure())
     print(f'load at the end {_load()}')
 

@@ -18,8 +18,10 @@ SHORT = {'scaling_minutes': 40, 'postgresql_backup_minutes': 60, 'maas_backup_mi
 Furnish = Callable[[simulation.Simulation], None]
 
 
-def _backup(*furnish: Furnish, **deployed: object) -> simulation.Simulation:
-    sim = simulation.Simulation(**deployed)  # type: ignore[arg-type]
+def _backup(
+    *furnish: Furnish, maas_key: str = simulation.MAAS_KEY, **deployed: object
+) -> simulation.Simulation:
+    sim = simulation.Simulation(maas_key=maas_key, **deployed)  # type: ignore[arg-type]
     for each in (sites.age, *furnish):
         each(sim)
     sim.begin('backup-all')
@@ -31,7 +33,7 @@ def _restore(
     fresh: bool,
     regions: int = 1,
     version: str = '3.6.26',
-    maas_key: str = '',
+    maas_key: str = simulation.MAAS_KEY,
     **given: str,
 ) -> simulation.Simulation:
     lost = restores.backed_up(regions=regions, version=version, maas_key=maas_key)
@@ -42,6 +44,20 @@ def _restore(
         each(sim)
     restores.restore(sim, lost, **given)
     return _hurried(sim)
+
+
+def _proof() -> simulation.Simulation:
+    """Return a site whose database was restored, and that is about to be proven once more."""
+    lost = restores.backed_up(regions=1, postgresql_units=1, maas_key=simulation.MAAS_KEY)
+    sim = restores.simulate(
+        after=lost, regions=1, postgresql_units=1, maas_key=simulation.MAAS_KEY
+    )
+    found = restores.restore(sim, lost)
+    sim.run()
+    sim.saved.clear()
+    sim.clock.advance(60)
+    sim.begin('prove-restore', backup_id=found)
+    return sim
 
 
 def _aim_elsewhere(sim: simulation.Simulation) -> None:
@@ -72,18 +88,18 @@ def _hurried(sim: simulation.Simulation) -> simulation.Simulation:
 
 
 SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
-    'backup-all': lambda: _backup(sites.fail_over, maas_key=simulation.MAAS_KEY),
+    'backup-all': lambda: _backup(sites.fail_over),
     'backup-all, replica': lambda: _backup(sites.fail_over, strategy='replica'),
     'backup-all, 1 region, Juju 4.0': lambda: _backup(regions=1, version='4.0.15'),
-    'backup-all, 1 database unit': lambda: _backup(postgresql_units=1, regions=1),
+    'backup-all, 1 database unit, no key of MAAS': lambda: _backup(
+        postgresql_units=1, regions=1, maas_key=''
+    ),
     'backup-all, shared machines, slow': lambda: _backup(
         sites.share_machines, sites.slow_down, regions=1
     ),
     'backup-all, two models': lambda: _backup(sites.accompany, regions=1, postgresql_units=1),
     'restore-all, fresh model': lambda: _restore(_new_passwords, fresh=True, regions=3),
-    'restore-all, fresh model, 1 region': lambda: _restore(
-        fresh=True, backup_id='latest', maas_key=simulation.MAAS_KEY
-    ),
+    'restore-all, fresh model, 1 region': lambda: _restore(fresh=True, backup_id='latest'),
     'restore-all, same model, 3 regions, Juju 4.0': lambda: _restore(
         fresh=False, regions=3, version='4.0.15'
     ),
@@ -93,7 +109,10 @@ SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
     'restore-all, same model, shared machines, slow': lambda: _restore(
         sites.share_machines, sites.slow_down, fresh=False
     ),
-    'restore-all, fresh model, aimed elsewhere': lambda: _restore(_aim_elsewhere, fresh=True),
+    'restore-all, fresh model, aimed elsewhere, no key of MAAS': lambda: _restore(
+        _aim_elsewhere, fresh=True, maas_key=''
+    ),
+    'prove-restore': _proof,
     'expire': lambda: _on_sets('expire'),
     'delete-backup': lambda: _on_sets(
         'delete-backup', backup_id=backup_sets.name(backup_sets.DAYS[0])
@@ -103,6 +122,7 @@ SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
     'verify-backup, whole': lambda: _on_sets('verify-backup', backup_id='latest', deep='true'),
 }
 ADOPTIONS = ('adopt-backup',)
+PROOFS = ('prove-restore',)
 DELETIONS = ('expire', 'delete-backup')
 VERIFICATIONS = ('verify-backup', 'verify-backup, whole')
 BACKUPS = tuple(name for name in SCENARIOS if name.startswith('backup'))
@@ -183,6 +203,13 @@ FAMILIES: Sequence[Family] = (
     ),
     Family('a verification: another leader', [faults.DEPOSED], VERIFICATIONS),
     Family('a verification: abort, then a loss', [faults.ABORTS, _EFFECTS], VERIFICATIONS),
+    Family('a proof: one loss', [faults.LOSSES], PROOFS),
+    Family('a proof: two losses', [_EFFECTS, _EFFECTS], PROOFS),
+    Family('a proof: one error', [_ERRORS], PROOFS),
+    Family('a proof: an error until it is mended', [_OUTAGES], PROOFS),
+    Family('a proof: one answer lost', [faults.LOST_ANSWERS], PROOFS),
+    Family('a proof: another leader', [faults.DEPOSED], PROOFS),
+    Family('a proof: abort, then a loss', [faults.ABORTS, _EFFECTS], PROOFS),
     Family('one move of an operator', [meddling.MOVES], (BACKUPS[0], RESTORES[1])),
     Family('one move, sample', [meddling.MOVES], ALL, one_in=8),
     Family('two moves, sample', [meddling.MOVES, meddling.MOVES], ALL, one_in=36),

@@ -10,9 +10,9 @@ from coordinator.engine import advance, operation
 from coordinator.operations import plans
 from coordinator.record import history
 from coordinator.report import status
-from coordinator.sets import catalogue, index, marks, verification
+from coordinator.sets import catalogue, index, manifest, marks, verification
 from coordinator.steps.checks import before_backup
-from coordinator.steps.maas import proving
+from coordinator.steps.maas import fence, inventories, proving
 from rehearsal import site
 from rehearsal.standins import system_users
 from tests import backup_sets, simulation
@@ -131,6 +131,15 @@ class Watch:
         op = self._sim.op
         if (op.status, op.problems) != (operation.COMPLETE, ()):
             self.fault(f'{op.status}, though nothing went wrong: {op.error} {op.problems}')
+        if not self._sim.world.maas_key:
+            return
+        judged, taken = fence.judged(op), inventories.taken(op)
+        if judged is not None and judged.state != manifest.SYNCHRONISED:
+            self.fault(f'the images are {judged.state}, though nothing went wrong: {judged.why}')
+        if taken is not None and taken.stored is None:
+            self.fault(f'there is no inventory, though nothing went wrong: {taken.why}')
+        if op.fact(proving.PROOF) not in ('', proving.PROVEN):
+            self.fault(f'{op.fact(proving.PROOF)}, though nothing went wrong')
 
     def held(self) -> None:
         """Look at an operation that waits for a person."""

@@ -305,4 +305,5 @@ MUTANTS = (
         [meddling.REMOVE_MACHINE],
         'restore-all, fresh model, 1 region',
     ),
+    Mutant('always agrees, once more', _always_agrees, [meddling.REMOVE_MACHINE], 'prove-restore'),
 )
