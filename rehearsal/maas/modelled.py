@@ -169,12 +169,17 @@ class ModelledMaas:
             for unit in self._site.maas.states:
                 self.synchronise(name, unit)
 
-    def delete_image(self, name: str) -> None:
-        """Delete an image: from the database, and from the files of every region."""
-        known = self._known
+    def remove_image_file(self, name: str) -> None:
+        """Lose the file of an image on every region; the database goes on naming it."""
         for unit, state in self._site.maas.states.items():
             there = [each for each in state['images'] if each != name]
             self._site.maas.update_unit(unit, images=there)
+        self._update(syncs={**self._known.get('syncs', {}), name: {}})
+
+    def delete_image(self, name: str) -> None:
+        """Delete an image: from the database, and from the files of every region."""
+        self.remove_image_file(name)
+        known = self._known
         syncs = {each: synced for each, synced in known.get('syncs', {}).items() if each != name}
         images = [each for each in known['images'] if each != name]
         self._update(images=images, syncs=syncs)

@@ -93,6 +93,10 @@ class Api(Protocol):
         """Delete a machine."""
         ...
 
+    def remove_image_file(self, name: str) -> None:
+        """Lose the file of an image on every region; the database goes on naming it."""
+        ...
+
     def upload_image(self, name: str) -> None:
         """Upload an image, which the first region has all of, and the others nothing yet."""
         ...

@@ -75,6 +75,10 @@ class Region:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
+    def remove(self, kind: str, name: str) -> None:
+        """Delete a file, if it is there."""
+        (self.home / kind / name).unlink(missing_ok=True)
+
     def size(self, kind: str, name: str) -> int:
         """Return the size of a file, 0 if it is not there."""
         path = self.home / kind / name

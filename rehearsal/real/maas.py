@@ -47,6 +47,11 @@ class RealMaas:
         tables.add_image(self._line, image)
         self._region(next(iter(self._site.maas.states))).write('images', image.sha256, content)
 
+    def remove_image_file(self, name: str) -> None:
+        image, _ = installation.image_of(name)
+        for unit in self._site.maas.states:
+            self._region(unit).remove('images', image.sha256)
+
     def synchronise_all(self) -> None:
         for image in tables.images(self._line):
             for unit in self._site.maas.states:

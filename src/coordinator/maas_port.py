@@ -87,6 +87,21 @@ class BootResource:
     sets: tuple[BootSet, ...]
     """Newest first. Machines boot from the newest one that is complete."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether every region controller has every set that counts.
+
+        Of an image that MAAS downloads only the newest one does. An upload that has just begun
+        has no files yet, so MAAS cannot call it complete.
+        """
+        counted = self.counted
+        return bool(counted) and all(each.files and each.complete for each in counted)
+
+    @property
+    def counted(self) -> tuple[BootSet, ...]:
+        """The sets that a backup must have."""
+        return self.sets if self.uploaded else self.sets[:1]
+
 
 @dataclasses.dataclass(frozen=True)
 class Machine:

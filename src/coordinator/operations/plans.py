@@ -279,7 +279,7 @@ RESTORE_ALL = Plan(
             'compare what MAAS holds with the inventory of the set, if there is a maas-api-key',
             proving.prove,
             mark=finding_maas.mark,
-            deadline=minutes(120),
+            deadline=proving.deadline,
             tolerated=True,
         ),
         _UNMARK,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from coordinator import plain
 from coordinator.sets import inventory, sealing
 
-MISSING, ADDED, CHANGED = 'missing', 'added', 'changed'
+MISSING, ADDED, CHANGED, LACKING = 'missing', 'added', 'changed', 'lacking'
 VERSION = 1
 """Of what is stored."""
 _NAMED = 3
@@ -24,7 +24,8 @@ class Difference:
     """One thing that is not as the inventory says."""
 
     what: str
-    """MISSING from the site, ADDED there, or CHANGED."""
+    """MISSING from the site, ADDED there, or CHANGED; LACKING: MAAS has it in its database, and
+    not all of it in its files."""
     kind: str
     key: str
     name: str = ''
@@ -32,7 +33,12 @@ class Difference:
 
     def __str__(self) -> str:
         """Return it for people, as `machine node-1.maas (4y3h7n) is missing`."""
-        verbs = {MISSING: 'is missing', ADDED: 'is not in the set', CHANGED: 'differs'}
+        verbs = {
+            MISSING: 'is missing',
+            ADDED: 'is not in the set',
+            CHANGED: 'differs',
+            LACKING: 'has files that not every region controller has',
+        }
         return f'{self.kind} {self.title} {verbs[self.what]}'
 
     @property
@@ -65,6 +71,8 @@ def between(
             found.append(Difference(ADDED, item.kind, key, item.name))
         elif digest != known.digests.of(item):
             found.append(Difference(CHANGED, item.kind, key, item.name))
+        elif item.noted.get(inventory.SYNCHRONISED) is False:
+            found.append(Difference(LACKING, item.kind, key, item.name))
     found += [Difference(MISSING, kind, key, names.get((kind, key), '')) for kind, key in rest]
     order = list(inventory.KINDS)
     return sorted(

@@ -105,9 +105,7 @@ def _unrecordable(why: str) -> errors.MaasUnintelligible:
 
 
 def _image(resource: maas_port.BootResource) -> Image:
-    counted = resource.sets if resource.uploaded else resource.sets[:1]
-    # An upload that has just begun has no files yet, so MAAS cannot call it complete.
-    complete = bool(counted) and all(each.files and each.complete for each in counted)
+    counted, complete = resource.counted, resource.complete
     return Image(
         id=resource.id,
         name=resource.name,

@@ -26,6 +26,8 @@ from coordinator.sets import sealing
 VERSION = 1
 LARGEST = 64 << 20
 """Bytes of a stored inventory: 20,000 machines need about three million."""
+SYNCHRONISED = 'synchronised'
+"""Noted of an uploaded image: whether every region controller has all of it."""
 _SEALED = 'sealed'
 _GZIP = 31
 _DIGEST_BYTES, _KEY_BYTES = 12, 6
@@ -145,7 +147,9 @@ def _image(resource: maas_port.BootResource) -> Item:
         for file in each.files
         if resource.uploaded
     ]
-    return Item('image', title, title, {'uploaded': resource.uploaded, 'files': sorted(files)})
+    compared = {'uploaded': resource.uploaded, 'files': sorted(files)}
+    noted = {SYNCHRONISED: resource.complete} if resource.uploaded else {}
+    return Item('image', title, title, compared, noted)
 
 
 # --- Digests ---------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def mark(op: operation.Operation, world: ports.World) -> step.Mark:
 
 def await_images(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Wait until every region controller has all of each image; store which images there are."""
-    waiting = _too_soon(op, world) or asking_maas.find(op, world)
+    waiting = too_soon(op, world) or asking_maas.find(op, world)
     if waiting is not None:
         return waiting
     reading = _ask(op, world, 'images')
@@ -73,7 +73,7 @@ def await_images(op: operation.Operation, world: ports.World) -> step.Outcome:
     return step.Done({**_store(op, world, reading), **_awaited(reading)})
 
 
-def _too_soon(op: operation.Operation, world: ports.World) -> step.Wait | None:
+def too_soon(op: operation.Operation, world: ports.World) -> step.Wait | None:
     """Wait on without asking: that is a request for each image, and it may last hours."""
     reason = op.current.reason
     if not images.is_waited_for(reason) or world.look_is_due(op.age):
@@ -88,6 +88,15 @@ def _ask(
         return images.Reading.of(maas.boot_resources())
 
     return asking_maas.ask(op, world, phase, read)
+
+
+def await_uploaded(op: operation.Operation, maas: maas_port.Maas) -> step.Wait | None:
+    """Wait after a restore until every region controller has all of each uploaded image.
+
+    None once that is so, or was waited for long enough.
+    """
+    uploaded = (each for each in maas.boot_resources() if each.uploaded)
+    return _incomplete(op, images.Reading.of(uploaded))
 
 
 def _incomplete(op: operation.Operation, reading: images.Reading) -> step.Wait | None:
@@ -159,7 +168,7 @@ def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
         RetryStepError: an image changed meanwhile; what `files_backup.back_up` raises.
     """
     if op.fact(READING) and op.fact(_READ_FOR) != _attempt(op):
-        return _too_soon(op, world) or _before(op, world)
+        return too_soon(op, world) or _before(op, world)
     outcome = files_backup.back_up(op, world)
     return outcome if isinstance(outcome, step.Wait) else _after(op, world, outcome)
 

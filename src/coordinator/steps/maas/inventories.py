@@ -142,7 +142,8 @@ def preview(found: manifest.Manifest, world: ports.World, application: str) -> s
         maas = finding_maas.reach(world, application)
         if maas is None:
             return f'not compared: {asking_maas.NO_KEY}'
-        there = differing(known, maas, {})
+        # A restore lays out the files of every region anew.
+        there = [each for each in differing(known, maas, {}) if each.what != differences.LACKING]
     except errors.CoordinatorError as error:
         return f'not compared: {error}'
     if not there:

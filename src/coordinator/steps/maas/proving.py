@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 
 from coordinator import errors, maas_port, ports, this
-from coordinator.engine import operation, step
+from coordinator.engine import operation, settings, step
 from coordinator.record import repository
 from coordinator.sets import catalogue, differences, manifest
 from coordinator.steps.backup_set import beside, chosen_set
-from coordinator.steps.maas import asking_maas, inventories
+from coordinator.steps.maas import asking_maas, fence, inventories
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +26,23 @@ class Differs(errors.StepError):
     """MAAS holds other things than the set."""
 
 
+def deadline(config: settings.Settings) -> datetime.timedelta:
+    """Return the deadline of the step, which stops waiting by itself."""
+    return datetime.timedelta(hours=2) + config.image_sync_deadline
+
+
 def prove(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Compare what the restored MAAS holds with the set; say what could not be proven.
 
     Raises:
         Differs: it holds other things.
     """
+    return _proven(op, world, patient=True)
+
+
+def _proven(op: operation.Operation, world: ports.World, *, patient: bool) -> step.Outcome:
     found = chosen_set.of(op)
-    outcome = _compared(op, world, found)
+    outcome = _compared(op, world, found, patient=patient)
     if isinstance(outcome, step.Wait):
         return outcome
     if isinstance(outcome, str):
@@ -52,17 +62,27 @@ def _remember(op: operation.Operation, world: ports.World, backup_id: str) -> No
 
 
 def _compared(
-    op: operation.Operation, world: ports.World, found: manifest.Manifest
+    op: operation.Operation, world: ports.World, found: manifest.Manifest, *, patient: bool
 ) -> list[differences.Difference] | step.Wait | str:
-    """Return the differences, what to wait for, or why nothing can be compared."""
+    """Return the differences, what to wait for, or why nothing can be compared.
+
+    Args:
+        op: the operation.
+        world: the world.
+        found: the set.
+        patient: wait for images that the regions still synchronise.
+    """
     lacking = inventories.lacking(found)
-    waiting = None if lacking else asking_maas.find(op, world)
+    waiting = None if lacking else fence.too_soon(op, world) or asking_maas.find(op, world)
     if waiting is not None:
         return waiting
 
-    def compare(maas: maas_port.Maas) -> list[differences.Difference] | str:
+    def compare(maas: maas_port.Maas) -> list[differences.Difference] | step.Wait | str:
         # While MAAS starts, the inventory of a large site is not read at every beat.
         maas.whoami()
+        waiting = fence.await_uploaded(op, maas) if patient else None
+        if waiting is not None:
+            return waiting
         try:
             known = inventories.stored(found, repository.of(op, world))
         except (errors.ForeignRecordError, errors.StepError) as error:
@@ -128,7 +148,7 @@ def prove_again(op: operation.Operation, world: ports.World) -> step.Outcome:
     Raises:
         StepError: MAAS differs, or nothing can be compared.
     """
-    outcome = prove(op, world)
+    outcome = _proven(op, world, patient=False)
     if isinstance(outcome, step.Done) and outcome.facts[PROOF] != PROVEN:
         raise errors.StepError(outcome.facts[PROOF])
     return outcome

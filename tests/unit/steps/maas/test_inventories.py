@@ -138,6 +138,11 @@ def test_a_preview_says_what_a_restore_removes_and_brings_back(sim: simulation.S
     assert 'machine new-0.maas' in told
 
 
+def test_a_preview_ignores_image_files_that_regions_lack(sim: simulation.Simulation):
+    sim.api.remove_image_file('custom/rocky-9/amd64')
+    assert previewed(sim).endswith('0 differences')
+
+
 def test_a_preview_without_an_answer_says_why(sim: simulation.Simulation):
     sim.api.revoke_keys()
     assert previewed(sim).startswith('not compared: ')

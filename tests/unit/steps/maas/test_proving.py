@@ -154,6 +154,40 @@ def test_an_image_that_is_missing_is_named():
     assert 'image custom/before amd64' in sim.op.problems[0]
 
 
+def test_an_image_whose_file_is_gone_is_waited_for_and_then_named():
+    sim = restoring()
+    before_the_proof(sim, lambda: sim.api.remove_image_file('custom/before'))
+    sim.until(lambda: 'image custom/before amd64/generic is 0%' in sim.op.current.reason)
+    begun, asked = sim.op.age, list[str]()
+    sim.world.maas_asked = asked.append
+    op = sim.run()
+    assert op.status == operation.COMPLETE
+    assert 60 * 60 <= op.age - begun < 70 * 60
+    beats = (op.age - begun) // simulation.BEAT_SECONDS
+    assert asked.count('boot_resources') < beats // 2
+    (problem,) = op.problems
+    assert 'image custom/before amd64/generic has files that not every region' in problem
+
+
+def test_an_image_that_regions_still_synchronise_after_a_restore_is_no_difference():
+    sim = restoring()
+    before_the_proof(sim, lambda: sim.api.remove_image_file('custom/before'))
+    sim.until(lambda: 'is 0% synchronised' in sim.op.current.reason)
+    sim.api.synchronise_all()
+    assert sim.run().fact(proving.PROOF) == proving.PROVEN
+
+
+def test_a_proof_on_request_names_a_lost_image_file_at_once():
+    sim = restoring()
+    sim.run()
+    sim.api.remove_image_file('custom/before')
+    begun = sim.clock.now()
+    op = prove_again(sim)
+    assert op.status == operation.FAILED
+    assert 'image custom/before amd64/generic has files that not every region' in op.error
+    assert (sim.clock.now() - begun).total_seconds() < 5 * 60
+
+
 def test_many_differences_leave_a_small_record_and_a_whole_list():
     sim = restoring()
 
