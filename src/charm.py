@@ -253,7 +253,7 @@ class CoordinatorCharm(ops.CharmBase):
         from coordinator.record import history
         from coordinator.report import situation
 
-        plan = plans.PLANS.get(op.kind)
+        plan = plans.of(op)
         if plan is None:
             held = op.held(f'this revision of the charm knows no operation {op.kind}')
             logger.error('%s: held: %s', held.at, held.error)

@@ -87,7 +87,7 @@ class LiveWorld:
 
         return reader.Reader(self._given.folder / _READING)
 
-    def maas(self, found: str = '') -> maas_port.Maas | None:
+    def maas(self, found: str = '', *, fresh: bool = False) -> maas_port.Maas | None:
         """Return the site's MAAS; None without an API key."""
         reference = str(self._given.config.get('maas-api-key') or '')
         if not reference:
@@ -95,7 +95,7 @@ class LiveWorld:
         # Not above: most dispatches need no HTTP.
         from coordinator.maas_api import client, login
 
-        where = login.endpoint(self._given.secret(reference), found)
+        where = login.endpoint(self._given.secret(reference), found, fresh=fresh)
         if where not in self._maas:
             self._maas[where] = client.MaasApi(where)
         return self._maas[where]

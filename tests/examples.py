@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyrage
 
-from coordinator.sets import manifest
+from coordinator.sets import manifest, rehearsal
 
 IDENTITY = pyrage.x25519.Identity.generate()
 RECIPIENT = str(IDENTITY.to_public())
@@ -67,4 +67,28 @@ def backup_set(backup_id: str = BACKUP_ID) -> manifest.Manifest:
             hashes={'operator': 'scrypt$c2FsdA==$aGFzaA=='},
         ),
         seconds={'back-up-postgresql': 300},
+    )
+
+
+def rehearsal_of(backup_id: str = BACKUP_ID) -> rehearsal.Result:
+    """Return what a rehearsal of the set has shown."""
+    found = backup_set(backup_id)
+    return rehearsal.Result(
+        backup_id=backup_id,
+        operation_id='2026-11-20T08:00:00Z',
+        model=manifest.Model(
+            name='maas-rehearsal',
+            uuid='feedface-0bad-400d-8000-4b1d0d06f00d',
+            juju_version='3.6.26',
+        ),
+        started='2026-11-20T08:00:00Z',
+        ended='2026-11-20T08:33:30Z',
+        total_seconds=2010,
+        downtime_seconds=1500,
+        seconds={'restore-maas': 600},
+        proof=rehearsal.PROVEN,
+        told='proven: 0 differences',
+        coordinator_version='0.1.0',
+        maas=found.maas.charm,
+        postgresql=found.postgresql.charm,
     )

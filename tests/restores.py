@@ -6,6 +6,7 @@ import pyrage
 
 from coordinator.engine import operation
 from coordinator.sets import catalogue
+from rehearsal import contents as contents_of
 from rehearsal import site
 from rehearsal.standins import behaviour
 from tests import simulation
@@ -25,8 +26,10 @@ def simulate(
     maas_revision: int = behaviour.MaasBehaviour.revision,
     postgresql_track: str = behaviour.PostgresqlBehaviour.track,
     maas_key: str = '',
+    name: str = 'maas',
 ) -> simulation.Simulation:
     sim = simulation.Simulation(
+        name=name,
         maas_revision=maas_revision,
         postgresql_track=postgresql_track,
         maas_key=maas_key,
@@ -98,3 +101,50 @@ def under_way(step: str) -> simulation.Simulation:
     restore(fresh, lost)
     fresh.at_step(step)
     return fresh
+
+
+FRESH_KEY = 'consumer-of-fresh:token-of-fresh:secret-of-fresh'
+"""An API key of the MAAS of a throw-away model."""
+OWN_BUCKET = 'of-the-rehearsal'
+
+
+def throwaway(
+    lost: simulation.Simulation,
+    *,
+    name: str = 'maas-rehearsal',
+    regions: int = 3,
+    postgresql_units: int = 3,
+    version: str = '3.6.26',
+) -> simulation.Simulation:
+    """Return a throw-away model beside a site, with a bucket of PostgreSQL's own."""
+    sim = simulate(
+        after=lost,
+        name=name,
+        regions=regions,
+        postgresql_units=postgresql_units,
+        version=version,
+        maas_key=simulation.MAAS_KEY,
+    )
+    sim.model.set_config(site.S3_POSTGRESQL, {'bucket': OWN_BUCKET, 'path': name})
+    site.settle(sim.model)
+    sim.world.maas_endpoint = 'http://10.0.0.9:5240/MAAS'
+    sim.world.fresh_key = FRESH_KEY
+    sim.api.add_key(FRESH_KEY)
+    for machine in contents_of.MACHINES:
+        sim.api.remove_machine(machine)
+    return sim
+
+
+def rehearse(sim: simulation.Simulation, of: simulation.Simulation, **parameters: str) -> str:
+    """Begin a rehearsal of the newest set of a site that lives on."""
+    return restore(sim, of, rehearsal='true', **parameters)
+
+
+def contents(sim: simulation.Simulation) -> dict[str, tuple[bytes, object]]:
+    """Return every object of the buckets of a set, with when it was written."""
+    return {
+        f'{bucket}/{key}': (item.content, item.modified)
+        for bucket, held in sim.s3.buckets.items()
+        if bucket != OWN_BUCKET
+        for key, item in held.objects.items()
+    }

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 
 from coordinator import errors, integrators, maas_port, ports, times
-from coordinator.engine import advance, operation, settings
+from coordinator.engine import advance, operation, settings, step
 from coordinator.operations import plans
 from coordinator.unit import elapsed
 from rehearsal import clock, deployed, direct, memory_store, model, site
@@ -46,19 +46,22 @@ class World:
     maas_site: deployed.Site | None = None
     maas_key: str = ''
     """The API key that the coordinator is configured with; empty without the option."""
+    fresh_key: str = ''
+    """The key of the MAAS that is there before a rehearsal, if the secret has one."""
     maas_endpoint: str = ''
     """What the secret with the key says."""
     maas_asked: Callable[[str], object] = lambda name: None
     """Is called before each request to MAAS."""
 
-    def maas(self, found: str = '') -> maas_port.Maas | None:
+    def maas(self, found: str = '', *, fresh: bool = False) -> maas_port.Maas | None:
         if not self.maas_key or self.maas_site is None:
             return None
         endpoint = self.maas_endpoint or found
         if not endpoint:
             raise errors.MaasNotFound('nobody has said where MAAS is')
+        key = self.fresh_key if fresh and self.fresh_key else self.maas_key
         return direct_maas.DirectMaas(
-            self.maas_site, self.maas_key, endpoint, lambda name: self.maas_asked(name)
+            self.maas_site, key, endpoint, lambda name: self.maas_asked(name)
         )
 
     @property
@@ -189,15 +192,21 @@ class Simulation:
         """Make a new operation the current one."""
         now = self.clock.now()
         given = {key.replace('_', '-'): value for key, value in parameters.items()}
-        self.op = operation.Operation.new(
-            times.stamp(now), kind, plans.PLANS[kind].names, self.config, now, given
-        )
+        names = plans.PLANS[plans.named(kind, given)].names
+        self.op = operation.Operation.new(times.stamp(now), kind, names, self.config, now, given)
         return self.op
+
+    @property
+    def plan(self) -> step.Plan:
+        """The plan of the current operation."""
+        plan = plans.of(self.op)
+        assert plan is not None
+        return plan
 
     def dispatch(self) -> bool:
         """Take the operation one checkpoint further; return whether the record changed."""
         self.dispatches += 1
-        moved = advance.advance(self.op, plans.PLANS[self.op.kind], self.world)
+        moved = advance.advance(self.op, self.plan, self.world)
         text = moved.to_json()
         changed = text != self.op.to_json()
         self.op = operation.Operation.from_json(text)

@@ -67,7 +67,7 @@ class EmptyWorld:
     def reader(self) -> ports.Reader:
         raise AssertionError('this test has no reader')
 
-    def maas(self, found: str = '') -> maas_port.Maas | None:
+    def maas(self, found: str = '', *, fresh: bool = False) -> maas_port.Maas | None:
         return None
 
     def secret(self, reference: str) -> dict[str, str]:

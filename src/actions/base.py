@@ -123,7 +123,7 @@ class ActionBase(ops.Object):
         if latest >= times.stamp(now):
             # Ids only ever rise, whatever the clock does.
             now = times.parse_stamp(latest) + datetime.timedelta(seconds=1)
-        names = plans.PLANS[kind].names
+        names = plans.PLANS[plans.named(kind, parameters)].names
         op = operation.Operation.new(times.stamp(now), kind, names, config, now, parameters)
         expired = last.fact(operation.DATABASE_EXPIRED) if last else ''
         if expired:

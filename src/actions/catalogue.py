@@ -100,14 +100,15 @@ class CatalogueActions(action_base.ActionBase):
             store = reachable.maas_store
             pinned = catalogue.pinned(store, found.backup_id)
             verified = catalogue.standing(store, found.backup_id)
+            rehearsed = catalogue.last_rehearsal(store, found.backup_id)
             changes = self._changes(found, reachable) if params.compare else {}
         state = retention.INCONSISTENT if found.inconsistent else retention.COMPLETE
         if verified is not None and not verified.good:
             state = retention.ARCHIVED if verified.archived else retention.DAMAGED
         return {
-            'backup-set': backup_set_report.set_text(found, state, pinned)
+            'backup-set': backup_set_report.set_text(found, state, pinned, rehearsed)
             if params.format == 'table'
-            else backup_set_report.for_programs(found, state, pinned, params.format),
+            else backup_set_report.for_programs(found, state, pinned, params.format, rehearsed),
             'checks': operation_report.checks_text(outcomes),
             'verdict': operation_report.verdict(outcomes),
             'restore': backup_set_report.restore_command(found, outcomes, self.app),

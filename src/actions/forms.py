@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 from coordinator import errors, keys
+from coordinator.engine import operation
 
 _SECRET = re.compile(r'secret:(//[0-9a-f-]{36}/)?[0-9a-v]{20}')
 
@@ -101,6 +102,7 @@ class RestoreAll(ResumeOperation):
     confirm: bool = False
     other_databases: bool = False
     inconsistent: bool = False
+    rehearsal: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what may not be kept.
@@ -126,6 +128,7 @@ class RestoreAll(ResumeOperation):
         allowed = {
             other_databases.ALLOWED: self.other_databases,
             before_restore.INCONSISTENT: self.inconsistent,
+            operation.REHEARSAL: self.rehearsal,
         }
         return {**kept, **{name: 'true' for name, given in allowed.items() if given}}
 

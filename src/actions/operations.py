@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import typing
 
@@ -16,6 +17,7 @@ from coordinator.steps.backup_set import chosen_set
 from coordinator.steps.checks import fitting
 
 if typing.TYPE_CHECKING:
+    from coordinator import ports
     from coordinator.engine import settings
     from coordinator.record import history
     from coordinator.report import progress
@@ -101,6 +103,7 @@ class OperationActions(action_base.ActionBase):
         from coordinator.operations import plans
         from coordinator.parts import maas_backup
         from coordinator.report import backup_set_report, operation_report
+        from coordinator.sets import catalogue
         from coordinator.steps import other_databases
         from coordinator.steps.backup_set import set_objects
         from coordinator.steps.maas import inventories
@@ -117,11 +120,16 @@ class OperationActions(action_base.ActionBase):
                 listed = len(maas_backup.ids(set_objects.maas_store(found, reachable)))
             with contextlib.suppress(errors.CoordinatorError):
                 model = reachable.juju.status()
+            rehearsed = catalogue.last_rehearsal(reachable.maas_store, found.backup_id)
             others = other_databases.found(model, config) if model else ()
             results['changes'] = inventories.preview(found, reachable, config.maas)
-            results['replaces'] = operation_report.replaced_text(found, config, listed, others)
+            results['replaces'] = operation_report.replaced_text(
+                found, config, listed, others, rehearsed
+            )
             if model:
-                results['plan'] = operation_report.plan_text(plans.RESTORE_ALL, config, model)
+                results['plan'] = operation_report.plan_text(
+                    plans.PLANS[plans.named('restore-all', parameters)], config, model
+                )
         results['next'] = backup_set_report.restore_command(found, outcomes, self.app, parameters)
         return {**results, 'verdict': operation_report.verdict(outcomes)}
 
@@ -189,7 +197,22 @@ class OperationActions(action_base.ActionBase):
             return None
         before = self.observing.before(op.kind)
         with self.given.connected() as reachable:
+            if not before.seconds:
+                before = dataclasses.replace(before, seconds=self._rehearsed(op, reachable))
             return progress.of(op, before, action_base.utc_now(), reachable)
+
+    def _rehearsed(self, op: operation.Operation, reachable: ports.World) -> dict[str, int]:
+        """Return how long the steps of a restore took in the last rehearsal of its set."""
+        from coordinator.record import repository
+        from coordinator.sets import catalogue
+
+        found = None
+        with contextlib.suppress(errors.CoordinatorError):
+            if op.fact(chosen_set.BACKUP_SET):
+                backup_id = chosen_set.of(op).backup_id
+                store = repository.of(op, reachable)
+                found = catalogue.last_rehearsal(store, backup_id)
+        return found.seconds if found else {}
 
     def _since(self, op: operation.Operation) -> list[str]:
         """Return what is left to do now after an operation that has left something to do."""

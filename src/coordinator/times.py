@@ -15,6 +15,14 @@ def parse_stamp(text: str) -> datetime.datetime:
     return datetime.datetime.strptime(text, '%Y-%m-%dT%H:%M:%SZ').replace(tzinfo=datetime.UTC)
 
 
+def between(begin: str, end: str) -> int | None:
+    """Return the seconds between two stamps; None if one is missing, or a clock was behind."""
+    if not begin or not end:
+        return None
+    seconds = int((parse_stamp(end) - parse_stamp(begin)).total_seconds())
+    return seconds if seconds >= 0 else None
+
+
 CLOCKS_APART = datetime.timedelta(minutes=5)
 """How far clocks may differ. It matters because backup ids are times, and marks have an age."""
 

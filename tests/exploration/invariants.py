@@ -287,7 +287,7 @@ class Watch:
 
 def _advanced_again(sim: simulation.Simulation) -> operation.Operation:
     """Return what another dispatch would make of an operation that has ended."""
-    return advance.advance(sim.op, plans.PLANS[sim.op.kind], sim.world)
+    return advance.advance(sim.op, sim.plan, sim.world)
 
 
 def _machines(fingerprint: Any) -> list[str]:

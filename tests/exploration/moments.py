@@ -131,8 +131,8 @@ class GatedWorld:
     def reader(self) -> ports.Reader:
         return self._gated(self._world.reader, 'reader')
 
-    def maas(self, found: str = '') -> maas_port.Maas | None:
-        maas = self._world.maas(found)
+    def maas(self, found: str = '', *, fresh: bool = False) -> maas_port.Maas | None:
+        maas = self._world.maas(found, fresh=fresh)
         return None if maas is None else self._gated(maas, 'maas')
 
     def secret(self, reference: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from coordinator import errors, times
 from coordinator.engine import advance, doubt, limits, operation
-from coordinator.operations import plans, steering
+from coordinator.operations import steering
 from coordinator.record import history
 from coordinator.unit import elapsed
 from rehearsal import model
@@ -177,7 +177,7 @@ class Run:
         if not before.open:
             return False
         scheduled = self.timetable.look(before, self.world.now())
-        moved = advance.advance(before, plans.PLANS[before.kind], self.world)
+        moved = advance.advance(before, self.sim.plan, self.world)
         fitting = limits.fitted(moved, before) if moved != before else before
         with contextlib.suppress(Raised):
             self._after_saving(before, moved, fitting)

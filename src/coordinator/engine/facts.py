@@ -72,6 +72,8 @@ PASSWORD_HASHES = Fact[Mapping[str, str]]('password-hashes', 'capture-secrets', 
 """By user; salted."""
 REPOSITORY = Fact[Mapping[str, str]]('repository', 'check', {})
 """Endpoint, bucket and path that s3-maas led to."""
+OWN_PLACE = Fact[Mapping[str, str]]('own-postgresql-place', 'check', {})
+"""Endpoint, bucket and path that s3-postgresql led to before a rehearsal."""
 AGENTS_LOST = Fact[Mapping[str, int]](
     'agents-lost', '', {}, encode=lambda lost: json.dumps(lost) if lost else ''
 )

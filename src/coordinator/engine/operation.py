@@ -46,6 +46,8 @@ STRATEGY = 'postgresql-strategy'
 """Fact: how the checks have chosen to back up PostgreSQL, if that is left to them."""
 ADOPTED = 'adopted-id'
 """Parameter: the id of the set that adopt-backup makes."""
+REHEARSAL = 'rehearsal'
+"""Parameter: the restore is tried in a throw-away model."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +74,11 @@ class StepRecord:
         """Whether it may have had an effect that nobody has undone, or begun to undo."""
         # Between two attempts a step is to do again, and what the first has done is still there.
         return self.state in (DOING, DONE, BROKEN) or (self.state == TO_DO and bool(self.started))
+
+    @property
+    def seconds(self) -> int | None:
+        """How long it took, from its first attempt on; None if that is not known."""
+        return times.between(self.started, self.ended)
 
 
 def _uncounted(entry: StepRecord) -> bool:
@@ -134,6 +141,11 @@ class Operation:
         return self.facts.get(BACKUP_ID) or self.parameters.get(ADOPTED, self.id)
 
     @property
+    def rehearses(self) -> bool:
+        """Whether it only tries a restore: the repository belongs to another site."""
+        return REHEARSAL in self.parameters
+
+    @property
     def strategy(self) -> str:
         """How PostgreSQL is backed up: as configured, or as the checks have chosen."""
         return self.facts.get(STRATEGY, self.settings.strategy)
@@ -193,6 +205,12 @@ class Operation:
             if entry.name == name:
                 return entry
         raise KeyError(name)
+
+    @property
+    def seconds(self) -> dict[str, int]:
+        """How long each step took that has ended."""
+        spent = {entry.name: entry.seconds for entry in self.steps}
+        return {name: seconds for name, seconds in spent.items() if seconds is not None}
 
     def fact(self, name: str, default: str = '') -> str:
         """Return a fact that an earlier step or look has left."""

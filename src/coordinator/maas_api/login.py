@@ -51,18 +51,23 @@ _Url = Annotated[
 ]
 
 
+_Key = Annotated[
+    str,
+    pydantic.BeforeValidator(_one_line),
+    # What needs no escape in an HTTP header: MAAS draws letters and digits.
+    pydantic.StringConstraints(pattern=r'^[\w.~-]+:[\w.~-]+:[\w.~-]+$', max_length=1024),
+]
+
+
 class _Secret(pydantic.BaseModel):
     """Content of the secret."""
 
     # The input of a failed validation is a key.
     model_config = pydantic.ConfigDict(extra='ignore', hide_input_in_errors=True)
 
-    api_key: Annotated[
-        str,
-        pydantic.BeforeValidator(_one_line),
-        # What needs no escape in an HTTP header: MAAS draws letters and digits.
-        pydantic.StringConstraints(pattern=r'^[\w.~-]+:[\w.~-]+:[\w.~-]+$', max_length=1024),
-    ] = pydantic.Field(alias='api-key', repr=False)
+    api_key: _Key = pydantic.Field(alias='api-key', repr=False)
+    fresh_api_key: _Key | None = pydantic.Field(None, alias='fresh-api-key', repr=False)
+    """Of the MAAS that is there before a rehearsal, which replaces its users and their keys."""
     endpoint: _Url | None = None
     ca_cert: str = pydantic.Field('', alias='ca-cert')
 
@@ -71,12 +76,13 @@ class _Found(pydantic.BaseModel):
     url: _Url
 
 
-def endpoint(content: Mapping[str, str], found: str = '') -> Endpoint:
+def endpoint(content: Mapping[str, str], found: str = '', *, fresh: bool = False) -> Endpoint:
     """Return where to connect.
 
     Args:
         content: of the secret.
         found: URL that maas-region has answered, for a secret without `endpoint`.
+        fresh: with the key of the MAAS that is there before a rehearsal, if the secret has one.
 
     Raises:
         MaasNotFound: neither says where MAAS is.
@@ -97,7 +103,8 @@ def endpoint(content: Mapping[str, str], found: str = '') -> Endpoint:
             f'the secret of maas-api-key has no endpoint: {how()} endpoint=http://<address>:5240'
             '/MAAS, unless maas-region reports it'
         )
-    return Endpoint(url, *secret.api_key.split(':'), ca_cert=secret.ca_cert)
+    key = (fresh and secret.fresh_api_key) or secret.api_key
+    return Endpoint(url, *key.split(':'), ca_cert=secret.ca_cert)
 
 
 def _checked(found: str) -> str:

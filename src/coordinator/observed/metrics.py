@@ -75,6 +75,12 @@ def _newest_info(note: notes.Note, now: float) -> Iterator[Sample]:
         yield (kind, backup_id), 1.0
 
 
+def _rehearsed(note: notes.Note, now: float) -> Iterator[Sample]:
+    found = sets.Sets.from_json(note.sets)
+    for proof, at in sorted(found.rehearsed.items()) if found is not None else ():
+        yield (proof,), times.parse_stamp(at).timestamp()
+
+
 def _states(note: notes.Note, now: float) -> Iterator[Sample]:
     found = sets.Sets.from_json(note.sets)
     for state, count in sorted(found.states.items()) if found is not None else ():
@@ -180,6 +186,13 @@ METRICS = (
         'them when an operation ends, and when it runs list-backups.',
         _states,
         ('status',),
+    ),
+    Metric(
+        'last_rehearsal_timestamp_seconds',
+        'When the last rehearsal of a backup set of this model began, by what MAAS said after it: '
+        'proven, different or unproven. Missing if there was none.',
+        _rehearsed,
+        ('proof',),
     ),
     Metric(
         'operation_state',

@@ -47,6 +47,8 @@ class Sets:
     database_bytes: int = 0
     """Of the newest complete set, as stored."""
     files_bytes: int = 0
+    rehearsed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """By what it proved: id of the last rehearsal of any set."""
 
     def to_json(self) -> str:
         """Return it as stored; equal sets give equal text."""
@@ -62,6 +64,8 @@ class Sets:
                 {str(kind): str(backup_id) for kind, backup_id in raw['newest'].items()},
                 int(raw['database_bytes']),
                 int(raw['files_bytes']),
+                # Older revisions know of no rehearsals.
+                {str(proof): str(at) for proof, at in raw.get('rehearsed', {}).items()},
             )
         except (AttributeError, LookupError, TypeError, ValueError):
             return None
@@ -89,12 +93,22 @@ def of(listed: Iterable[catalogue.Entry], model_uuid: str, now: datetime.datetim
         newest,
         summary.postgresql_bytes if summary else 0,
         summary.maas_bytes if summary else 0,
+        _rehearsed(own, now),
     )
+
+
+def _rehearsed(own: Iterable[catalogue.Entry], now: datetime.datetime) -> dict[str, str]:
+    """Return the last rehearsal by its outcome, but for those of a clock that was ahead."""
+    found = [entry.rehearsed for entry in own if entry.rehearsed is not None]
+    ordered = sorted((item.at, item.proof) for item in found if not times.is_ahead(item.at, now))
+    return {proof: at for at, proof in ordered}
 
 
 def _kinds(entry: catalogue.Entry) -> list[str]:
     """Return what a complete set is the newest of, unless a later one is."""
     verified = entry.verified is not None and entry.verified.good
     whole = verified and entry.verified is not None and entry.verified.whole
-    known = {COMPLETE: True, VERIFIED: verified, READ_WHOLE: whole, PROVEN: bool(entry.proven)}
+    rehearsed = entry.rehearsed is not None and entry.rehearsed.good
+    proven = bool(entry.proven) or rehearsed
+    known = {COMPLETE: True, VERIFIED: verified, READ_WHOLE: whole, PROVEN: proven}
     return [kind for kind, holds in known.items() if holds]

@@ -24,7 +24,7 @@ def left(op: operation.Operation, world: ports.World) -> list[str]:
     Raises:
         CoordinatorError: the controller does not answer.
     """
-    plan = plans.PLANS[op.kind]
+    plan = plans.PLANS[plans.named(op.kind, op.parameters)]
     # It may be of a revision with fewer steps.
     op = op.following(plan.names)
     begun = [each for each in plan.steps if op.record(each.name).begun or _undone(op, each)]

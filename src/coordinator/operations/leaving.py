@@ -35,7 +35,7 @@ def leave(op: operation.Operation, world: ports.World) -> operation.Operation:
 
     It raises nothing: a last hook that fails keeps the unit from going.
     """
-    plan = plans.PLANS.get(op.kind)
+    plan = plans.of(op)
     known = plan is not None and plan.find(op.step) is not None
     half = plan is not None and known and _is_half(op, plan)
     ways = 'resume-operation continues it'

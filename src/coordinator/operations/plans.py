@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from coordinator.engine import operation
 from coordinator.engine.step import Plan, Step, minutes
 from coordinator.sets import manifest
-from coordinator.steps import adopting, publishing, relations, tasks
+from coordinator.steps import adopting, publishing, rehearsing, relations, tasks
 from coordinator.steps.backup_set import claiming, expiry, marking, verifying
 from coordinator.steps.checks import before_backup, before_restore
 from coordinator.steps.maas import fence, finding_maas, inventories, proving
@@ -287,6 +287,28 @@ RESTORE_ALL = Plan(
     pivot='restore-postgresql',
 )
 
+# The repository is that of a site that lives: no mark, no history, one object at the end.
+REHEARSAL = Plan(
+    'rehearsal',
+    (
+        *(
+            each
+            for each in RESTORE_ALL.steps
+            if each.name not in ('mark-backup-set', 'unmark-backup-set')
+        ),
+        # Whatever becomes of it: MAAS is restored, and the operator has seen how.
+        Step(
+            'record-rehearsal',
+            'write the result of the rehearsal beside the backup set',
+            rehearsing.record,
+            deadline=minutes(60),
+            tolerated=True,
+        ),
+    ),
+    pivot=RESTORE_ALL.pivot,
+)
+"""What `restore-all rehearsal=true` does."""
+
 DELETE_BACKUP = Plan(
     'delete-backup',
     (
@@ -362,6 +384,7 @@ PLANS: Mapping[str, Plan] = {
     for plan in (
         BACKUP_ALL,
         RESTORE_ALL,
+        REHEARSAL,
         DELETE_BACKUP,
         EXPIRE,
         ADOPT_BACKUP,
@@ -369,6 +392,17 @@ PLANS: Mapping[str, Plan] = {
         PROVE_RESTORE,
     )
 }
+
+
+def named(kind: str, parameters: Mapping[str, str]) -> str:
+    """Return the name of the plan of an operation of this kind, begun with these parameters."""
+    rehearses = kind == RESTORE_ALL.kind and operation.REHEARSAL in parameters
+    return REHEARSAL.kind if rehearses else kind
+
+
+def of(op: operation.Operation) -> Plan | None:
+    """Return the plan of an operation; None if this revision knows none."""
+    return PLANS.get(named(op.kind, op.parameters))
 
 
 def published(op: operation.Operation) -> bool:

@@ -42,7 +42,7 @@ def aborted(
         raise errors.PreconditionError(f'no operation is running: {_state(op)}')
     if force:
         return op.forced_to_end(now, _remains(op, world))
-    plan = plans.PLANS.get(op.kind)
+    plan = plans.of(op)
     if plan is None or plan.find(op.step) is None:
         raise errors.PreconditionError(
             f'this revision of the charm knows no step {op.step} of {op.kind}, and cannot '
@@ -66,7 +66,7 @@ def aborted(
 
 
 def _remains(op: operation.Operation, world: ports.World | None) -> list[str]:
-    plan = plans.PLANS.get(op.kind)
+    plan = plans.of(op)
     return plan.remains(op, world) if plan is not None else []
 
 

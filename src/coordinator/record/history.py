@@ -72,7 +72,12 @@ def _but_for_waiting(op: operation.Operation) -> operation.Operation:
 
 
 def write(op: operation.Operation, world: ports.World) -> None:
-    """Store how far an operation has come; that S3 does not take it stops no operation."""
+    """Store how far an operation has come; that S3 does not take it stops no operation.
+
+    Of a rehearsal nothing is stored: the repository is another site's.
+    """
+    if op.rehearses:
+        return
     try:
         store = repository.of(op, world)
         document: dict[str, Any] = json.loads(op.to_json())

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from coordinator import figures, plain
+from coordinator import figures, plain, this
 from coordinator.report import operation_report, status
-from coordinator.sets import manifest
+from coordinator.sets import manifest, rehearsal
 from coordinator.steps import checking
 
 _WIDEST = 4000
@@ -19,8 +19,13 @@ _WIDEST = 4000
 _NONE: Mapping[str, str] = {}
 
 
-def set_text(found: manifest.Manifest, state: str, pinned: bool) -> str:
-    """Return a backup set for people."""
+def set_text(
+    found: manifest.Manifest,
+    state: str,
+    pinned: bool,
+    rehearsed: rehearsal.Result | None = None,
+) -> str:
+    """Return a backup set, and the last rehearsal of its restore, for people."""
     maas, database, model = found.maas, found.postgresql, found.model
     took = ', '.join(f'{name} {_span(seconds)}' for name, seconds in found.seconds.items())
     kept = ', pinned' if pinned else ''
@@ -33,6 +38,7 @@ def set_text(found: manifest.Manifest, state: str, pinned: bool) -> str:
                 ('verified', found.verified),
                 ('made by', f'coordinator {found.coordinator_version}, {found.strategy}'),
                 ('took', took),
+                ('rehearsed', _rehearsal(rehearsed)),
             ),
         ),
         _block(
@@ -75,6 +81,20 @@ def _block(head: str, lines: Iterable[tuple[str, str]]) -> str:
     return '\n'.join([plain.one_line(head), *rows])
 
 
+def _rehearsal(result: rehearsal.Result | None) -> str:
+    if result is None:
+        return f'never: {this.command("restore-all")} rehearsal=true, in a throw-away model'
+    down = result.downtime_seconds
+    parts = [
+        str(result.outcome),
+        f'MAAS was down for {_span(down)}' if down is not None else '',
+        f'in model {result.model.name}',
+        result.told if not result.outcome.good else '',
+        *result.left,
+    ]
+    return '; '.join(filter(None, parts))
+
+
 def _images(found: manifest.Manifest) -> str:
     if found.images is None:
         return 'unknown: MAAS was not asked'
@@ -94,12 +114,24 @@ def _span(seconds: int) -> str:
     return status.span(datetime.timedelta(seconds=seconds))
 
 
-def for_programs(found: manifest.Manifest, state: str, pinned: bool, form: str) -> str:
+def for_programs(
+    found: manifest.Manifest,
+    state: str,
+    pinned: bool,
+    form: str,
+    rehearsed: rehearsal.Result | None = None,
+) -> str:
     """Return a backup set as JSON or YAML: its manifest without what is of the passwords."""
     told: dict[str, Any] = json.loads(found.model_dump_json(by_alias=True))
     # Hashes are for comparison within the charm, and action results are kept by Juju.
     del told['passwords']['hashes']
     told = {**told, 'status': state, 'pinned': pinned}
+    if rehearsed is not None:
+        told['rehearsed'] = rehearsed.outcome.for_programs() | {
+            'downtime-seconds': rehearsed.downtime_seconds,
+            'seconds': rehearsed.seconds,
+            'told': rehearsed.told,
+        }
     return json.dumps(told) if form == 'json' else yaml.safe_dump(told, sort_keys=False)
 
 

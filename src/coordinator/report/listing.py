@@ -22,7 +22,7 @@ _WIDEST = 60
 """Bytes of a cell with foreign text."""
 _HEAD = (
     'backup-id', 'status', 'maas', 'files', 'controllers', 'postgresql', 'database', 'label',
-    'verified', 'model', 'pinned',
+    'verified', 'rehearsed', 'model', 'pinned',
 )  # fmt: skip
 
 
@@ -212,6 +212,7 @@ def _row(entry: catalogue.Entry) -> Sequence[str]:
         figures.size(found.postgresql_bytes),
         found.label,
         str(entry.verified or found.verified),
+        str(entry.rehearsed or ''),
         found.model,
         pinned,
     )
@@ -229,6 +230,8 @@ def _object(entry: catalogue.Entry) -> dict[str, Any]:
         told['read-whole'] = entry.verified.whole
     if entry.proven:
         told['proven'] = entry.proven
+    if entry.rehearsed:
+        told['rehearsed'] = entry.rehearsed.for_programs()
     if entry.problem:
         told['problem'] = plain.one_line(entry.problem)
     return told | (_summary(entry.summary) if entry.summary else {})

@@ -13,7 +13,7 @@ from coordinator import errors, figures, plain, ports, times
 from coordinator.engine import facts, operation, settings, step
 from coordinator.record import ended, history
 from coordinator.report import progress, status
-from coordinator.sets import manifest
+from coordinator.sets import manifest, rehearsal
 from coordinator.steps import checking, other_databases, site
 from coordinator.steps.backup_set import chosen_set
 from coordinator.steps.maas import proving
@@ -322,14 +322,18 @@ def replaced_text(
     config: settings.Settings,
     files_backups: int,
     others: Sequence[str] = (),
+    rehearsed: rehearsal.Result | None = None,
 ) -> str:
-    """Return what a restore replaces, and how long MAAS is down, after the set's own timings.
+    """Return what a restore replaces, and how long MAAS is down.
+
+    The estimate comes from the last rehearsal of the set, or else from the set's own timings.
 
     Args:
         found: the set.
         config: names the applications.
         files_backups: how many there are in the path that the set's is in.
         others: who keeps data in PostgreSQL besides MAAS.
+        rehearsed: the last rehearsal of the set.
     """
     listing = files_backups * _LISTING_SECONDS
     # The regions restore at the same time as the database.
@@ -342,6 +346,9 @@ def replaced_text(
         if found.seconds
         else 'for as long as the data transfer takes (no estimate available)'
     )
+    if rehearsed is not None and rehearsed.downtime_seconds is not None:
+        down = status.span(datetime.timedelta(seconds=rehearsed.downtime_seconds))
+        estimate = f'for about {down}, as in the rehearsal of {rehearsed.outcome.day}'
     listed = status.span(datetime.timedelta(seconds=listing))
     return (
         f'the database of {config.postgresql} '

@@ -10,10 +10,13 @@ import concurrent.futures
 import dataclasses
 import datetime
 import functools
+import logging
 from collections.abc import Iterable, Mapping
 
 from coordinator import errors, keys, ports
-from coordinator.sets import index, manifest, marks, retention, verification
+from coordinator.sets import index, manifest, marks, rehearsal, retention, verification
+
+logger = logging.getLogger(__name__)
 
 _SETS = 'coordinator/backup-sets/'
 _MANIFEST, _SEALED, _KEEP = 'manifest.json', 'secrets.age', 'keep'
@@ -43,6 +46,8 @@ class Entry:
     """Restores that have marked it as in use, however long ago."""
     proven: str = ''
     """Id of the last operation that found in MAAS exactly what the set has."""
+    rehearsed: rehearsal.Outcome | None = None
+    """The last rehearsal of its restore."""
 
     @property
     def model_uuid(self) -> str:
@@ -146,6 +151,7 @@ def _marked(entry: Entry, found: Mapping[str, ports.StoredObject]) -> Entry:
         claim=claims[0] if claims else None,
         uses=tuple(marks.uses(found)),
         proven=marks.proven(found),
+        rehearsed=rehearsal.newest(found),
     )
 
 
@@ -313,17 +319,8 @@ def record(store: ports.ObjectStore, backup_id: str, found: verification.Verific
 def record_proof(
     store: ports.ObjectStore, backup_id: str, model_uuid: str, operation_id: str
 ) -> None:
-    """Keep beside a set that an operation has proven it; nothing is kept of a set that is gone.
-
-    A deletion deletes the manifest before it lists the rest. So either it finds the mark, or the
-    manifest is gone afterwards.
-    """
-    key = folder(backup_id) + marks.proof_name(model_uuid, operation_id)
-    if not exists(store, backup_id):
-        return
-    store.put(key, b'')
-    if not exists(store, backup_id):
-        store.delete(key)
+    """Keep beside a set that an operation has proven it; nothing is kept of a set that is gone."""
+    _keep_beside(store, backup_id, marks.proof_name(model_uuid, operation_id), b'')
 
 
 def standing(store: ports.ObjectStore, backup_id: str) -> verification.Outcome | None:
@@ -344,6 +341,44 @@ def recorded(store: ports.ObjectStore, backup_id: str) -> verification.Verificat
     found = verification.Verification.from_json(store.get(key), key)
     # Lists tell what the name says, and so must this.
     return dataclasses.replace(found, outcome=outcome)
+
+
+def record_rehearsal(store: ports.ObjectStore, found: rehearsal.Result) -> bool:
+    """Keep the result of a rehearsal beside its set; return whether the set is still there."""
+    return _keep_beside(store, found.backup_id, found.outcome.name, found.to_json())
+
+
+def _keep_beside(store: ports.ObjectStore, backup_id: str, name: str, content: bytes) -> bool:
+    """Store an object beside a set; return whether the set is still there, as nothing else stays.
+
+    A deletion deletes the manifest before it lists the rest. So either it finds the object, or the
+    manifest is gone afterwards.
+    """
+    key = folder(backup_id) + name
+    if not exists(store, backup_id):
+        return False
+    store.put(key, content)
+    if exists(store, backup_id):
+        return True
+    store.delete(key)
+    return False
+
+
+def last_rehearsal(store: ports.ObjectStore, backup_id: str) -> rehearsal.Result | None:
+    """Return the result of the last rehearsal of a set; None if none can be read.
+
+    Nothing is decided by it, so one that somebody has damaged stops nothing.
+    """
+    try:
+        outcome = rehearsal.newest(names(store, backup_id))
+        if outcome is None:
+            return None
+        key = folder(backup_id) + outcome.name
+        found = rehearsal.parse(store.get(key), key)
+    except errors.CoordinatorError as error:
+        logger.warning('the last rehearsal of backup set %s is unknown: %s', backup_id, error)
+        return None
+    return found if (found.backup_id, found.outcome) == (backup_id, outcome) else None
 
 
 def names(store: ports.ObjectStore, backup_id: str) -> set[str]:

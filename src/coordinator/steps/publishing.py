@@ -138,7 +138,7 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
             recipients=op.settings.recipients,
             hashes=dict(facts.PASSWORD_HASHES.of(op)),
         ),
-        seconds=_seconds(op),
+        seconds=op.seconds,
         images=fence.judged(op),
         inventory=inventories.taken(op),
     )
@@ -193,14 +193,3 @@ def remains(op: operation.Operation) -> list[str]:
     if op.record('publish').state in (operation.TO_DO, operation.UNDONE):
         return []
     return [f'backup set {op.backup_id} may be published: list-backups shows it']
-
-
-def _seconds(op: operation.Operation) -> dict[str, int]:
-    spent: dict[str, int] = {}
-    for entry in op.steps:
-        if entry.started and entry.ended:
-            begin, end = (times.parse_stamp(text) for text in (entry.started, entry.ended))
-            # A unit whose clock is behind may have ended it: then the duration is unknown.
-            if end >= begin:
-                spent[entry.name] = int((end - begin).total_seconds())
-    return spent

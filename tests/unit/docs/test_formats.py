@@ -13,7 +13,7 @@ import pytest
 
 from coordinator.engine import formats, operation, settings
 from coordinator.record import ended, history
-from coordinator.sets import images, manifest, verification
+from coordinator.sets import images, manifest, rehearsal, verification
 from docs.generate import contents
 
 PAGE = (contents.ROOT / 'docs/reference/formats.md').read_text()
@@ -32,6 +32,7 @@ MODELS: Mapping[str, type] = {
     'Place': manifest.Place,
     'Object': manifest.Object,
     'Verification': verification.Verification,
+    'Rehearsal': rehearsal.Result,
     'Operation record': operation.Operation,
     'Step': operation.StepRecord,
     'Settings': settings.Settings,
@@ -64,8 +65,10 @@ def declared(model: type) -> Iterator[tuple[str, str]]:
 
 
 def holds(kind: object) -> str:
-    if isinstance(kind, types.UnionType):
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
         (kind,) = (part for part in typing.get_args(kind) if part is not types.NoneType)
+    if typing.get_origin(kind) is typing.Annotated:
+        kind = typing.get_args(kind)[0]
     origin = typing.get_origin(kind) or kind
     if origin is Mapping:
         return 'map'

@@ -17,7 +17,7 @@ FULL = note.Note(
     last={'restore-all': note.Last(ID, 'failed', BEGAN + 60, 60, left=False, steps={'check': 3})},
     last_complete=ID,
     sets=sets.Sets(
-        {'complete': 2, 'failed': 1}, {'complete': ID, 'verified': ID}, 10, 20
+        {'complete': 2, 'failed': 1}, {'complete': ID, 'verified': ID}, 10, 20, {'proven': ID}
     ).to_json(),
     missing_units=2,
     degraded=note.Period(BEGAN, BEGAN + 30),
@@ -52,6 +52,7 @@ def test_it_says_what_the_note_says():
         'maas_backup_newest_set_bytes{part="files"}': 20,
         'maas_backup_sets{status="complete"}': 2,
         'maas_backup_sets{status="failed"}': 1,
+        'maas_backup_last_rehearsal_timestamp_seconds{proof="proven"}': BEGAN,
         'maas_backup_operation_state{state="waiting"}': 1,
         'maas_backup_operation_state{state="held"}': 0,
         f'maas_backup_operation_info{{kind="backup-all",operation_id="{ID}",step="verify"}}': 1,

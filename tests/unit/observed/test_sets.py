@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 from coordinator.observed import sets
-from coordinator.sets import catalogue, index, retention, verification
+from coordinator.sets import catalogue, index, rehearsal, retention, verification
 from tests import examples, worlds
 
 OTHER = 'cafebabe-0bad-400d-8000-4b1d0d06f00d'
@@ -78,3 +78,30 @@ def test_what_was_stored_is_read_as_it_was():
     assert sets.Sets.from_json(found.to_json()) == found
     for text in ('', '[]', '{}', '{"states": 1}', 'null'):
         assert sets.Sets.from_json(text) is None
+
+
+def test_the_last_rehearsal_of_each_outcome_is_named():
+    def rehearsed(at: str, proof: str) -> rehearsal.Outcome:
+        return rehearsal.Outcome(at, 34, proof, OTHER)
+
+    found = said(
+        entry(1, rehearsed=rehearsed('2026-08-03T10:00:00Z', rehearsal.PROVEN)),
+        entry(2, rehearsed=rehearsed('2026-08-02T10:00:00Z', rehearsal.PROVEN)),
+        entry(3, rehearsed=rehearsed('2026-08-04T10:00:00Z', rehearsal.UNPROVEN)),
+        entry(4, rehearsed=rehearsed('2096-08-04T10:00:00Z', rehearsal.PROVEN)),
+    )
+
+    assert found.rehearsed == {
+        'proven': '2026-08-03T10:00:00Z',
+        'unproven': '2026-08-04T10:00:00Z',
+    }
+    assert sets.Sets.from_json(found.to_json()) == found
+
+
+def test_what_a_revision_without_rehearsals_has_stored_is_read():
+    found = sets.Sets.from_json(
+        '{"states": {"complete": 1}, "newest": {}, "database_bytes": 0, "files_bytes": 0}'
+    )
+
+    assert found is not None
+    assert found.rehearsed == {}

@@ -16,8 +16,8 @@ def test_a_set_is_shown_part_by_part():
     lines = backup_set_report.set_text(SET, 'complete', pinned=False).splitlines()
     assert lines[0] == f'backup set {examples.BACKUP_ID}: complete'
     for line in (
-        '  model:    maas (deadbeef-0bad-400d-8000-4b1d0d06f00d), Juju 3.6.26',
-        '  took:     back-up-postgresql 5 min',
+        '  model:     maas (deadbeef-0bad-400d-8000-4b1d0d06f00d), Juju 3.6.26',
+        '  took:      back-up-postgresql 5 min',
         'MAAS 3.6.1: files backup 2026-08-22T10:25:00Z, 3.0 GiB',
         '  controllers: 4y3h7n, 8kpx6c, aqd3bw',
         'backup/2026-08-22T10:25:00Z/image-storage.tar.gz | 3.0 GiB',
@@ -75,3 +75,42 @@ def test_the_command_has_the_identity_that_was_given():
         f'juju run backups/leader restore-all backup-id={examples.BACKUP_ID} '
         'identity=secret:9m4e2mr0ui3e8a215n4g confirm=true'
     )
+
+
+def test_a_set_that_was_never_rehearsed_says_how_to():
+    shown = backup_set_report.set_text(SET, 'complete', pinned=False)
+    assert (
+        'rehearsed: never: juju run maas-backup-coordinator/leader restore-all rehearsal=true, in '
+        'a throw-away model'
+    ) in shown
+
+
+def test_the_last_rehearsal_of_a_set_is_shown():
+    result = examples.rehearsal_of()
+    shown = backup_set_report.set_text(SET, 'complete', pinned=False, rehearsed=result)
+    assert (
+        'rehearsed: 2026-11-20, 34 min, proven; MAAS was down for 25 min; in model maas-rehearsal'
+    ) in shown
+
+    told = backup_set_report.for_programs(SET, 'complete', False, 'json', result)
+    assert yaml.safe_load(told)['rehearsed'] == {
+        'at': '2026-11-20T08:00:00Z',
+        'minutes': 34,
+        'proof': 'proven',
+        'downtime-seconds': 1500,
+        'seconds': {'restore-maas': 600},
+        'told': 'proven: 0 differences',
+    }
+
+
+def test_a_rehearsal_that_did_not_prove_everything_says_why():
+    result = examples.rehearsal_of().model_copy(
+        update={
+            'proof': 'unproven',
+            'told': 'not proven: no key',
+            'left': ('one unit is missing',),
+        }
+    )
+    shown = backup_set_report.set_text(SET, 'complete', pinned=False, rehearsed=result)
+    assert '34 min, not proven; MAAS was down' in shown
+    assert 'not proven: no key; one unit is missing' in shown

@@ -10,7 +10,7 @@ import yaml
 
 from coordinator import errors
 from coordinator.report import listing
-from coordinator.sets import catalogue, index, retention
+from coordinator.sets import catalogue, index, rehearsal, retention
 from tests import examples
 
 MODEL = examples.backup_set().model.uuid
@@ -116,6 +116,7 @@ def test_sets_are_listed_in_a_table():
         '1.0 GiB',
         '20260822-102000F',
         '2026-08-22T10:40:00Z',
+        '',
         'maas',
         '',
     ]
@@ -164,7 +165,7 @@ def test_text_out_of_an_index_breaks_no_list(form: str):
     text = printed(chosen([listed]), form)
     assert all(line.isprintable() for line in text.splitlines())
     if form == 'table':
-        assert len(row(text)) == 11
+        assert len(row(text)) == 12
 
 
 @pytest.mark.parametrize('form', ['json', 'yaml'])
@@ -205,3 +206,16 @@ def test_a_set_that_is_larger_than_any_list_is_not_looked_at_for_ever():
     names = tuple(f'{number:06}' for number in range(20_000))
     huge = dataclasses.replace(huge, summary=huge.summary._replace(controllers=names))
     assert examples.BACKUP_ID in printed(chosen([*days(3), huge]), 'json')
+
+
+def test_the_last_rehearsal_of_a_set_is_shown():
+    outcome = rehearsal.Outcome('2026-11-20T08:00:00Z', 34, rehearsal.PROVEN, OTHER)
+    choice = chosen([dataclasses.replace(entry(), rehearsed=outcome)])
+
+    assert '2026-11-20, 34 min, proven' in row(printed(choice))
+    (told,) = json.loads(printed(choice, 'json'))
+    assert told['rehearsed'] == {
+        'at': '2026-11-20T08:00:00Z',
+        'minutes': 34,
+        'proof': 'proven',
+    }

@@ -333,3 +333,11 @@ def test_the_estimate_of_the_downtime_counts_the_listing_of_every_files_backup()
     assert 'MAAS will be down for about 15 min; each region needs about 3 s of that' in few
     assert 'MAAS will be down for about 56 min; each region needs about 50 min of that' in many
     assert many.endswith('to list the 1000 files backup(s) in its path')
+
+
+def test_the_downtime_of_a_restore_is_estimated_from_its_rehearsal():
+    told = operation_report.replaced_text(
+        examples.backup_set(), op().settings, 1, rehearsed=examples.rehearsal_of()
+    )
+
+    assert 'MAAS will be down for about 25 min, as in the rehearsal of 2026-11-20' in told

@@ -14,7 +14,7 @@ from coordinator.record import repository
 from coordinator.sets import catalogue, manifest
 from coordinator.steps import checking, other_databases, relations, site
 from coordinator.steps.backup_set import chosen_set, readable, set_objects
-from coordinator.steps.checks import fitting, reliance, revisions, surroundings
+from coordinator.steps.checks import fitting, reliance, revisions, surroundings, throwaway
 from coordinator.steps.maas import inventories
 from coordinator.steps.maas_region import maas_status
 from coordinator.steps.postgresql import new_path, password_change, passwords, strategy
@@ -35,6 +35,7 @@ def ready_for_restore(op: operation.Operation, world: ports.World) -> step.Outco
         {
             chosen_set.BACKUP_SET: chosen_set.essence(wanted),
             **repository.remembered(world),
+            **(throwaway.remembered(op.settings, world) if op.rehearses else {}),
         },
         warnings=checking.warnings(outcomes),
     )
@@ -50,6 +51,8 @@ def restore_checks(
     access = checking.made('juju-user', lambda: surroundings.access(world))
     yield access
     if access.outcome == checking.OK:
+        if operation.REHEARSAL in parameters:
+            yield from throwaway.rehearsal_checks(wanted, config, world)
         yield from _site_checks(wanted, parameters, config, world)
         yield checking.made('maas-status', lambda: maas_status.check(config, world))
         yield checking.made('passwords', lambda: _passwords(wanted, parameters, config, world))
@@ -114,7 +117,8 @@ def _places(
     """Return the places in a restore's record, as often as they are there."""
     here, there = world.postgresql_store.place, wanted.postgresql.place.model_dump()
     # It notes where the set is, how the integrators were aimed, and where PostgreSQL goes on.
-    fresh = {'path': parameters.get('postgresql-path') or f'{there["path"]}-restored-999'}
+    beside = new_path.home(parameters, wanted, world)
+    fresh = {'path': parameters.get('postgresql-path') or f'{beside["path"]}-restored-999'}
     maas = [world.maas_store.place] * 2
     return [*maas, wanted.maas.place.model_dump(), here, there, fresh, fresh]
 

@@ -96,19 +96,20 @@ def find(op: operation.Operation, world: ports.World) -> step.Outcome:
     )
 
 
-def reach(world: ports.World, application: str) -> maas_port.Maas | None:
+def reach(world: ports.World, application: str, *, fresh: bool = False) -> maas_port.Maas | None:
     """Return MAAS, where a region said last that it is; None without a key.
 
     Args:
         world: the world.
         application: name of the maas-region application.
+        fresh: with the key of the MAAS that is there before a rehearsal.
 
     Raises:
         MaasNotFound: no region has said it.
         Lacking: the secret cannot be read, or is malformed.
     """
     if not _is_unknown(world):
-        return world.maas()
+        return world.maas(fresh=fresh)
     answered = (
         task
         for task in reversed(world.juju.tasks(_ACTION))
@@ -116,7 +117,7 @@ def reach(world: ports.World, application: str) -> maas_port.Maas | None:
     )
     for task in answered:
         if url := _url(world.juju.task(task.id)):
-            return world.maas(url)
+            return world.maas(url, fresh=fresh)
     raise errors.MaasNotFound(
         f'no unit of {application} has said where MAAS is: juju run {application}/leader '
         f'{_ACTION}, or set endpoint in the secret of maas-api-key'

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 PROOF = 'proof'
 """Fact: the result in a sentence, for people."""
 PROVEN = 'proven: 0 differences'
+DIFFERS = 'MAAS is up, and differs from backup set'
 _NOT = 'not proven: '
 _PATIENCE_SECONDS = 1800
 """A restored MAAS initialises, and may migrate its database."""
@@ -48,7 +49,9 @@ def _proven(op: operation.Operation, world: ports.World, *, patient: bool) -> st
     if isinstance(outcome, str):
         return step.Done({PROOF: _NOT + outcome})
     if not outcome:
-        _remember(op, world, found.backup_id)
+        # The result of a rehearsal says so, and is all that it leaves there.
+        if not op.rehearses:
+            _remember(op, world, found.backup_id)
         return step.Done({PROOF: PROVEN})
     raise Differs(_told(op, world, found, outcome))
 
@@ -118,17 +121,20 @@ def _told(
     found: manifest.Manifest,
     outcome: list[differences.Difference],
 ) -> str:
-    """Store all differences beside the set, and return the first ones."""
+    """Store all differences beside the set, and return the first ones.
+
+    A rehearsal stores nothing there but its result, which has the first ones.
+    """
+    told = f'{DIFFERS} {found.backup_id} in {len(outcome)} thing(s): {differences.short(outcome)}'
+    if op.rehearses:
+        return told
     key = catalogue.differences_key(found.backup_id, op.id)
     whole = f'All of them are in {key}'
     if catalogue.exists(repository.of(op, world), found.backup_id):
         beside.put(op, world, key, differences.to_json(outcome, op.settings.recipients))
     else:
         whole = 'The backup set was deleted meanwhile, so the others are not stored'
-    return (
-        f'MAAS is up, and differs from backup set {found.backup_id} in {len(outcome)} thing(s): '
-        f'{differences.short(outcome)}. {whole}'
-    )
+    return f'{told}. {whole}'
 
 
 # --- prove-restore ---------------------------------------------------------------------------

@@ -22,7 +22,14 @@ def mark(op: operation.Operation, world: ports.World) -> step.Mark:
     tasks.refuse_while_running(world, op.settings.postgresql, evidence.RESTORE)
     newest = tasks.newest(world, evidence.RESTORE)
     first = {evidence.FIRST: op.fact(evidence.FIRST) or str(newest)}
-    return step.Mark(newest, {**first, **evidence.before(op, world)})
+    before = evidence.before(op, world)
+    if op.rehearses and not evidence.archives_nothing(op.remembering(before)):
+        raise errors.StepError(
+            f'{op.settings.postgresql} does not show that the repository of the set is '
+            f"another cluster's ({site.ANOTHER_CLUSTER}), so it could write there: rehearse in a "
+            'new model'
+        )
+    return step.Mark(newest, {**first, **before})
 
 
 def restore(op: operation.Operation, world: ports.World) -> step.Outcome:

@@ -15,23 +15,38 @@ from coordinator.steps.postgresql import evidence
 from coordinator.steps.s3_integrators import aiming
 
 
+def home(
+    parameters: Mapping[str, str], wanted: manifest.Manifest, world: ports.World
+) -> Mapping[str, str]:
+    """Return the place beside which PostgreSQL's new path will be, before a restore.
+
+    A rehearsal writes nothing where the set lies.
+    """
+    if operation.REHEARSAL in parameters:
+        return world.postgresql_store.place
+    return set_objects.postgresql_store(wanted, world).place
+
+
 def check(wanted: manifest.Manifest, parameters: Mapping[str, str], world: ports.World) -> str:
     """Make sure that PostgreSQL's backups can move to the path that a restore names."""
     given = parameters.get('postgresql-path', '')
+    beside = home(parameters, wanted, world)
+    must = '' if operation.REHEARSAL in parameters else ', if they must move'
     if not given:
-        return f'the backups of PostgreSQL move to {fresh_path(wanted, world)}, if they must move'
+        fresh = fresh_path(beside, wanted, world)
+        return f'the backups of PostgreSQL move to {fresh}{must}'
     try:
         path = integrators.made_of(integrators.POSTGRESQL, {'path': given}).path
     except errors.StoreRefused as error:
         raise errors.StepError(f'postgresql-path={given}: {error}') from None
-    there = {**set_objects.postgresql_store(wanted, world).place, 'path': path}
+    there = {**beside, 'path': path}
     if why := integrators.collision(world.maas_store.place, there):
         raise errors.StepError(f'postgresql-path={given}: {why}')
-    if not is_free(path, wanted, world):
+    if not is_free(there, wanted, world):
         raise errors.StepError(
             f'postgresql-path={given} is in use: choose an empty path, or omit it'
         )
-    return f'the backups of PostgreSQL move to {given}, if they must move'
+    return f'the backups of PostgreSQL move to {given}{must}'
 
 
 def renew(op: operation.Operation, world: ports.World) -> step.Outcome:
@@ -61,12 +76,14 @@ def renew_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
     if not moves and not facts.NEW_PATH.of(op):
         return step.Done()
     if not facts.NEW_PATH.of(op) or facts.NEW_PATH.of(op) != path:
-        path = path or fresh_path(found, world)
+        beside = facts.OWN_PLACE.of(op) or set_objects.postgresql_store(found, world).place
+        path = path or fresh_path(beside, found, world)
         return step.Wait(
             f'{app.name} will keep its backups in {path}', facts=facts.NEW_PATH.put(path)
         )
-    if aiming.differs(op, world, op.settings.s3_postgresql, {'path': path}):
-        return aiming.point(op, world, op.settings.s3_postgresql, {'path': path})
+    fresh = _aim(op, path)
+    if aiming.differs(op, world, op.settings.s3_postgresql, fresh):
+        return aiming.point(op, world, op.settings.s3_postgresql, fresh)
     for unit in app.units.values():
         if unit.message == site.ANOTHER_CLUSTER:
             return step.Wait(f'{unit.name} is switching to the path {path}{_stuck(app, unit)}')
@@ -81,6 +98,12 @@ def renew_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
     return site.settling(op, app) or step.Done(warnings=warnings)
 
 
+def _aim(op: operation.Operation, path: str) -> Mapping[str, str]:
+    """Return what the integrator gets; after a rehearsal also the bucket that it had."""
+    own = facts.OWN_PLACE.of(op)
+    return {'bucket': own['bucket'], 'path': path} if own else {'path': path}
+
+
 def _stuck(app: ports.Application, unit: ports.Unit) -> str:
     """Return what to do about a unit that somebody added while the cluster was blocked."""
     if unit.leader or len(app.units) == 1:
@@ -89,21 +112,20 @@ def _stuck(app: ports.Application, unit: ports.Unit) -> str:
     return f'; it joined while the cluster was blocked and may never become active: {remedy}'
 
 
-def fresh_path(wanted: manifest.Manifest, world: ports.World) -> str:
-    """Return the first `<path>-restored-<n>` that holds nothing."""
-    base = re.sub(r'-restored-\d+$', '', wanted.postgresql.place.path.strip('/'))
+def fresh_path(beside: Mapping[str, str], wanted: manifest.Manifest, world: ports.World) -> str:
+    """Return the first `<path>-restored-<n>` beside a place that holds nothing."""
+    base = re.sub(r'-restored-\d+$', '', beside['path'].strip('/'))
     for number in range(1, 1000):
         path = f'{base}-restored-{number}'
-        if is_free(path, wanted, world):
+        if is_free({**beside, 'path': path}, wanted, world):
             return path
     raise errors.StepError(f'a thousand paths {base}-restored-... are in use: choose a free path')
 
 
-def is_free(path: str, wanted: manifest.Manifest, world: ports.World) -> bool:
-    """Whether a path of the bucket that PostgreSQL will use holds nothing and is nobody's."""
-    store = set_objects.postgresql_store(wanted, world)
-    in_use = (world.postgresql_store.place['path'], wanted.postgresql.place.path.strip('/'))
-    if path.strip('/') in in_use:
+def is_free(place: Mapping[str, str], wanted: manifest.Manifest, world: ports.World) -> bool:
+    """Whether a bucket and path that PostgreSQL will use holds nothing and is nobody's."""
+    path = place['path'].strip('/')
+    if path in (world.postgresql_store.place['path'], wanted.postgresql.place.path.strip('/')):
         return False
-    there = world.postgresql_store_at(store.place['bucket'], path)
+    there = world.postgresql_store_at(place['bucket'], path)
     return not any(True for _ in there.list(''))
