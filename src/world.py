@@ -10,8 +10,9 @@ import typing
 import ops
 
 import lease
-from coordinator import errors, integrators, maas_port, ports
+from coordinator import errors, integrators, ports
 from coordinator.juju_api import access, model, remembered
+from coordinator.ports import maas_port
 from coordinator.unit import elapsed, in_flight
 
 if typing.TYPE_CHECKING:

@@ -11,9 +11,10 @@ import datetime
 import json
 from collections.abc import Callable
 
-from coordinator import errors, integrators, maas_port, ports, times
+from coordinator import errors, integrators, ports, times
 from coordinator.engine import advance, operation, settings, step
 from coordinator.operations import plans
+from coordinator.ports import maas_port
 from coordinator.unit import elapsed
 from rehearsal import clock, deployed, direct, memory_store, model, site
 from rehearsal.maas import direct as direct_maas

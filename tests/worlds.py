@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import math
 
-from coordinator import maas_port, ports, times
+from coordinator import ports, times
 from coordinator.engine import operation, settings
+from coordinator.ports import maas_port
 from coordinator.unit import elapsed
 from rehearsal import memory_store
 

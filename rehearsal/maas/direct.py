@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from coordinator import errors, maas_port
+from coordinator import errors
+from coordinator.ports import maas_port
 from rehearsal import deployed
 from rehearsal.maas import records
 

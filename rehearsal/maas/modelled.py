@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from coordinator import maas_port
+from coordinator.ports import maas_port
 from rehearsal.maas import records
 from rehearsal.standins import installation
 

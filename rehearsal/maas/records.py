@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from coordinator import maas_port
+from coordinator.ports import maas_port
 from rehearsal.standins import installation
 
 ADMIN = 'admin'

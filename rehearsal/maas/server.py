@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any, Self
 
-from coordinator import maas_port
+from coordinator.ports import maas_port
 from rehearsal import tls
 from rehearsal.maas import records, wire
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from coordinator import maas_port
+from coordinator.ports import maas_port
 from rehearsal.maas import records
 
 ROOT = '/MAAS/api/2.0/'

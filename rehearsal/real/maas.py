@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import psycopg
 
-from coordinator import maas_port
+from coordinator.ports import maas_port
 from rehearsal import deployed
 from rehearsal.maas import records
 from rehearsal.real import installation, tables

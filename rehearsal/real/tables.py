@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from coordinator import maas_port
+from coordinator.ports import maas_port
 from rehearsal.maas import records
 
 MACHINE, REGION = 0, 3

@@ -13,7 +13,7 @@ import datetime
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, Protocol, Self, TypeVar
 
-from coordinator import maas_port
+from coordinator.ports import maas_port
 
 _Call = TypeVar('_Call', bound=Callable[..., Any])
 _effects: set[Callable[..., Any]] = set()

@@ -18,8 +18,9 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-from coordinator import maas_port, times
+from coordinator import times
 from coordinator.maas_api import client, login
+from coordinator.ports import maas_port
 from coordinator.sets import images, inventory
 from rehearsal.maas import records, server, wire
 from tests import examples

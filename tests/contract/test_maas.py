@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from coordinator import errors, maas_port, ports
+from coordinator import errors, ports
 from coordinator.maas_api import client, connection, login
+from coordinator.ports import maas_port
 from rehearsal import tls
 from rehearsal.maas import direct, records, server
 from tests import simulation

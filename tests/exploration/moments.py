@@ -7,7 +7,8 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from coordinator import maas_port, ports
+from coordinator import ports
+from coordinator.ports import maas_port
 from coordinator.unit import elapsed
 from tests import simulation, worlds
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from coordinator import errors, maas_port
+from coordinator import errors
 from coordinator.maas_api import client, connection, items, login
+from coordinator.ports import maas_port
 from rehearsal import tls
 from tests.security import hostile
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator import errors, maas_port
+from coordinator import errors
+from coordinator.ports import maas_port
 from rehearsal.maas import direct
 from tests import simulation
 

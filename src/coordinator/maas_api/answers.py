@@ -9,8 +9,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from coordinator import maas_port
 from coordinator.maas_api import items
+from coordinator.ports import maas_port
 
 _T = TypeVar('_T')
 Raw = Mapping[str, Any]

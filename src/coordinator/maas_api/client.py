@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
-from coordinator import errors, maas_port, repeating
+from coordinator import errors, repeating
 from coordinator.maas_api import answers, connection, items, login
+from coordinator.ports import maas_port
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import pydantic
 
-from coordinator import errors, maas_port
+from coordinator import errors
+from coordinator.ports import maas_port
 from coordinator.sets import manifest
 
 LARGEST = 8 << 20

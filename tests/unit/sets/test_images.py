@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from coordinator import errors, maas_port
+from coordinator import errors
+from coordinator.ports import maas_port
 from coordinator.sets import images
 
 

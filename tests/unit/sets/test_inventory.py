@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from coordinator import errors, maas_port
+from coordinator import errors
+from coordinator.ports import maas_port
 from coordinator.sets import differences, inventory, sealing
 from rehearsal.maas import direct, modelled
 from tests import examples, simulation

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from coordinator import errors, integrators, maas_port, ports
+from coordinator import errors, integrators, ports
 from coordinator.engine import facts, settings
 from coordinator.parts import pgbackrest, pgbackrest_timeline
+from coordinator.ports import maas_port
 from coordinator.sets import manifest
 from coordinator.steps import checking, site
 from coordinator.steps.backup_set import set_objects

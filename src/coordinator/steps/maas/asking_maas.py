@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import TypeVar
 
-from coordinator import errors, maas_port, plain, ports
+from coordinator import errors, plain, ports
 from coordinator.engine import operation, step
+from coordinator.ports import maas_port
 from coordinator.steps import tasks
 from coordinator.steps.maas import finding_maas
 

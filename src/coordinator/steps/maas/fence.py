@@ -14,8 +14,9 @@ import datetime
 import hashlib
 from collections.abc import Sequence
 
-from coordinator import errors, maas_port, ports
+from coordinator import errors, ports
 from coordinator.engine import facts, operation, settings, step
+from coordinator.ports import maas_port
 from coordinator.record import repository
 from coordinator.sets import catalogue, images, manifest
 from coordinator.steps import tasks

@@ -5,8 +5,9 @@ The secret of `maas-api-key` says where, or maas-region is asked.
 
 from __future__ import annotations
 
-from coordinator import errors, maas_port, ports
+from coordinator import errors, ports
 from coordinator.engine import operation, step
+from coordinator.ports import maas_port
 from coordinator.steps import site, tasks
 
 _ACTION = 'get-api-endpoint'

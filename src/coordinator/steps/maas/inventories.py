@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from coordinator import errors, maas_port, ports, times
+from coordinator import errors, ports, times
 from coordinator.engine import operation, step
+from coordinator.ports import maas_port
 from coordinator.sets import catalogue, differences, inventory, manifest
 from coordinator.steps.backup_set import beside
 from coordinator.steps.maas import asking_maas, finding_maas

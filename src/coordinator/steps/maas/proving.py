@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import logging
 
-from coordinator import errors, maas_port, ports, this
+from coordinator import errors, ports, this
 from coordinator.engine import operation, settings, step
+from coordinator.ports import maas_port
 from coordinator.record import repository
 from coordinator.sets import catalogue, differences, manifest
 from coordinator.steps.backup_set import beside, chosen_set

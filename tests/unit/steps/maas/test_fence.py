@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from coordinator import errors, maas_port
+from coordinator import errors
 from coordinator.engine import operation
+from coordinator.ports import maas_port
 from coordinator.sets import catalogue, images, manifest, retention, rules
 from coordinator.steps.maas import fence
 from rehearsal import site

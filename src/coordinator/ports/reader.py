@@ -1,0 +1,79 @@
+"""What a verification asks of the process that reads a backup set."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+from coordinator.ports.store import ObjectStore
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How the reading of a backup set stands."""
+
+    tally: str
+    """What was found so far, as the reader stores it: another one may go on from there."""
+    read: int
+    """Bytes of the objects that were read to their end."""
+    done: int
+    """Bytes that were read."""
+    total: int
+    """Bytes that there are to read."""
+    rate: float
+    """Bytes per second, of late."""
+    running: bool
+    ended: bool
+    """Whether every object was read."""
+    objects: int = 0
+    """How many there are."""
+    findings: tuple[str, ...] = ()
+    """What is wrong with the objects that were read: the first ones."""
+    damaged: int = 0
+    """How many objects something is wrong with."""
+    error: str = ''
+    """Why it ended before its end, if that is known."""
+    refused: bool = False
+    """Whether S3 refused something for good, so that a retry would fail in the same way."""
+
+
+class Reader(Protocol):
+    """Reads backup sets whole, one at a time, by itself: it goes on while no dispatch runs.
+
+    It may be gone at any time, with its machine or its agent: `look` tells, and `start` goes on.
+    """
+
+    def look(self, name: str) -> Reading | None:
+        """Return how the reading of this name stands; None if there is none.
+
+        One that nobody looks at for a quarter of an hour ends by itself.
+        """
+        ...
+
+    def start(
+        self,
+        name: str,
+        backup_set: str,
+        repository: ObjectStore,
+        maas: ObjectStore,
+        postgresql: ObjectStore,
+        tally: str = '',
+    ) -> None:
+        """Begin a reading, or continue one; nothing if one is under way.
+
+        Args:
+            name: of the reading.
+            backup_set: the set's manifest, as JSON.
+            repository: the store that holds the manifest and the sealed passwords.
+            maas: the store that holds the files backup.
+            postgresql: the store that holds the database backup.
+            tally: of an earlier `Reading` of this set.
+
+        Raises:
+            TransientError: it does not start, or that of another name has to end first.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End the reading that is under way, if one is."""
+        ...
