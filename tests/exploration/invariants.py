@@ -243,6 +243,9 @@ class Watch:
             explained |= of_the_set | claims | told_by_maas
             for key in of_the_set - ours if not self.meddled else ():
                 yield f'the backup set is published, and {key} is not there'
+        # What proves a set beside it: it says what was so, however the operation ends.
+        proof = marks.proof_name(sim.model.uuid, op.id)
+        explained |= {key for key in ours if key.rpartition('/')[2] == proof}
         if op.kind == 'verify-backup':
             verdicts = {key: found for key in ours if (found := _verdict_of_a_set(sim, key))}
             explained |= set(verdicts)
