@@ -10,9 +10,9 @@ from typing import Any
 
 from coordinator import errors, ports, times
 from coordinator.engine import doubt, operation, step
-from coordinator.operations import due, plans
+from coordinator.operations import asked, due, plans
 from coordinator.parts import maas_backup, pgbackrest
-from coordinator.record import schedules
+from coordinator.record import requests, schedules
 from coordinator.sets import catalogue, differences, images
 from coordinator.steps import relations, site, tasks
 from coordinator.steps.postgresql import (
@@ -247,6 +247,23 @@ def _forgets_what_was_due() -> contextlib.AbstractContextManager[None]:
     return _replaced(due, '_arrived', newest)
 
 
+def _answers_with_an_older_set() -> contextlib.AbstractContextManager[None]:
+    def same(before: requests.Asked, now: requests.Asked) -> bool:
+        # Of the relation it remembers that it has requested something, and not what.
+        return bool(before.id) == bool(now.id)
+
+    return _replaced(asked, '_same', same)
+
+
+def _forgets_whom_it_answers() -> contextlib.AbstractContextManager[None]:
+    def without(
+        kept: requests.Requests, op: operation.Operation, now: datetime.datetime
+    ) -> tuple[requests.Requests, operation.Operation]:
+        return kept, op
+
+    return _replaced(asked, 'joined', without)
+
+
 @dataclasses.dataclass(frozen=True)
 class Mutant:
     """An engine with a fault, and where that must show."""
@@ -297,6 +314,8 @@ MUTANTS = (
     Mutant('keeps the lowest unit', _keeps_the_lowest_unit, []),
     Mutant('begins beside another', _begins_beside_another, faults.LOSSES),
     Mutant('forgets what was due', _forgets_what_was_due, faults.LOSSES),
+    Mutant('answers with an older set', _answers_with_an_older_set, []),
+    Mutant('forgets whom it answers', _forgets_whom_it_answers, []),
     Mutant('removes the fence', _removes_the_fence, [meddling.UPLOAD]),
     Mutant('reads the images no second time', _reads_no_second_time, [meddling.DELETE_IMAGE]),
     Mutant(

@@ -15,7 +15,7 @@ from coordinator.record import history
 from coordinator.unit import elapsed
 from rehearsal import model
 from tests import simulation
-from tests.exploration import invariants, moments, timetable
+from tests.exploration import askers, invariants, moments, timetable
 
 _DAYS = datetime.timedelta(days=7)
 _MOST_CHECKPOINTS = 400
@@ -65,6 +65,8 @@ class Run:
         self.walker = walker
         self.watch = invariants.Watch(sim)
         self.timetable = timetable.Timetable(sim.clock.now())
+        self.askers = askers.Askers(sim.op, sim.clock.now())
+        sim.op = self.askers.op
         self.world = moments.GatedWorld(sim.world, self)
         self.broken: dict[str, Callable[[], Exception]] = {}
         """By name of a call: what it raises until the operator has mended it."""
@@ -112,8 +114,9 @@ class Run:
             self._to_the_end()
         finally:
             coordinator.removeHandler(self._log)
-        for sentence in self.timetable.ended(self.sim.op, self.sim.clock.now()):
-            self.watch.fault(sentence)
+        for each in (self.timetable, self.askers):
+            for sentence in each.ended(self.sim.op, self.sim.clock.now()):
+                self.watch.fault(sentence)
         self.watch.ended(self._log.lines)
         if self.harmless:
             self.watch.undisturbed()
@@ -177,14 +180,17 @@ class Run:
         if not before.open:
             return False
         scheduled = self.timetable.look(before, self.world.now())
+        requested = self.askers.look(before, self.world.now())
         moved = advance.advance(before, self.sim.plan, self.world)
         fitting = limits.fitted(moved, before) if moved != before else before
         with contextlib.suppress(Raised):
             self._after_saving(before, moved, fitting)
-        if self.deposed and (fitting != before or scheduled != self.timetable.stored):
+        others = (scheduled, requested) != (self.timetable.stored, self.askers.stored)
+        if self.deposed and (fitting != before or others):
             # Juju lets only the leader write, and the whole dispatch fails.
             raise Killed(0)
         self.timetable.store(scheduled)
+        self.askers.store(requested, fitting)
         if fitting == before:
             return False
         text = fitting.to_json()
