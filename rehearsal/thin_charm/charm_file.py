@@ -33,7 +33,7 @@ _ARCHITECTURES = {'x86_64': 'amd64', 'aarch64': 'arm64'}
 _DISPATCH = f"""\
 #!/bin/sh
 export JUJU_DISPATCH_PATH="${{JUJU_DISPATCH_PATH:-$0}}"
-export PYTHONPATH="$JUJU_CHARM_DIR/src:$JUJU_CHARM_DIR/{_PACKAGES}"
+export PYTHONPATH="$JUJU_CHARM_DIR/lib:$JUJU_CHARM_DIR/src:$JUJU_CHARM_DIR/{_PACKAGES}"
 exec python3 "$JUJU_CHARM_DIR/src/charm.py"
 """
 _ENTRY = """\
@@ -91,12 +91,24 @@ def write(
     tree = directory / 'tree'
     tree.mkdir()
     lay_out(stood_in, tree)
+    return pack(tree, directory / f'{stood_in.charm.name}.charm', packages)
+
+
+def pack(
+    tree: pathlib.Path, target: pathlib.Path, packages: pathlib.Path | None = None
+) -> pathlib.Path:
+    """Write the source tree of a charm into a file, and return it.
+
+    Args:
+        tree: the charm; what makes it start on a machine is added to it.
+        target: the file.
+        packages: as for `write`.
+    """
     if packages is not None:
         (tree / 'manifest.yaml').write_text(yaml.safe_dump(_manifest()))
         (tree / 'dispatch').write_text(_DISPATCH)
         (tree / 'dispatch').chmod(0o755)
         shutil.copytree(packages, tree / _PACKAGES)
-    target = directory / f'{stood_in.charm.name}.charm'
     with zipfile.ZipFile(target, 'w', zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(tree.rglob('*')):
             archive.write(path, path.relative_to(tree))

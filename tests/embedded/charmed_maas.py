@@ -228,7 +228,7 @@ class CharmedMaas:
         running.s3.clear_faults()
         running.call(self._put_back)
         running.until(self._over)
-        forgotten = {'operation': '', 'schedules': ''}
+        forgotten = {'operation': '', 'schedules': '', 'requests': ''}
         running.call(lambda: self.model.set_app_data(running.peers, APP, forgotten))
         self.settle()
         # Its units would take the next record for an older one, which a crash has put back.

@@ -10,6 +10,7 @@ import yaml
 
 from rehearsal.agent import charm_files
 from rehearsal.thin_charm import charm, charm_file
+from tests import requirers
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -30,6 +31,15 @@ class CharmFiles:
             directory.mkdir()
             charm_file.write(charm.stand_in_of(name), directory, self._packages())
         return directory / f'{name}.charm'
+
+    @property
+    def requirer(self) -> pathlib.Path:
+        """The file of the charm that requests backups, made when it is first asked for."""
+        target = self.place / f'{requirers.NAME}.charm'
+        if not target.exists():
+            tree = requirers.lay_out(self.place / f'{requirers.NAME}-tree')
+            charm_file.pack(tree, target, self._packages())
+        return target
 
     def _packages(self) -> pathlib.Path | None:
         packages = self.place / 'packages'
