@@ -72,6 +72,7 @@ import ops
 LIBID = 'b6a0f5b1d3c94e7f9c1f0f8d2a7e4c65'
 LIBAPI = 0
 LIBPATCH = 1
+PYDEPS = ['ops>=2.10']
 
 logger = logging.getLogger(__name__)
 
