@@ -165,11 +165,18 @@ class CoordinatorCharm(ops.CharmBase):
         op = self._operation()
         if isinstance(event, ops.RelationDepartedEvent) and self._leaves(op):
             return
+        self._record.keep_back()
         if leads and op is not None and self._record.behind:
+            self._scheduling.put_back()
             self._record.save(op)
         if leads and op is None:
             self._succession.take_over()
         self._keep_schedules(event, leads=leads)
+        self._go_on(op, leads=leads, beats=beats)
+        self._record.release()
+
+    def _go_on(self, op: operation.Operation | None, *, leads: bool, beats: bool) -> None:
+        """Advance the operation that is open, or look at what the last one has left."""
         if op is None or not op.open or not leads:
             if beats:
                 self._pacemaker.stop()
@@ -216,7 +223,11 @@ class CoordinatorCharm(ops.CharmBase):
         with self._given.connected() as reachable:
             lines = aftermath.seen(ended, reachable)
             # The look may have taken long, and who leads no more may store nothing.
-            leads = lines is not None and reachable.leads()
+            written = lines is not None or self._record.kept_back
+            leads = written and reachable.leads()
+            if written and not leads:
+                self._record.drop()
+            self._record.release()
         if lines is not None and leads:
             self._record.set_since(since.finding(found.id, lines))
 
@@ -265,13 +276,16 @@ class CoordinatorCharm(ops.CharmBase):
             moved = advance.advance(op, plan, reachable)
             if moved.status == operation.HELD:
                 moved = situation.noted(moved, reachable)
-            if moved is not op and not reachable.leads():
+            written = moved is not op or self._record.kept_back
+            if written and not reachable.leads():
+                self._record.drop()
                 # The next dispatch finds what this one did by looking, as after a crash.
                 logger.warning(
                     '%s: this dispatch stored nothing: this unit may no longer be the leader',
                     op.at,
                 )
                 return op
+            self._record.release()
             # Texts may differ in nothing but their layout, or in what does not fit.
             stored = self._record.save(moved) if moved is not op else None
             if stored is not None:

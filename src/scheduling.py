@@ -44,6 +44,7 @@ class Scheduling:
         self._record = kept
         self._doors = doors
         self._timers = timers.Timers(given_to_unit.unit.name, str(given_to_unit.folder))
+        self._copy = given_to_unit.folder / schedules.FILE
 
     @property
     def kept(self) -> dict[str, schedules.Schedule]:
@@ -113,10 +114,17 @@ class Scheduling:
             look: whether timers may be gone although this unit has set them.
         """
         kept = self.kept
-        if kept:
-            schedules.copy(self._record.schedules, self._given.folder / schedules.FILE)
+        # What a former leader has overwritten may be here alone.
+        if kept and not self._record.behind:
+            schedules.copy(self._record.schedules, self._copy)
         calendars = {kind: each.calendar for kind, each in kept.items() if each.calendar}
         self._timers.set(calendars, look=look)
+
+    def put_back(self) -> None:
+        """Store the schedules as this unit has read them last: a former leader overwrote them."""
+        text = schedules.read_copy(self._copy)
+        if text:
+            self._record.set_schedules(text)
 
     def end(self) -> None:
         """Leave no timer behind."""

@@ -151,6 +151,44 @@ def test_a_run_waits_for_the_operation_that_runs():
     assert stored(out).pending is not None
 
 
+class Deposed(worlds.StoredWorld):
+    """A world in which another unit has led while this one hung."""
+
+    def leads(self) -> bool:
+        return False
+
+
+def test_a_leader_that_hung_stores_nothing_of_a_run_that_another_may_have_begun(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    kept = overdue()
+    before = charm_states.state(charm_states.new_operation(), kept=kept, config=options(kept))
+    charm_states.reach(Deposed(), monkeypatch)
+    out = charm_states.context().run(DUE, before)
+    assert charm_states.databag(out) == charm_states.databag(before)
+
+
+def test_schedules_that_a_late_writer_has_overwritten_are_put_back(tmp_path: pathlib.Path):
+    def dispatched(state: testing.State, *, leader: bool) -> testing.State:
+        context = charm_states.context(tmp_path)
+        return context.run(DUE, dataclasses.replace(state, leader=leader))
+
+    before = overdue()
+    old = charm_states.state(
+        charm_states.new_operation().ending(operation.FAILED, worlds.START),
+        kept=before,
+        config=options(before),
+    )
+    newer = dispatched(old, leader=True)
+    assert len(stored(newer).runs) == 1
+    dispatched(newer, leader=False)
+    # The hook of a former leader ends late, and it leads again: Juju sends all that it has read.
+    dispatched(old, leader=False)
+    mended = dispatched(old, leader=True)
+    assert stored(mended).runs == stored(newer).runs
+    assert charm_states.saved(mended).id == charm_states.saved(newer).id
+
+
 def test_a_run_that_meets_a_held_operation_is_missed_and_the_log_says_so(
     caplog: pytest.LogCaptureFixture,
 ):

@@ -48,6 +48,7 @@ class Record:
         self._app = model.app
         self._newest = newest.Newest(memory)
         self._stored = False
+        self._back: dict[str, str] | None = None
         self.behind = False
         """Whether the databag has an older record than one that this unit has already read."""
 
@@ -220,11 +221,39 @@ class Record:
         """Store the requests."""
         self._put(_REQUESTS, text)
 
+    def keep_back(self) -> None:
+        """Let what is set from now on wait: work follows that may take minutes.
+
+        Juju sends the whole databag as soon as anything in it was set, even to what it was. A unit
+        that no longer leads, or leads again, would overwrite what another leader has stored.
+        """
+        self._back = {}
+
+    @property
+    def kept_back(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._back)
+
+    def release(self) -> None:
+        """Set what has waited, and let nothing wait any more."""
+        back, self._back = self._back or {}, None
+        for key, text in back.items():
+            self._put(key, text)
+
+    def drop(self) -> None:
+        """Forget what has waited: another unit may have led meanwhile."""
+        self._back, self._stored = None, False
+
     def _get(self, key: str) -> str:
+        if self._back is not None and key in self._back:
+            return self._back[key]
         return self._relation.data[self._app].get(key, '') if self._relation else ''
 
     def _put(self, key: str, text: str) -> bool:
         if self._relation is None or self._get(key) == text:
             return False
-        self._relation.data[self._app][key] = text
+        if self._back is not None:
+            self._back[key] = text
+        else:
+            self._relation.data[self._app][key] = text
         return True

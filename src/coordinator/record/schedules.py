@@ -173,3 +173,12 @@ def copy(text: str, path: pathlib.Path) -> None:
             new = path.with_suffix('.new')
             new.write_text(text)
             new.replace(path)
+
+
+def read_copy(path: pathlib.Path) -> str:
+    """Return the copy on this unit's disk; '' if there is none that can be read."""
+    try:
+        text = path.read_text()
+    except (OSError, ValueError):
+        return ''
+    return text if from_json(text) else ''

@@ -245,3 +245,30 @@ def test_before_the_peer_relation_is_there_nothing_is_kept_and_nothing_fails():
         assert kept.load() is None
         assert not kept.save(worlds.new_operation('a'))
         assert kept.last_complete == ''
+
+
+def test_what_is_kept_back_is_read_and_not_yet_set():
+    content: dict[str, str] = {}
+    with dispatch(content) as kept:
+        kept.keep_back()
+        assert not kept.kept_back
+        kept.set_schedules('{}')
+        op = kept.save(worlds.new_operation('a', 'b'))
+        assert kept.kept_back
+        assert (kept.schedules, kept.load()) == ('{}', op)
+        kept.release()
+        assert (kept.schedules, kept.load()) == ('{}', op)
+        kept.set_traced('later')
+    assert set(content) == {'schedules', 'operation', 'traced'}
+
+
+def test_what_is_dropped_was_never_set():
+    content = {'schedules': '{"backup-all": {}}'}
+    with dispatch(content) as kept:
+        kept.keep_back()
+        kept.set_schedules('{}')
+        kept.save(worlds.new_operation('a', 'b'))
+        kept.drop()
+        assert (kept.schedules, kept.load()) == ('{"backup-all": {}}', None)
+        kept.release()
+    assert content == {'schedules': '{"backup-all": {}}'}
