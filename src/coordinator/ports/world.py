@@ -47,12 +47,14 @@ class World(Protocol):
         """What reads backup sets whole."""
         ...
 
-    def maas(self, found: str = '') -> maas_port.Maas | None:
+    def maas(self, found: str = '', *, fresh: bool = False) -> maas_port.Maas | None:
         """Return the site's MAAS; None while the option `maas-api-key` is not set.
 
         Args:
             found: URL that maas-region's `get-api-endpoint` has answered. It counts if the secret
                 has no `endpoint`.
+            fresh: with the key of the MAAS that is there before a rehearsal, if the secret has
+                one: a restore replaces MAAS' users and their keys.
 
         Raises:
             MaasNotFound: the secret has no `endpoint`, and none was found.
