@@ -1,46 +1,14 @@
-"""What MAAS holds, in its database and in files: what a restore must bring back."""
+"""Contents of a site whose machines are modelled: they lie in the stand-ins' own state."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from rehearsal.maas import modelled, records
+from rehearsal import deployed, records
+from rehearsal.maas import modelled
 from rehearsal.standins import installation, maas_region
 
-if TYPE_CHECKING:
-    from rehearsal import deployed
-
-SYNCS = 'syncs'
-"""What of a modelled database says which region has which image."""
 MACHINES = ('able-ant', 'brave-bee', 'calm-cat')
-
-
-class Contents(Protocol):
-    """The contents of a site, modelled or real."""
-
-    def begin(self, site: deployed.Site) -> None:
-        """Give a site that was just deployed what it has from the start."""
-        ...
-
-    def database(self, site: deployed.Site) -> dict[str, Any]:
-        """Return what the database holds, as plain data."""
-        ...
-
-    def files(self, site: deployed.Site, unit: str) -> dict[str, Any]:
-        """Return what files a region has, as plain data by kind."""
-        ...
-
-    def add_machine(self, site: deployed.Site, name: str) -> None:
-        """Let MAAS commission one more machine."""
-        ...
-
-    def add_image(self, site: deployed.Site, name: str) -> None:
-        """Upload an image: into the database, and to the files of every region."""
-        ...
-
-    def api(self, site: deployed.Site) -> records.Api:
-        """Return what MAAS' API tells of the site."""
-        ...
 
 
 class Modelled:

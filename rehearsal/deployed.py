@@ -7,11 +7,13 @@ import datetime
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from rehearsal import contents, model
-from rehearsal.maas import records
+from rehearsal import model, records
 from rehearsal.standins import agent, behaviour, body, installation, system_users
+
+_SYNCS = 'syncs'
+"""What of a modelled database says which region has which image."""
 
 
 @dataclasses.dataclass
@@ -77,13 +79,41 @@ class S3:
     postgresql: Mapping[str, str]
 
 
+class Contents(Protocol):
+    """What MAAS holds, in its database and in files, modelled or real."""
+
+    def begin(self, site: Site) -> None:
+        """Give a site that was just deployed what it has from the start."""
+        ...
+
+    def database(self, site: Site) -> dict[str, Any]:
+        """Return what the database holds, as plain data."""
+        ...
+
+    def files(self, site: Site, unit: str) -> dict[str, Any]:
+        """Return what files a region has, as plain data by kind."""
+        ...
+
+    def add_machine(self, site: Site, name: str) -> None:
+        """Let MAAS commission one more machine."""
+        ...
+
+    def add_image(self, site: Site, name: str) -> None:
+        """Upload an image: into the database, and to the files of every region."""
+        ...
+
+    def api(self, site: Site) -> records.Api:
+        """Return what MAAS' API tells of the site."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Below:
     """What the stand-ins stand upon, when that is not modelled in their own state."""
 
     postgresql: body.Body
     maas: installation.Installation
-    contents: contents.Contents
+    contents: Contents
 
 
 @dataclasses.dataclass
@@ -98,12 +128,8 @@ class Site:
     maas_switches: behaviour.MaasBehaviour
     postgresql_switches: behaviour.PostgresqlBehaviour
     s3: S3
+    contents: Contents
     below: Below | None = None
-
-    @property
-    def contents(self) -> contents.Contents:
-        """Where that is which a restore must bring back."""
-        return self.below.contents if self.below else contents.Modelled()
 
     @property
     def maas_restarts(self) -> int:
@@ -138,7 +164,7 @@ class Site:
         }
         return {
             # Regions find out by themselves which images they have.
-            'database': {k: v for k, v in self.database.items() if k != contents.SYNCS},
+            'database': {k: v for k, v in self.database.items() if k != _SYNCS},
             'controllers': sorted(regions),
             'regions': regions,
             'passwords': passwords,

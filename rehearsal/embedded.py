@@ -30,13 +30,13 @@ from rehearsal import (
     hosted,
     model,
     private,
+    records,
     s3_server,
     site,
     tls,
 )
 from rehearsal.agent import charm_agent
 from rehearsal.controller import faults, server
-from rehearsal.maas import records
 from rehearsal.maas import server as maas_server
 from rehearsal.real import machines
 from rehearsal.standins import behaviour

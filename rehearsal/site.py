@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rehearsal import clock, memory_store, model
+from rehearsal import clock, contents, memory_store, model
 from rehearsal.deployed import S3, Below, Deployed, Site
 from rehearsal.standins import (
     agent,
@@ -88,6 +88,7 @@ def deploy_site(
             maas_connection or connection('maas'),
             postgresql_connection or connection('postgresql'),
         ),
+        below.contents if below else contents.Modelled(),
         below,
     )
     _connect(site.s3_maas, s3_track, site.s3.maas)

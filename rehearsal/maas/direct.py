@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from coordinator import errors
 from coordinator.ports import maas_port
-from rehearsal import deployed
-from rehearsal.maas import records
+from rehearsal import deployed, records
 
 
 class DirectMaas:

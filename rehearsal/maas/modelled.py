@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coordinator.ports import maas_port
-from rehearsal.maas import records
+from rehearsal import deployed, records
 from rehearsal.standins import installation
-
-if TYPE_CHECKING:
-    from rehearsal import deployed
 
 _SIZE = len(installation.content(''))
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from coordinator.ports import maas_port
-from rehearsal import tls
-from rehearsal.maas import records, wire
+from rehearsal import records, tls
+from rehearsal.maas import wire
 
 _ADDRESS, _NAME = '127.0.0.1', 'localhost'
 _THRESHOLD = 300

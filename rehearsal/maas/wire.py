@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from coordinator.ports import maas_port
-from rehearsal.maas import records
+from rehearsal import records
 
 ROOT = '/MAAS/api/2.0/'
 Json = dict[str, Any]

@@ -7,8 +7,7 @@ from typing import Any
 
 import psycopg
 
-from rehearsal import deployed
-from rehearsal.maas import records
+from rehearsal import deployed, records
 from rehearsal.real import installation, maas, tables
 
 

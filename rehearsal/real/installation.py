@@ -15,7 +15,7 @@ from collections.abc import Generator, Mapping, Sequence
 
 import psycopg
 
-from rehearsal.maas import records
+from rehearsal import records
 from rehearsal.real import tables
 from rehearsal.standins import host
 from rehearsal.standins import installation as standin

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 import psycopg
 
 from coordinator.ports import maas_port
-from rehearsal import deployed
-from rehearsal.maas import records
+from rehearsal import deployed, records
 from rehearsal.real import installation, tables
 from rehearsal.standins import installation as standin
 

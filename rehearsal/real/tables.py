@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from coordinator.ports import maas_port
-from rehearsal.maas import records
+from rehearsal import records
 
 MACHINE, REGION = 0, 3
 """What `node_type` says."""

@@ -22,7 +22,8 @@ from coordinator import times
 from coordinator.maas_api import client, login
 from coordinator.ports import maas_port
 from coordinator.sets import images, inventory
-from rehearsal.maas import records, server, wire
+from rehearsal import records
+from rehearsal.maas import server, wire
 from tests import examples
 from tests.bench import figures
 

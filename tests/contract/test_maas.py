@@ -10,8 +10,8 @@ import pytest
 from coordinator import errors, ports
 from coordinator.maas_api import client, connection, login
 from coordinator.ports import maas_port
-from rehearsal import tls
-from rehearsal.maas import direct, records, server
+from rehearsal import records, tls
+from rehearsal.maas import direct, server
 from tests import simulation
 
 KEY = simulation.MAAS_KEY

@@ -6,7 +6,7 @@ import pytest
 
 from coordinator import errors
 from coordinator.maas_api import client, login
-from rehearsal.maas import records
+from rehearsal import records
 from tests.real import real_site
 
 pytestmark = pytest.mark.xdist_group('real-single')

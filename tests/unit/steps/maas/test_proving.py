@@ -15,7 +15,7 @@ from coordinator.report import operation_report
 from coordinator.sets import catalogue, inventory, sealing
 from coordinator.steps.checks import fitting
 from coordinator.steps.maas import proving
-from rehearsal.maas import records
+from rehearsal import records
 from tests import charm_states, restores, simulation
 
 KEY = simulation.MAAS_KEY
