@@ -75,6 +75,10 @@ class Requesting:
             return
         kept = requests.from_json(text)
         known, op = self._operation()
+        if known and kept.line.pending is not None and (op is None or op.terminal):
+            # One may begin now: it must still be wanted.
+            kept = asked.lined_up(asked.standing(kept, self._found(self._provider())), now)
+            self._record.set_requests(requests.to_json(kept))
         if known and kept.line.pending is not None:
             line = self._scheduling.decide(asked.NAME, kept.line, now, self._was, again=False)
             # If a backup has begun, its door has changed what is stored.
@@ -94,17 +98,18 @@ class Requesting:
     def _seen(self, kept: requests.Requests) -> requests.Requests:
         if not self._given.model.relations[ENDPOINT]:
             return requests.Requests()
-        provider = self._provider()
-        found = {
+        after = asked.seen(kept, self._found(self._provider()))
+        for relation, each in after.asked.items():
+            if each.id and each != kept.asked.get(relation):
+                logger.info('%s requests a backup: request %s', each.by, each.id)
+        return after
+
+    def _found(self, provider: maas_backup.MaasBackupProvider) -> dict[str, requests.Asked]:
+        """Return what each relation requests now, as if it were new."""
+        return {
             str(relation.id): self._requested(provider, relation, served=number < requests.MOST)
             for number, relation in enumerate(provider.relations)
         }
-        after = asked.seen(kept, found)
-        for relation in provider.relations:
-            now = after.asked[str(relation.id)]
-            if now.id and now != kept.asked.get(str(relation.id)):
-                logger.info('%s requests a backup: request %s', relation.app.name, now.id)
-        return after
 
     @staticmethod
     def _requested(
@@ -123,7 +128,7 @@ class Requesting:
         if not served:
             why = f'{requests.MOST} applications are related already'
             return requests.Asked(request_id, requests.REFUSED, reason=why)
-        return requests.Asked(request_id, requests.WAITING)
+        return requests.Asked(request_id, requests.WAITING, by=relation.app.name)
 
     def _told(self, kept: requests.Requests) -> requests.Requests:
         """Put into the relations what they were not told; return what they are told now."""
@@ -133,7 +138,11 @@ class Requesting:
         from charms.maas_backup_coordinator.v0 import maas_backup
 
         provider = self._provider()
-        published = maas_backup.BackupSet.from_dict(json.loads(newest)) if newest else None
+        try:
+            published = maas_backup.BackupSet.from_dict(json.loads(newest)) if newest else None
+        except maas_backup.InvalidDocument:
+            # Others may write to the bucket, and name a set by a time that there is not.
+            published = None
         for relation in provider.relations:
             each = kept.asked.get(str(relation.id))
             if each is not None:
@@ -147,16 +156,15 @@ class Requesting:
         from coordinator.observed import sets
 
         found = sets.Sets.from_json(self._record.sets)
-        if found is None:
-            # Nobody has listed the sets yet.
-            backup_id, whole = self._record.last_complete, ''
-        else:
-            backup_id = found.newest.get(sets.COMPLETE, '')
-            whole = found.newest.get(sets.READ_WHOLE, '')
+        # Until somebody has listed the sets, that is all that is known.
+        known = {sets.COMPLETE: self._record.last_complete}
+        newest = found.newest if found is not None else known
+        backup_id = newest.get(sets.COMPLETE, '')
         if not backup_id:
             return ''
-        verified = 'deep' if whole == backup_id else 'objects'
-        return json.dumps({'backup-id': backup_id, 'verified': verified, 'proven': False})
+        verified = 'deep' if newest.get(sets.READ_WHOLE) == backup_id else 'objects'
+        proven = newest.get(sets.PROVEN) == backup_id
+        return json.dumps({'backup-id': backup_id, 'verified': verified, 'proven': proven})
 
     def _provider(self) -> maas_backup.MaasBackupProvider:
         from charms.maas_backup_coordinator.v0 import maas_backup

@@ -254,6 +254,23 @@ def test_a_request_that_is_taken_back_loses_its_answer():
     assert told(out) is None
 
 
+def test_a_request_whose_relation_is_gone_begins_no_backup_when_it_could():
+    op = charm_states.new_operation()
+    out = changed(asking('a1'), op=op)
+    (gone,) = out.get_relations('backup')
+    left = [each for each in out.relations if each.id != gone.id]
+    peers = ended(out, operation.COMPLETE)
+    out = again(dataclasses.replace(out, relations=left), event='advance', peers=peers)
+    assert charm_states.saved(out).id == op.id
+    assert 'requests' not in charm_states.databag(out)
+
+
+def test_a_backup_says_who_has_requested_it():
+    out = changed(asking('a1'))
+    results, _ = charm_states.act('show-operation', out)
+    assert 'requested by: risky' in results['operation'].splitlines()
+
+
 def test_the_last_relation_that_is_gone_leaves_nothing_behind():
     out = changed(asking('a1'))
     (gone,) = out.get_relations('backup')
@@ -299,6 +316,17 @@ def test_a_related_charm_learns_of_the_newest_good_set(found: dict[str, str], sa
     out = changed(asking(), sets=listed(**found))
     assert newest(out) == maas_backup.BackupSet('2026-08-22T10:15:00Z', said)
     assert json.loads(bag(out)['newest'])['version'] == maas_backup.VERSION
+
+
+def test_a_set_that_was_restored_and_compared_is_proven():
+    found = {'complete': '2026-08-22T10:15:00Z', 'proven': '2026-08-22T10:15:00Z'}
+    out = changed(asking(), sets=listed(**found))
+    assert newest(out) == maas_backup.BackupSet('2026-08-22T10:15:00Z', 'objects', proven=True)
+
+
+def test_a_set_that_somebody_has_named_by_no_time_stops_no_hook():
+    out = changed(asking(), sets=listed(complete='2026-99-99T99:99:99Z'))
+    assert newest(out) is None
 
 
 def test_before_anybody_has_listed_sets_the_last_complete_one_is_known():

@@ -52,6 +52,8 @@ def _text(name: str, writer: str) -> Fact[str]:
 
 REQUESTS = Fact[Sequence[str]]('answers-requests', '', (), str.split, ' '.join)
 """Marks of the requests of other charms that a backup answers."""
+REQUESTED_BY = _text('requested-by', '')
+"""Names of the applications that have made them, for people."""
 UNITS = Fact[Mapping[str, str]]('postgresql-units', 'scale-down-postgresql', {})
 """Names of PostgreSQL's units before it was scaled down, each with its machine."""
 STORAGE = Fact[Mapping[str, Sequence[str]]]('postgresql-storage', 'scale-down-postgresql', {})

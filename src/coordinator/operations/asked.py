@@ -12,7 +12,7 @@ import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
 
-from coordinator import this, times
+from coordinator import plain, this, times
 from coordinator.engine import facts, operation
 from coordinator.operations import due
 from coordinator.record import ended, requests, schedules
@@ -21,6 +21,8 @@ KIND = 'backup-all'
 """The operation that answers requests."""
 NAME = 'requested-backup'
 """What logs and files call a run for requests."""
+_NAMES = 160
+"""Bytes of the names of those that a backup is for, in its record."""
 _FORGOTTEN = datetime.timedelta(hours=1)
 """After which a failure brings no pause any more."""
 
@@ -37,6 +39,21 @@ def seen(kept: requests.Requests, found: Mapping[str, requests.Asked]) -> reques
         if (before := kept.asked.get(relation)) is not None and _same(before, each)
         else each
         for relation, each in found.items()
+    }
+    return dataclasses.replace(kept, asked=asked)
+
+
+def standing(kept: requests.Requests, found: Mapping[str, requests.Asked]) -> requests.Requests:
+    """Return them without those that wait and were taken back meanwhile.
+
+    Juju says nothing to the units that stay when a relation is gone, and what has been answered
+    must be remembered by a unit that leaves, whose relations are gone before it is.
+    """
+    asked = {
+        relation: each
+        for relation, each in kept.asked.items()
+        if each.state != requests.WAITING
+        or ((now := found.get(relation)) is not None and now.id == each.id)
     }
     return dataclasses.replace(kept, asked=asked)
 
@@ -88,7 +105,9 @@ def joined(
     if not waiting:
         return kept, op
     marks = [requests.mark(relation, each.id) for relation, each in waiting.items()]
-    op = op.remembering(facts.REQUESTS.put(marks))
+    names = ', '.join(sorted({each.by for each in waiting.values()} - {''}))
+    by = facts.REQUESTED_BY.put(plain.one_line(names, _NAMES))
+    op = op.remembering({**facts.REQUESTS.put(marks), **by})
     line = due.begun(lined_up(kept, now).line, op, now)
     return dataclasses.replace(_running(kept, op), line=line), op
 

@@ -32,6 +32,8 @@ class Asked:
     backup_id: str = ''
     """Of that set."""
     reason: str = ''
+    by: str = ''
+    """Name of the other application, for people."""
     told: bool = False
     """Whether the databag of the relation says all this."""
 

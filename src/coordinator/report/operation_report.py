@@ -69,6 +69,8 @@ def operation_text(
         [_step_row(op, entry, now) for entry in op.steps],
     )
     lines = ['', f'progress: {ahead}'] if ahead is not None and str(ahead) else []
+    by = facts.REQUESTED_BY.of(op)
+    lines += ['', f'requested by: {by}'] if by else []
     lines += [*_moved(op), *_restored(op)]
     lines += _downtime(op, now)
     lines += _proof(op)

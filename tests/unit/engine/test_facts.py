@@ -18,6 +18,7 @@ FACTS: list[facts.Fact[Any]] = [
 ]
 WRITTEN = {
     'answers-requests': ('7:ab 9:cd', ['7:ab', '9:cd']),
+    'requested-by': ('risky, other', 'risky, other'),
     'postgresql-units': ('{"pg/0": "3"}', {'pg/0': '3'}),
     'postgresql-storage': ('{"pg/0": ["data/0"]}', {'pg/0': ['data/0']}),
     'region-controllers': ('{"maas/0": "abc"}', {'maas/0': 'abc'}),

@@ -128,6 +128,17 @@ def test_a_request_that_is_taken_back_is_forgotten_and_begins_nothing():
     assert leader.states() == {'r7': ''}
 
 
+def test_before_a_backup_begins_only_what_waits_and_is_gone_is_forgotten():
+    leader = Leader(r7='a1')
+    leader.begin()
+    leader.ask(r7='a1', r8='b1', r9='c1', r10='d1')
+    there = {'r9': Asked('c1', requests.WAITING), 'r10': Asked('d2', requests.WAITING)}
+    kept = asked.standing(leader.kept, there)
+    assert {name: each.state for name, each in kept.asked.items()} == {
+        'r7': 'running', 'r9': 'waiting',
+    }  # fmt: skip
+
+
 def test_a_relation_that_is_gone_is_forgotten_while_its_backup_goes_on():
     leader = Leader(r7='a1', r9='b1')
     leader.begin()
