@@ -12,6 +12,7 @@ MODULES = frozenset(
     {
         # The manifests of backup sets: with them pydantic, and dozens of models to build.
         'coordinator.sets.catalogue',
+        'coordinator.sets.documents',
         'coordinator.sets.images',
         'coordinator.sets.index',
         'coordinator.sets.manifest',

@@ -15,7 +15,7 @@ import pydantic
 
 from coordinator import errors
 from coordinator.ports import maas_port
-from coordinator.sets import manifest
+from coordinator.sets import documents, manifest
 
 LARGEST = 8 << 20
 """Bytes of a stored reading: ten thousand images with a few files each."""
@@ -28,23 +28,23 @@ _NAMED = 3
 """Images that one sentence names; the others are counted."""
 
 
-class File(manifest.Part):
+class File(documents.Part):
     """One file of an image, in the image storage of each region."""
 
-    name: manifest.Text
-    sha256: manifest.Text
+    name: documents.Text
+    sha256: documents.Text
     size: manifest.Count
-    stored_as: manifest.Text = ''
+    stored_as: documents.Text = ''
     """Its name in the storage; '' if MAAS did not say."""
 
 
-class Image(manifest.Part):
+class Image(documents.Part):
     """One image. Of an image that MAAS downloads, only the newest version counts."""
 
     id: int
     """Another one once an image was deleted and uploaded again."""
-    name: manifest.Text
-    architecture: manifest.Text
+    name: documents.Text
+    architecture: documents.Text
     uploaded: bool
     files: Annotated[tuple[File, ...], pydantic.Field(max_length=10_000)]
     complete: bool
@@ -57,7 +57,7 @@ class Image(manifest.Part):
         return f'{self.name} {self.architecture}'
 
 
-class Reading(manifest.Part):
+class Reading(documents.Part):
     """All images at one time."""
 
     version: int = VERSION
@@ -98,7 +98,7 @@ def parse(content: bytes, source: str) -> Reading:
         ForeignRecordError: a newer revision wrote it.
         UnexpectedAnswer: it is damaged.
     """
-    return manifest.read(Reading, content, source, VERSION)
+    return documents.read(Reading, content, source, VERSION)
 
 
 def _unrecordable(why: str) -> errors.MaasUnintelligible:

@@ -21,7 +21,7 @@ from typing import Annotated, Any, NamedTuple, Self
 import pydantic
 
 from coordinator import errors, keys, plain, ports
-from coordinator.sets import manifest
+from coordinator.sets import documents, manifest
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Damage(NamedTuple):
     size: int
     newer: bool
     """Whether a newer revision wrote it."""
-    problem: Annotated[manifest.Text, pydantic.Field(max_length=errors.LONGEST)]
+    problem: Annotated[documents.Text, pydantic.Field(max_length=errors.LONGEST)]
 
     def is_of(self, listed: ports.StoredObject) -> bool:
         """Whether it is about this very manifest."""
@@ -137,7 +137,7 @@ def load(store: ports.ObjectStore) -> Mapping[str, Row | Damage]:
 
 
 def _sets(part: Any) -> Any:
-    if part[_CHECKSUM] != manifest.checksum(part[_SETS]):
+    if part[_CHECKSUM] != documents.checksum(part[_SETS]):
         raise ValueError('its checksum does not match')
     return part[_SETS]
 
@@ -152,7 +152,7 @@ def _damaged(raw: Any) -> Any:
 def _reader() -> str:
     """Return what tells revisions apart that may judge the same manifest otherwise."""
     digest = hashlib.sha256(pydantic.VERSION.encode())
-    for module in (manifest, keys, plain):
+    for module in (documents, manifest, keys, plain):
         digest.update(pathlib.Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()
 
@@ -171,4 +171,4 @@ def save(store: ports.ObjectStore, known: Mapping[str, Row | Damage]) -> None:
 
 
 def _checked(sets: Mapping[str, object]) -> dict[str, Any]:
-    return {_CHECKSUM: manifest.checksum(sets), _SETS: sets}
+    return {_CHECKSUM: documents.checksum(sets), _SETS: sets}

@@ -6,15 +6,14 @@ refuses a version newer than it knows and ignores fields that it does not know.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import pydantic
 
-from coordinator import errors, keys, plain, this
+from coordinator import keys
+from coordinator.sets import documents
+from coordinator.sets.documents import Part, Text
 
 VERSION = 1
 
@@ -39,8 +38,6 @@ def _plain_key(text: str) -> str:
     return text
 
 
-Text = Annotated[str, pydantic.AfterValidator(plain.one_line)]
-"""For people."""
 Id = Annotated[str, _like(keys.ID)]
 Key = Annotated[str, pydantic.AfterValidator(_plain_key)]
 Bucket = Annotated[str, _like(keys.BUCKET)]
@@ -52,19 +49,6 @@ Count = Annotated[int, pydantic.Field(ge=0, lt=1 << 62)]
 Seconds = Annotated[int, pydantic.Field(ge=0, lt=1 << 31)]
 Few = pydantic.Field(max_length=100)
 """So many there may be of what a set has few of."""
-
-
-class Part(pydantic.BaseModel):
-    """A part of a stored document. Its fields have hyphens there, and unknown ones are ignored."""
-
-    model_config = pydantic.ConfigDict(
-        alias_generator=lambda name: name.replace('_', '-'),
-        populate_by_name=True,
-        extra='ignore',
-        frozen=True,
-        # Every dispatch of an operation imports this, few need it.
-        defer_build=True,
-    )
 
 
 class Object(Part):
@@ -165,7 +149,7 @@ class Inventory(Part):
 
     stored: Object | None = None
     """None if MAAS could not be asked."""
-    counts: Annotated[dict[str, Count], Few] = {}
+    counts: Annotated[dict[str, Count], Few] = {}  # noqa: RUF012
     """How many things of each kind."""
     why: Text = ''
     """Why there is none."""
@@ -179,8 +163,10 @@ class Model(Part):
     juju_version: Text
 
 
-class Manifest(Part):
+class Manifest(documents.Signed):
     """One backup set."""
+
+    purpose = 'backup-set'
 
     version: int = VERSION
     backup_id: Id
@@ -207,27 +193,6 @@ class Manifest(Part):
             return ''
         return self.images.why or 'images changed while it was made'
 
-    def to_json(self) -> bytes:
-        """Return the manifest as stored, its own checksum included."""
-        content: dict[str, Any] = json.loads(self.model_dump_json(by_alias=True))
-        return json.dumps({**content, _CHECKSUM: checksum(content)}, indent=2).encode()
-
-
-_CHECKSUM = 'checksum'
-
-
-def checksum(content: Mapping[str, Any]) -> str:
-    """SHA-256 of a document without its checksum, as compact JSON with sorted keys."""
-    text = json.dumps(content, sort_keys=True, separators=(',', ':'))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-class _Version(Part):
-    version: int
-
-
-Document = TypeVar('Document', bound=Part)
-
 
 def parse(content: bytes, source: str) -> Manifest:
     """Read a manifest; `source` names it in errors.
@@ -236,39 +201,4 @@ def parse(content: bytes, source: str) -> Manifest:
         ForeignRecordError: its version is newer than this one.
         UnexpectedAnswer: it is damaged.
     """
-    return read(Manifest, content, source, VERSION, checked=True)
-
-
-def read(
-    form: type[Document], content: bytes, source: str, newest: int, *, checked: bool = False
-) -> Document:
-    """Read a stored document.
-
-    Args:
-        form: what it should be.
-        content: the document, as JSON.
-        source: names it in errors.
-        newest: the newest version of it that this revision knows.
-        checked: whether it has a checksum.
-
-    Raises:
-        ForeignRecordError: its version is newer.
-        UnexpectedAnswer: it is damaged.
-    """
-    try:
-        version = _Version.model_validate_json(content).version
-        if version > newest:
-            raise errors.ForeignRecordError(
-                f'{source} has version {version}, this revision of the charm reads up to '
-                f'{newest}: juju refresh {this.application()}'
-            )
-        raw: dict[str, Any] = json.loads(content)
-        if checked and raw.pop(_CHECKSUM, None) != checksum(raw):
-            raise errors.UnexpectedAnswer(
-                f'{source} was changed after it was written: its checksum does not match'
-            )
-        return form.model_validate(raw)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = '.'.join(str(part) for part in first['loc'])
-        raise errors.UnexpectedAnswer(f'{source} is damaged: {where} {first["msg"]}') from None
+    return documents.read_signed(Manifest, content, source, VERSION)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.sets import index, manifest
+from coordinator.sets import documents, index
 from rehearsal import memory_store
 from tests import examples
 
@@ -74,7 +74,7 @@ def checked(change: Change) -> Change:
 
     def changed(content: dict[str, Any]) -> None:
         change(content)
-        content['checksum'] = manifest.checksum(content['sets'])
+        content['checksum'] = documents.checksum(content['sets'])
 
     return changed
 
