@@ -42,6 +42,7 @@ from actions import catalogue as catalogue_actions
 from actions import expiry as expiry_actions
 from actions import operations as operation_actions
 from actions import schedule as schedule_actions
+from actions import signing as signing_actions
 from actions import verification as verification_actions
 from coordinator import errors
 from coordinator.engine import operation
@@ -122,6 +123,7 @@ class CoordinatorCharm(ops.CharmBase):
             expiry_actions.ExpiryActions(self, desk),
             adoption_actions.AdoptionActions(self, desk),
             schedule_actions.ScheduleActions(self, desk, self._scheduling),
+            signing_actions.SigningActions(self, desk),
         ]
         framework.observe(self.on.collect_unit_status, self._on_collect_status)
         framework.observe(self.on.collect_app_status, self._on_collect_status)

@@ -11,6 +11,7 @@ import object_storage
 import ops
 
 import lease
+import signer
 from coordinator import errors
 from coordinator.engine import settings
 
@@ -46,6 +47,7 @@ class Given:
         self.folder: pathlib.Path = charm.charm_dir
         """The charm's, on the unit's own disk."""
         self.stores = {name: object_storage.S3Requirer(charm, name) for name in S3}
+        self.signer = signer.Signer(charm.model, charm.app)
         self._connect = connect
         self._secrets: dict[str, dict[str, str]] = {}
 

@@ -106,6 +106,11 @@ class LiveWorld:
         return self._given.secret(reference)
 
     @property
+    def signer(self) -> ports.Signer:
+        """What signs backup sets."""
+        return self._given.signer
+
+    @property
     def model_name(self) -> str:
         """Name of this model."""
         return self._given.model.name

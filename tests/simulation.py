@@ -20,7 +20,7 @@ from rehearsal import clock, deployed, direct, memory_store, model, site
 from rehearsal.maas import direct as direct_maas
 from rehearsal.maas import modelled
 from rehearsal.standins import behaviour
-from tests import examples, readers, worlds
+from tests import examples, readers, signers, worlds
 
 IDENTITY = 'AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX'
 BEAT_SECONDS = 2
@@ -44,6 +44,8 @@ class World:
     """By integrator of another model: how it is configured there."""
     skew: datetime.timedelta = datetime.timedelta()
     """How much the clock of the leading unit is ahead."""
+    signing: signers.Secret = dataclasses.field(default_factory=signers.Secret)
+    signer: signers.Signer = dataclasses.field(init=False)
     maas_site: deployed.Site | None = None
     maas_key: str = ''
     """The API key that the coordinator is configured with; empty without the option."""
@@ -53,6 +55,9 @@ class World:
     """What the secret with the key says."""
     maas_asked: Callable[[str], object] = lambda name: None
     """Is called before each request to MAAS."""
+
+    def __post_init__(self) -> None:
+        self.signer = signers.Signer(self.signing)
 
     def maas(self, found: str = '', *, fresh: bool = False) -> maas_port.Maas | None:
         if not self.maas_key or self.maas_site is None:
@@ -163,6 +168,7 @@ class Simulation:
             model_uuid=self.model.uuid,
             clock=self.clock,
             s3=self.s3,
+            signing=signers.Secret(self.model.uuid),
             maas_site=self.site,
             maas_key=maas_key,
         )
@@ -208,6 +214,7 @@ class Simulation:
         """Take the operation one checkpoint further; return whether the record changed."""
         self.dispatches += 1
         moved = advance.advance(self.op, self.plan, self.world)
+        self.world.signer.commit()
         text = moved.to_json()
         changed = text != self.op.to_json()
         self.op = operation.Operation.from_json(text)

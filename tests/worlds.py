@@ -10,6 +10,7 @@ from coordinator.engine import operation, settings
 from coordinator.ports import maas_port
 from coordinator.unit import elapsed
 from rehearsal import memory_store
+from tests import signers
 
 START = datetime.datetime(2026, 8, 22, 10, 15, tzinfo=datetime.UTC)
 BEGAN = times.stamp(START)
@@ -45,6 +46,7 @@ class EmptyWorld:
         self.skew = datetime.timedelta()
         """How much the clock of the leading unit is ahead."""
         self._counter = Counter()
+        self.keys = signers.with_key('maas')
 
     @property
     def juju(self) -> ports.JujuModel:
@@ -73,6 +75,10 @@ class EmptyWorld:
 
     def secret(self, reference: str) -> dict[str, str]:
         raise AssertionError('this test has no secrets')
+
+    @property
+    def signer(self) -> ports.Signer:
+        return self.keys
 
     def now(self) -> datetime.datetime:
         return self.time + self.skew

@@ -29,6 +29,8 @@ _SCREENS: Mapping[str, tuple[str, ...]] = {
     'prove-restore': ('prove-restore',),
     'delete-backup': ('delete-backup',),
     'expire': ('expire-dry-run', 'expire'),
+    'show-signing-key': ('show-signing-key',),
+    'rotate-signing-key': ('rotate-signing-key',),
     'keep-backup': ('keep-backup', 'keep-backup-not'),
     'resume-operation': ('resume-operation',),
     'acknowledge-operation': ('acknowledge-operation',),

@@ -18,17 +18,18 @@ import pytest
 from ops import testing
 
 import scheduling
+import signer
 from actions import base as action_base
 from coordinator import times
 from coordinator.engine import operation
 from coordinator.parts import pgbackrest
 from coordinator.record import ended, schedules
 from coordinator.report import status
-from coordinator.sets import sealing
+from coordinator.sets import sealing, signing
 from coordinator.steps.backup_set import claiming
 from rehearsal import site
 from rehearsal.juju import shown
-from tests import charm_states, simulation
+from tests import charm_states, signers, simulation
 
 _KEY = pyrage.x25519.Identity.from_str(simulation.IDENTITY)
 IDENTITY = 'secret:d4k2q7vmp25c76fls0bg'
@@ -67,6 +68,7 @@ def _same_each_time() -> Generator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sealing, 'seal', sealed)
         patch.setattr(claiming, 'token', lambda: '1c2d3e4f')
+        patch.setattr(signing, 'new_key', signers.Secret('drawn').draw)
         # Nobody attacks the hashes of these passwords, so they may be quick.
         patch.setattr(sealing, 'COST', 2)
         yield
@@ -167,6 +169,8 @@ def _look_after_sets(desk: _Desk) -> None:
     desk.run('show-operation-verify', 'show-operation')
     desk.run('list-backups', 'list-backups')
     desk.run('show-backup', 'show-backup', backup_id='latest')
+    desk.run('show-signing-key', 'show-signing-key')
+    desk.run('rotate-signing-key', 'rotate-signing-key')
     desk.run('keep-backup-not', 'keep-backup', backup_id=desk.first_backup, keep=False)
     desk.options = {**_OPTIONS, **_RULES}
     desk.run('expire-dry-run', 'expire', dry_run=True)
@@ -176,6 +180,8 @@ def _look_after_sets(desk: _Desk) -> None:
 
 
 def _lose_and_restore(desk: _Desk) -> None:
+    key = desk.sim.world.signer.keys()[0]
+    desk.options = {**desk.options, 'trusted-signers': key}
     desk.move_to(_site(after=desk.sim))
     wanted = {'backup_id': 'latest', 'identity': IDENTITY}
     desk.run('restore-all-dry-run', 'restore-all', **wanted)
@@ -239,6 +245,7 @@ class _Desk:
             last_complete=self._last_complete,
             config=self.options,
             kept=self.kept,
+            secrets=self._signing_key(),
         )
         with pytest.MonkeyPatch.context() as patch:
             charm_states.reach(self.sim.world, patch)
@@ -251,6 +258,11 @@ class _Desk:
         if 'operation' in charm_states.databag(out):
             self._record = self.sim.op = charm_states.saved(out)
         return shown.results_text(results)
+
+    def _signing_key(self) -> list[testing.Secret]:
+        """Return the secret with the key that the site signs its sets with, if it has one."""
+        content = [{'private-key': private} for private in self.sim.world.signing.private]
+        return [testing.Secret(each, label=signer.LABEL, owner='app') for each in content[:1]]
 
     def _task(self) -> int:
         """Return the id that Juju would give to the task of an action."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import typing
+from collections.abc import Sequence
 
 import ops
 
@@ -16,6 +17,7 @@ from coordinator.steps.checks import fitting
 
 if typing.TYPE_CHECKING:
     from coordinator import ports
+    from coordinator.report import listing
     from coordinator.sets import catalogue, manifest
 
 
@@ -55,6 +57,7 @@ class CatalogueActions(action_base.ActionBase):
         )
         with self.given.connected() as reachable:
             choice = listing.choose(self._listed(reachable), wanted, reachable.model_uuid)
+            choice = self._vouched(choice, reachable)
             place = integrators.where(reachable.maas_store.place)
         left = self._left_to_do()
         # Apart from the list, which programs read.
@@ -62,6 +65,25 @@ class CatalogueActions(action_base.ActionBase):
             **listing.results(choice, wanted, place),
             **({'left-to-do': left} if left else {}),
         }
+
+    def _vouched(self, choice: listing.Choice, reachable: ports.World) -> listing.Choice:
+        """Return the sets that are shown, with their signatures."""
+        from coordinator.sets import catalogue
+
+        keys = self._keys(reachable)
+        if keys is None:
+            return choice
+        shown = catalogue.vouched(reachable.maas_store, choice.shown, keys)
+        return dataclasses.replace(choice, shown=shown)
+
+    def _keys(self, reachable: ports.World) -> Sequence[str] | None:
+        """Return the public keys whose signatures count here; None if that is not known now."""
+        from coordinator.sets import signing
+
+        with contextlib.suppress(errors.CoordinatorError):
+            trusted = signing.signers(str(self.given.config.get('trusted-signers') or ''))
+            return [*reachable.signer.keys(), *trusted]
+        return None
 
     def _left_to_do(self) -> str:
         """Return what a person must still do for the last backup or restore, '' if nothing."""
@@ -102,13 +124,17 @@ class CatalogueActions(action_base.ActionBase):
             verified = catalogue.standing(store, found.backup_id)
             rehearsed = catalogue.last_rehearsal(store, found.backup_id)
             changes = self._changes(found, reachable) if params.compare else {}
+            keys = self._keys(reachable)
         state = retention.INCONSISTENT if found.inconsistent else retention.COMPLETE
         if verified is not None and not verified.good:
             state = retention.ARCHIVED if verified.archived else retention.DAMAGED
+        standing = backup_set_report.Standing(
+            state, pinned, '' if keys is None else found.standing(keys), rehearsed
+        )
         return {
-            'backup-set': backup_set_report.set_text(found, state, pinned, rehearsed)
+            'backup-set': backup_set_report.set_text(found, standing)
             if params.format == 'table'
-            else backup_set_report.for_programs(found, state, pinned, params.format, rehearsed),
+            else backup_set_report.for_programs(found, standing, params.format),
             'checks': operation_report.checks_text(outcomes),
             'verdict': operation_report.verdict(outcomes),
             'restore': backup_set_report.restore_command(found, outcomes, self.app),

@@ -103,6 +103,7 @@ class RestoreAll(ResumeOperation):
     other_databases: bool = False
     inconsistent: bool = False
     rehearsal: bool = False
+    accept_unsigned: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what may not be kept.
@@ -120,6 +121,7 @@ class RestoreAll(ResumeOperation):
     def kept(self) -> dict[str, str]:
         """What the operation carries: what was not given, or is not so, is left out."""
         from coordinator.steps import other_databases
+        from coordinator.steps.backup_set import vouching
         from coordinator.steps.checks import before_restore
 
         kept = {'backup-id': self.backup_id.strip(), **super().kept}
@@ -129,6 +131,7 @@ class RestoreAll(ResumeOperation):
             other_databases.ALLOWED: self.other_databases,
             before_restore.INCONSISTENT: self.inconsistent,
             operation.REHEARSAL: self.rehearsal,
+            vouching.ACCEPT_UNSIGNED: self.accept_unsigned,
         }
         return {**kept, **{name: 'true' for name, given in allowed.items() if given}}
 

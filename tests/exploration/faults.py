@@ -130,7 +130,10 @@ class LostAnswer:
 
     def fits(self, moment: moments.Moment) -> bool:
         call = moment.call
-        return moment.kind == moments.BEFORE and call is not None and call.effect
+        if moment.kind != moments.BEFORE or call is None:
+            return False
+        # A key is kept when the dispatch ends, and nothing is sent before.
+        return call.effect and call.target != 'key'
 
     def strike(self, run: Run, moment: moments.Moment) -> None:
         assert moment.call is not None

@@ -11,6 +11,7 @@ from coordinator.operations import plans
 from coordinator.record import history
 from coordinator.report import status
 from coordinator.sets import catalogue, index, manifest, marks, verification
+from coordinator.steps.backup_set import chosen_set
 from coordinator.steps.checks import before_backup
 from coordinator.steps.maas import fence, inventories, proving
 from rehearsal import site
@@ -36,6 +37,8 @@ class Watch:
         """PostgreSQL units that the operator has added or removed."""
         self._proven = False
         """Whether the record says that MAAS holds what the set does."""
+        self._accepted = False
+        """Whether a restore has accepted a set."""
         self.left: set[str] = set()
         """Storage that his units leave behind: he knows of it."""
 
@@ -69,6 +72,11 @@ class Watch:
             self._proven = True
             if self._sim.site.database['machines'] != _machines(self._sim.at_backup):
                 self.fault('proven, although MAAS holds other things than at the backup')
+
+        if not self._accepted and self._sim.op.fact(chosen_set.BACKUP_SET):
+            self._accepted = True
+            for sentence in publishing.not_vouched(self._sim):
+                self.fault(sentence)
 
     def _deleted(self, key: str) -> None:
         """Look whether the set whose object is about to be deleted is none any more."""
@@ -280,6 +288,8 @@ class Watch:
             for name, secret in self._secrets.items():
                 if secret in text:
                     yield f'{name} is in {where}'
+            if any(private in text for private in sim.world.signing.drawn):
+                yield f'a private key is in {where}'
 
     def end_state(self) -> tuple[object, ...]:
         """Return in which state it has ended: what differs in numbers alone is the same."""

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from coordinator import errors
 from coordinator.engine import facts
 from coordinator.operations import steering
+from coordinator.sets import catalogue
 from rehearsal import model, site
-from tests import simulation
+from tests import signers, simulation
 from tests.exploration import faults, moments, scene, sites
 from tests.exploration.run import Run
 
@@ -211,6 +212,16 @@ def _remove_machine(run: Run) -> None:
         run.sim.api.remove_machine(machines[0])
 
 
+def _forge(run: Run) -> None:
+    """Have somebody who can write to the bucket sign the newest set anew, as his own."""
+    store = run.sim.world.maas_store
+    newest = catalogue.opened(store, catalogue.ids(store)[-1])
+    thief = signers.with_key('thief')
+    value = thief.sign(newest.purpose, newest.digest)
+    catalogue.commit(store, newest.signed(thief.keys()[0], value))
+
+
+FORGE = Move('forges the newest set', _forge)
 REMOVE_MACHINE = Move('removes a machine', _remove_machine)
 DELETE_IMAGE = Move('deletes an image', _delete_image)
 
@@ -236,6 +247,7 @@ MOVES: Sequence[faults.Fault] = [
     UPLOAD,
     DELETE_IMAGE,
     REMOVE_MACHINE,
+    FORGE,
     Move('aborts', _abort),
 ]
 

@@ -10,12 +10,14 @@ from typing import Any, Protocol
 from coordinator import ports
 from coordinator.ports import maas_port
 from coordinator.unit import elapsed
-from tests import simulation, worlds
+from tests import signers, simulation, worlds
 
 BETWEEN, BEFORE, AFTER = 'between', 'before', 'after'
 SAVED, COMMIT = 'after the record was set', 'before the commit'
 
-_EFFECTS = ports.effects_of(ports.JujuModel) | ports.effects_of(ports.ObjectStore)
+_EFFECTS = frozenset[str]().union(
+    *(ports.effects_of(port) for port in (ports.JujuModel, ports.ObjectStore, ports.Signer))
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Call:
     """One call of the engine or a step to the outside."""
 
     target: str
-    """juju, maas, s3-maas, s3-postgresql or secret."""
+    """juju, maas, s3-maas, s3-postgresql, secret or key."""
     method: str
     arguments: tuple[Any, ...] = ()
 
@@ -109,6 +111,11 @@ class GatedWorld:
         self._sent: datetime.datetime | None = None
         self._left: datetime.datetime | None = None
         self._unanswered = 0
+        self.signing = signers.Signer(world.signing)
+
+    @property
+    def signer(self) -> ports.Signer:
+        return self._gated(self.signing, 'key')
 
     @property
     def juju(self) -> ports.JujuModel:

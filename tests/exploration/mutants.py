@@ -13,8 +13,9 @@ from coordinator.engine import doubt, operation, step
 from coordinator.operations import asked, due, plans
 from coordinator.parts import maas_backup, pgbackrest
 from coordinator.record import requests, schedules
-from coordinator.sets import catalogue, differences, images
+from coordinator.sets import catalogue, differences, documents, images, signing
 from coordinator.steps import relations, site, tasks
+from coordinator.steps.backup_set import vouching
 from coordinator.steps.postgresql import (
     database_backup,
     password_change,
@@ -264,6 +265,29 @@ def _forgets_whom_it_answers() -> contextlib.AbstractContextManager[None]:
     return _replaced(asked, 'joined', without)
 
 
+def _signs_with_a_key_that_may_be_lost() -> contextlib.AbstractContextManager[None]:
+    def at_once(document: Any, world: ports.World) -> Any:
+        key = world.signer.create()
+        return document.signed(key, world.signer.sign(document.purpose, document.digest))
+
+    return _replaced(vouching, 'signed', at_once)
+
+
+def _signs_other_bytes() -> contextlib.AbstractContextManager[None]:
+    @property
+    def of_a_copy(document: documents.Signed) -> str:
+        return documents.checksum({'backup-id': str(document)})
+
+    return _replaced(documents.Signed, 'digest', of_a_copy)
+
+
+def _checks_no_signature() -> contextlib.AbstractContextManager[None]:
+    def whatever(document: documents.Signed, accepted: object) -> str:
+        return signing.SIGNED
+
+    return _replaced(documents.Signed, 'standing', whatever)
+
+
 @dataclasses.dataclass(frozen=True)
 class Mutant:
     """An engine with a fault, and where that must show."""
@@ -318,6 +342,14 @@ MUTANTS = (
     Mutant('forgets whom it answers', _forgets_whom_it_answers, []),
     Mutant('removes the fence', _removes_the_fence, [meddling.UPLOAD]),
     Mutant('reads the images no second time', _reads_no_second_time, [meddling.DELETE_IMAGE]),
+    Mutant('signs with a key that may be lost', _signs_with_a_key_that_may_be_lost, []),
+    Mutant('signs other bytes', _signs_other_bytes, []),
+    Mutant(
+        'checks no signature',
+        _checks_no_signature,
+        [meddling.FORGE],
+        'restore-all, fresh model, 1 region',
+    ),
     Mutant(
         'always agrees',
         _always_agrees,

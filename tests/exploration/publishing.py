@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from coordinator import errors
 from coordinator.engine import operation
 from coordinator.operations import plans
 from coordinator.parts import maas_backup, pgbackrest
-from coordinator.sets import catalogue, manifest, sealing
+from coordinator.sets import catalogue, manifest, sealing, signing
+from coordinator.steps.backup_set import chosen_set
 from rehearsal.standins import installation, maas_backups, modelled, repository
 from rehearsal.standins import manifest as standin_manifest
 from tests import examples, restores, simulation
@@ -29,11 +32,36 @@ def wrong(sim: simulation.Simulation, before: scene.Scene, content: bytes) -> It
     except errors.CoordinatorError as error:
         yield f'published too early: {error}'
         return
+    if why := _signature(content, sim.world.signer.keys()):
+        yield f'published with {why}'
     if sim.op.kind == 'backup-all':
         yield from _older(before, published)
         yield from _of_another_site(sim, published)
         yield from _lacking_images(sim, published)
     yield from _other_passwords(sim, published)
+
+
+def not_vouched(sim: simulation.Simulation) -> Iterator[str]:
+    """Yield why a set that a restore has just accepted is of nobody whom the site trusts."""
+    trusted = sim.op.settings.trusted_signers
+    if trusted:
+        chosen = chosen_set.of(sim.op).backup_id
+        content = sim.world.maas_store.get(catalogue.manifest_key(chosen))
+        if why := _signature(content, trusted):
+            yield f'accepted {chosen} with {why}'
+
+
+def _signature(content: bytes, keys: Sequence[str]) -> str:
+    """Return what is wrong with the signature of a manifest, without the code that is tested."""
+    document = json.loads(content)
+    made = document.pop('signature') or {'key': '', 'value': ''}
+    del document['checksum']
+    covered = json.dumps(document, sort_keys=True, separators=(',', ':')).encode()
+    digest = hashlib.sha256(covered).hexdigest()
+    if made['key'] not in keys:
+        return 'a signature by a key that does not count'
+    good = signing.holds(made['key'], 'backup-set', digest, made['value'])
+    return '' if good else 'a signature that does not hold'
 
 
 def of_two(

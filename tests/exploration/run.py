@@ -103,7 +103,8 @@ class Run:
         )
         running = tuple(task.status for task in juju.tasks.values() if not task.ended)
         stored = tuple(len(bucket.objects) for bucket in self.sim.s3.buckets.values())
-        there = (tuple(juju.relations), tuple(juju.secrets), tuple(juju.storage))
+        keys = tuple(self.sim.world.signing.private)
+        there = (tuple(juju.relations), tuple(juju.secrets), tuple(juju.storage), keys)
         return hash((len(self.sim.saved), len(juju.tasks), units, running, stored, there))
 
     def to_the_end(self) -> None:
@@ -160,6 +161,7 @@ class Run:
                 checkpoint = self.dispatch()
             except Killed as killed:
                 checkpoint = False
+                self.world.signing.lose()
                 self.sim.clock.advance(killed.seconds)
             else:
                 self.sim.clock.advance(_TURN if checkpoint else self._beat())
@@ -186,11 +188,12 @@ class Run:
         with contextlib.suppress(Raised):
             self._after_saving(before, moved, fitting)
         others = (scheduled, requested) != (self.timetable.stored, self.askers.stored)
-        if self.deposed and (fitting != before or others):
+        if self.deposed and (fitting != before or others or self.world.signing.pending):
             # Juju lets only the leader write, and the whole dispatch fails.
             raise Killed(0)
         self.timetable.store(scheduled)
         self.askers.store(requested, fitting)
+        self.world.signing.commit()
         if fitting == before:
             return False
         text = fitting.to_json()

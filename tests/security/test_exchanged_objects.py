@@ -12,7 +12,7 @@ import pytest
 
 from coordinator.engine import operation
 from coordinator.sets import catalogue, manifest, retention, sealing
-from tests import restores, simulation
+from tests import restores, signers, simulation
 
 RECIPIENT = (str(restores.KEY.to_public()),)
 
@@ -42,9 +42,20 @@ class Site:
         changed = found.model_copy(update={'passwords': passwords})
         self.put(catalogue.manifest_key(backup_id), changed.to_json())
 
-    def restore(self, backup_id: str) -> operation.Operation:
+    @property
+    def key(self) -> str:
+        """The public key of the site."""
+        return self.sim.world.signer.keys()[0]
+
+    def unsign(self, backup_id: str) -> None:
+        """Remove the signature of a set."""
+        unsigned = self.manifest(backup_id).model_copy(update={'signature': None})
+        self.put(catalogue.manifest_key(backup_id), unsigned.to_json())
+
+    def restore(self, backup_id: str, *trusted: str) -> operation.Operation:
         """Begin a restore in a fresh model, which must open the passwords; see its first step."""
         fresh = restores.simulate(regions=1, postgresql_units=1, after=self.sim)
+        fresh.config = dataclasses.replace(fresh.config, trusted_signers=trusted)
         fresh.clock.advance(60)
         fresh.begin('restore-all', backup_id=backup_id, identity=restores.IDENTITY)
         fresh.until(lambda: not fresh.op.open or fresh.op.step != 'check')
@@ -129,12 +140,72 @@ def test_sealed_passwords_that_do_not_fit_the_hashes_are_found_out(attacked: Sit
     assert_refused(attacked.restore(attacked.new), words)
 
 
-def test_a_set_that_was_forged_as_a_whole_is_not_found_out(attacked: Site):
-    # No signature is made, as a fresh model would have nothing to check it with: who may write to
-    # the bucket decides what a restore brings back. docs/explanation/security.md says so.
+@pytest.fixture
+def forged(attacked: Site) -> Site:
+    """A site whose newest set is forged: manifest, passwords, hashes and checksum fit."""
     hashes = attacked.manifest(attacked.new).passwords.hashes
-    forged = dict.fromkeys(hashes, 'chosen-by-somebody')
-    sealed = sealing.seal(attacked.new, 'uuid', forged, RECIPIENT)
-    new = {name: sealing.hash_password(password) for name, password in forged.items()}
+    words = dict.fromkeys(hashes, 'chosen-by-somebody')
+    sealed = sealing.seal(attacked.new, 'uuid', words, RECIPIENT)
+    new = {name: sealing.hash_password(password) for name, password in words.items()}
     attacked.seal(attacked.new, sealed, new)
-    assert attacked.restore(attacked.new).step == 'mark-backup-set'
+    return attacked
+
+
+def test_a_set_that_was_forged_as_a_whole_has_a_bad_signature(forged: Site):
+    assert_refused(forged.restore(forged.new), 'does not hold')
+
+
+def test_a_forged_set_without_a_signature_is_warned_of(forged: Site):
+    # A fresh model knows no key that it could insist on.
+    forged.unsign(forged.new)
+    op = forged.restore(forged.new)
+    assert op.step == 'mark-backup-set'
+    assert 'is not signed' in '; '.join(op.warnings)
+
+
+def test_a_forged_set_without_a_signature_is_refused_where_signers_are_listed(forged: Site):
+    forged.unsign(forged.new)
+    assert_refused(forged.restore(forged.new, forged.key), f'{forged.new} is not signed')
+
+
+def test_a_signature_of_another_set_does_not_hold(attacked: Site):
+    old = attacked.manifest(attacked.old).signature
+    changed = attacked.manifest(attacked.new).model_copy(update={'signature': old})
+    attacked.put(catalogue.manifest_key(attacked.new), changed.to_json())
+    assert_refused(attacked.restore(attacked.new, attacked.key), 'does not hold')
+
+
+@pytest.mark.parametrize('part', ['maas', 'postgresql', 'passwords', 'inventory', 'images'])
+def test_a_part_of_another_set_is_found_out(attacked: Site, part: str):
+    old, new = (attacked.manifest(name) for name in (attacked.old, attacked.new))
+    changed = new.model_copy(update={part: getattr(old, part)})
+    if changed == new:
+        changed = new.model_copy(update={part: None})
+    attacked.put(catalogue.manifest_key(attacked.new), changed.to_json())
+    assert_refused(attacked.restore(attacked.new, attacked.key), 'does not hold')
+
+
+@pytest.mark.parametrize('length', [0, 1, 40, 84, 87])
+def test_a_truncated_signature_does_not_hold(attacked: Site, length: int):
+    found = attacked.manifest(attacked.new)
+    assert found.signature is not None
+    value = found.signature.value[:length]
+    attacked.put(
+        catalogue.manifest_key(attacked.new), found.signed(found.signature.key, value).to_json()
+    )
+    assert_refused(attacked.restore(attacked.new, attacked.key), 'does not hold')
+
+
+def test_a_set_signed_by_somebody_else_under_the_name_of_the_trusted_key(attacked: Site):
+    thief = signers.with_key('thief')
+    found = attacked.manifest(attacked.new)
+    forged = found.signed(attacked.key, thief.sign('backup-set', found.digest))
+    attacked.put(catalogue.manifest_key(attacked.new), forged.to_json())
+    assert_refused(attacked.restore(attacked.new, attacked.key), 'does not hold')
+
+
+def test_an_index_that_calls_a_forged_set_whole_decides_nothing(forged: Site):
+    forged.unsign(forged.new)
+    # Its ETag and size are those of the forged manifest, as a listing by the leader stores them.
+    catalogue.entries(forged.sim.world.maas_store, heal=True)
+    assert_refused(forged.restore('latest', forged.key), f'{forged.new} is not signed')

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from coordinator import errors, this
-from coordinator.sets import rules, sealing
+from coordinator.sets import rules, sealing, signing
 
 AUTO, REPLICA, SCALE_DOWN = 'auto', 'replica', 'scale-down'
 STRATEGIES = (AUTO, REPLICA, SCALE_DOWN)
@@ -38,6 +38,8 @@ class Settings:
     postgresql_backup_minutes: int = 720
     maas_backup_minutes: int = 360
     image_sync_minutes: int = 60
+    trusted_signers: tuple[str, ...] = ()
+    """Public keys whose sets a restore accepts, besides those of this application; none: any."""
     retention: rules.Policy = dataclasses.field(default_factory=rules.Policy)
     """Which backup sets stay; a record of a revision without it keeps all of them."""
 
@@ -67,7 +69,9 @@ class Settings:
             **dataclasses.asdict(self),
             'recipients': list(self.recipients),
         }
-        del raw['retention']
+        del raw['retention'], raw['trusted_signers']
+        if self.trusted_signers:
+            raw['trusted_signers'] = list(self.trusted_signers)
         if self.image_sync_minutes == Settings.image_sync_minutes:
             del raw['image_sync_minutes']
         # Most operations have none, and their records no room to spare.
@@ -79,6 +83,7 @@ class Settings:
         known = {field.name for field in dataclasses.fields(cls)}
         values: dict[str, object] = {key: value for key, value in raw.items() if key in known}
         values['recipients'] = tuple(values.get('recipients') or ())  # type: ignore[arg-type]
+        values['trusted_signers'] = tuple(values.get('trusted_signers') or ())  # type: ignore[arg-type]
         values['retention'] = rules.Policy.from_dict(raw.get('retention') or {})  # type: ignore[arg-type]
         return cls(**values)  # type: ignore[arg-type]
 
@@ -120,6 +125,8 @@ def from_config(
             'juju config '
             f'{this.application()} recipients=...'
         )
+    # Backups trust nobody, but the status shows a wrong key before a restore needs it.
+    signers = signing.signers(str(config.get('trusted-signers') or ''))
     if not for_restore:
         sealing.check_recipients(recipients)
     else:
@@ -133,6 +140,7 @@ def from_config(
         postgresql_backup_minutes=_minutes(config, 'postgresql-backup-deadline'),
         maas_backup_minutes=_minutes(config, 'maas-backup-deadline'),
         image_sync_minutes=_minutes(config, 'image-sync-deadline'),
+        trusted_signers=signers if for_restore else (),
         retention=rules.Policy.from_config(config),
     )
 

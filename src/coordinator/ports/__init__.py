@@ -11,6 +11,7 @@ from coordinator.ports.calendars import Calendars
 from coordinator.ports.effects import effect, effects_of, looks_of
 from coordinator.ports.juju import Access, JujuModel, Secret, Storage, Task
 from coordinator.ports.reader import Reader, Reading
+from coordinator.ports.signer import Signer
 from coordinator.ports.status import Application, Machine, ModelStatus, Offer, Relation, Unit
 from coordinator.ports.store import ObjectStore, StoredObject, Upload, UploadedPart
 from coordinator.ports.world import World
@@ -28,6 +29,7 @@ __all__ = [
     'Reading',
     'Relation',
     'Secret',
+    'Signer',
     'Storage',
     'StoredObject',
     'Task',

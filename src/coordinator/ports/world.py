@@ -9,6 +9,7 @@ from typing import Protocol
 from coordinator.ports import maas_port
 from coordinator.ports.juju import JujuModel
 from coordinator.ports.reader import Reader
+from coordinator.ports.signer import Signer
 from coordinator.ports.store import ObjectStore
 
 
@@ -64,6 +65,11 @@ class World(Protocol):
 
     def secret(self, reference: str) -> Mapping[str, str]:
         """Return the newest content of a user secret (`secret:<id>`) granted to this charm."""
+        ...
+
+    @property
+    def signer(self) -> Signer:
+        """What signs backup sets."""
         ...
 
     @property

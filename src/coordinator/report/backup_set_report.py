@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ import yaml
 
 from coordinator import figures, plain, this
 from coordinator.report import operation_report, status
-from coordinator.sets import manifest, rehearsal
+from coordinator.sets import manifest, rehearsal, signing
 from coordinator.steps import checking
 
 _WIDEST = 4000
@@ -19,26 +20,35 @@ _WIDEST = 4000
 _NONE: Mapping[str, str] = {}
 
 
-def set_text(
-    found: manifest.Manifest,
-    state: str,
-    pinned: bool,
-    rehearsed: rehearsal.Result | None = None,
-) -> str:
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """What is known of a set beside what its manifest says."""
+
+    state: str
+    """A word of `retention`."""
+    pinned: bool
+    signature: str = ''
+    """A word of `signing`; '' if nobody knows."""
+    rehearsed: rehearsal.Result | None = None
+    """The last rehearsal of its restore."""
+
+
+def set_text(found: manifest.Manifest, standing: Standing) -> str:
     """Return a backup set, and the last rehearsal of its restore, for people."""
     maas, database, model = found.maas, found.postgresql, found.model
     took = ', '.join(f'{name} {_span(seconds)}' for name, seconds in found.seconds.items())
-    kept = ', pinned' if pinned else ''
+    kept = ', pinned' if standing.pinned else ''
     blocks = [
         _block(
-            f'backup set {found.backup_id}: {state}{kept}',
+            f'backup set {found.backup_id}: {standing.state}{kept}',
             (
                 ('model', f'{model.name} ({model.uuid}), Juju {model.juju_version}'),
                 ('begun', found.started),
                 ('verified', found.verified),
+                ('signature', _signature(found, standing.signature)),
                 ('made by', f'coordinator {found.coordinator_version}, {found.strategy}'),
                 ('took', took),
-                ('rehearsed', _rehearsal(rehearsed)),
+                ('rehearsed', _rehearsal(standing.rehearsed)),
             ),
         ),
         _block(
@@ -101,6 +111,11 @@ def _images(found: manifest.Manifest) -> str:
     return ': '.join(filter(None, (found.images.state, found.images.why)))
 
 
+def _signature(found: manifest.Manifest, standing: str) -> str:
+    by = f', key {signing.fingerprint(found.signature.key)}' if found.signature else ''
+    return f'{standing or "not checked"}{by}'
+
+
 def _charm(charm: manifest.Charm) -> str:
     source = f'{charm.channel or "a local file"}, revision {charm.revision}'
     return f'{charm.application}: charm {charm.charm} from {source}, {charm.units} unit(s)'
@@ -114,18 +129,15 @@ def _span(seconds: int) -> str:
     return status.span(datetime.timedelta(seconds=seconds))
 
 
-def for_programs(
-    found: manifest.Manifest,
-    state: str,
-    pinned: bool,
-    form: str,
-    rehearsed: rehearsal.Result | None = None,
-) -> str:
+def for_programs(found: manifest.Manifest, standing: Standing, form: str) -> str:
     """Return a backup set as JSON or YAML: its manifest without what is of the passwords."""
     told: dict[str, Any] = json.loads(found.model_dump_json(by_alias=True))
     # Hashes are for comparison within the charm, and action results are kept by Juju.
     del told['passwords']['hashes']
-    told = {**told, 'status': state, 'pinned': pinned}
+    told = {**told, 'status': standing.state, 'pinned': standing.pinned}
+    if standing.signature:
+        told['signature-status'] = standing.signature
+    rehearsed = standing.rehearsed
     if rehearsed is not None:
         told['rehearsed'] = rehearsed.outcome.for_programs() | {
             'downtime-seconds': rehearsed.downtime_seconds,

@@ -20,9 +20,11 @@ _ROOM = 100 << 10
 """Bytes of a list: Juju takes it as one argument of a program, which has 128 KiB at most."""
 _WIDEST = 60
 """Bytes of a cell with foreign text."""
+_NOT_CHECKED = '?'
+"""In place of a signature."""
 _HEAD = (
     'backup-id', 'status', 'maas', 'files', 'controllers', 'postgresql', 'database', 'label',
-    'verified', 'rehearsed', 'model', 'pinned',
+    'verified', 'signature', 'rehearsed', 'model', 'pinned',
 )  # fmt: skip
 
 
@@ -212,6 +214,7 @@ def _row(entry: catalogue.Entry) -> Sequence[str]:
         figures.size(found.postgresql_bytes),
         found.label,
         str(entry.verified or found.verified),
+        entry.signature or _NOT_CHECKED,
         str(entry.rehearsed or ''),
         found.model,
         pinned,
@@ -232,6 +235,8 @@ def _object(entry: catalogue.Entry) -> dict[str, Any]:
         told['proven'] = entry.proven
     if entry.rehearsed:
         told['rehearsed'] = entry.rehearsed.for_programs()
+    if entry.signature:
+        told['signature'] = entry.signature
     if entry.problem:
         told['problem'] = plain.one_line(entry.problem)
     return told | (_summary(entry.summary) if entry.summary else {})

@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 import functools
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from coordinator import errors, keys, ports
 from coordinator.sets import index, manifest, marks, rehearsal, retention, verification
@@ -48,6 +48,8 @@ class Entry:
     """Id of the last operation that found in MAAS exactly what the set has."""
     rehearsed: rehearsal.Outcome | None = None
     """The last rehearsal of its restore."""
+    signature: str = ''
+    """SIGNED, OTHER_KEY, UNSIGNED or BAD of `signing`; '' if nobody has asked, or nobody knows."""
 
     @property
     def model_uuid(self) -> str:
@@ -243,6 +245,33 @@ def _judged(
         newer = isinstance(error, errors.ForeignRecordError)
         return index.Damage(listed.etag, listed.size, newer, str(error))
     return index.Row(listed.etag, listed.size, index.Summary.of(found))
+
+
+def vouched(
+    store: ports.ObjectStore, entries: Sequence[Entry], accepted: Collection[str]
+) -> list[Entry]:
+    """Return entries with their signatures, and with what their manifests say.
+
+    The index is not asked: whoever can write to the bucket can write that as well.
+
+    Args:
+        store: the repository.
+        entries: of it.
+        accepted: the public keys that count.
+    """
+
+    def look(entry: Entry) -> Entry:
+        if entry.summary is None:
+            return entry
+        try:
+            found = opened(store, entry.backup_id)
+        except (errors.CoordinatorError, errors.ForeignRecordError):
+            return entry
+        summary = index.Summary.of(found)
+        return dataclasses.replace(entry, summary=summary, signature=found.standing(accepted))
+
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(look, entries))
 
 
 def opened(store: ports.ObjectStore, backup_id: str) -> manifest.Manifest:

@@ -149,7 +149,7 @@ class Inventory(Part):
 
     stored: Object | None = None
     """None if MAAS could not be asked."""
-    counts: Annotated[dict[str, Count], Few] = {}  # noqa: RUF012
+    counts: Annotated[dict[str, Count], Few] = pydantic.Field(default_factory=dict[str, int])
     """How many things of each kind."""
     why: Text = ''
     """Why there is none."""

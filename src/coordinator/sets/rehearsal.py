@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import pydantic
 
 from coordinator import keys, times
-from coordinator.sets import manifest
+from coordinator.sets import documents, manifest
 
 VERSION = 1
 PROVEN, DIFFERENT, UNPROVEN = 'proven', 'different', 'unproven'
@@ -87,7 +87,7 @@ def newest(names: Iterable[str]) -> Outcome | None:
     return max(found, key=lambda item: (item.at, item.name), default=None)
 
 
-class Result(manifest.Part):
+class Result(documents.Part):
     """One rehearsal, as stored."""
 
     version: int = VERSION
@@ -95,20 +95,20 @@ class Result(manifest.Part):
     operation_id: manifest.Id
     model: manifest.Model
     """The throw-away model."""
-    started: manifest.Text
-    ended: manifest.Text
+    started: documents.Text
+    ended: documents.Text
     total_seconds: manifest.Seconds
     downtime_seconds: manifest.Seconds | None = None
     """How long MAAS was down; None if that is not known."""
     seconds: Annotated[dict[str, manifest.Seconds], manifest.Few]
     """How long each step took."""
-    proof: manifest.Text
+    proof: documents.Text
     """PROVEN, DIFFERENT or UNPROVEN."""
-    told: manifest.Text
+    told: documents.Text
     """The proof in a sentence: what differs, or why nothing could be compared."""
-    left: Annotated[tuple[manifest.Text, ...], pydantic.Field(max_length=100)] = ()
+    left: Annotated[tuple[documents.Text, ...], pydantic.Field(max_length=100)] = ()
     """What else was left to do."""
-    coordinator_version: manifest.Text
+    coordinator_version: documents.Text
     maas: manifest.Charm
     postgresql: manifest.Charm
 
@@ -131,4 +131,4 @@ def parse(content: bytes, source: str) -> Result:
         ForeignRecordError: its version is newer than this one.
         UnexpectedAnswer: it is damaged.
     """
-    return manifest.read(Result, content, source, VERSION)
+    return documents.read(Result, content, source, VERSION)

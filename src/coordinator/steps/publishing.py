@@ -9,6 +9,7 @@ from coordinator.engine import facts, operation, step
 from coordinator.parts import maas_backup, pgbackrest
 from coordinator.record import repository
 from coordinator.sets import catalogue, manifest
+from coordinator.steps.backup_set import vouching
 from coordinator.steps.checks import before_backup
 from coordinator.steps.maas import fence, inventories
 from coordinator.steps.maas_region import controllers, files_backup
@@ -112,7 +113,7 @@ def place(store: ports.ObjectStore) -> manifest.Place:
 
 
 def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Write the manifest: from now on the set exists.
+    """Sign the manifest and write it: from now on the set exists.
 
     Everything in it comes out of the record, so that a repeated PUT changes nothing.
 
@@ -142,7 +143,10 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
         images=fence.judged(op),
         inventory=inventories.taken(op),
     )
-    catalogue.commit(repository.of(op, world), contents)
+    signed = vouching.signed(contents, world)
+    if isinstance(signed, step.Wait):
+        return signed
+    catalogue.commit(repository.of(op, world), signed)
     return step.Done(left=_inconsistent(contents))
 
 

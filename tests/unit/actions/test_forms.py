@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from actions import adoption, catalogue, expiry, forms, schedule, verification
+from actions import adoption, catalogue, expiry, forms, schedule, signing, verification
 from coordinator import errors
 
 DECLARED = yaml.safe_load((pathlib.Path(__file__).parents[3] / 'actions.yaml').read_text())
@@ -29,6 +29,8 @@ FORMS: dict[str, type[Any]] = {
     'expire': expiry.Expire,
     'keep-backup': expiry.KeepBackup,
     'show-schedule': schedule.ShowSchedule,
+    'show-signing-key': signing.ShowSigningKey,
+    'rotate-signing-key': signing.RotateSigningKey,
 }
 TYPES = {'string': 'str', 'boolean': 'bool', 'integer': 'int'}
 NOT_GIVEN = {'string': '', 'integer': 0, 'boolean': False}

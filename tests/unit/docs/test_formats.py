@@ -13,12 +13,13 @@ import pytest
 
 from coordinator.engine import formats, operation, settings
 from coordinator.record import ended, history
-from coordinator.sets import images, manifest, rehearsal, verification
+from coordinator.sets import documents, images, manifest, rehearsal, verification
 from docs.generate import contents
 
 PAGE = (contents.ROOT / 'docs/reference/formats.md').read_text()
 MODELS: Mapping[str, type] = {
     'Manifest': manifest.Manifest,
+    'Signature': documents.Signature,
     'Model': manifest.Model,
     'Maas': manifest.Maas,
     'PostgreSQL': manifest.PostgreSQL,
@@ -55,6 +56,8 @@ def declared(model: type) -> Iterator[tuple[str, str]]:
     """Yield the fields of a model, and what they hold in JSON."""
     if issubclass(model, pydantic.BaseModel):
         for name, field in model.model_fields.items():
+            if field.exclude:
+                continue
             yield name.replace('_', '-'), holds(field.annotation)
         return
     hints = typing.get_type_hints(model)

@@ -6,14 +6,21 @@ import pytest
 import yaml
 
 from coordinator.report import backup_set_report
+from coordinator.sets import rehearsal, signing
 from coordinator.steps import checking
 from tests import examples
 
 SET = examples.backup_set()
 
 
+def standing(
+    *, pinned: bool = False, signature: str = '', rehearsed: rehearsal.Result | None = None
+) -> backup_set_report.Standing:
+    return backup_set_report.Standing('complete', pinned, signature, rehearsed)
+
+
 def test_a_set_is_shown_part_by_part():
-    lines = backup_set_report.set_text(SET, 'complete', pinned=False).splitlines()
+    lines = backup_set_report.set_text(SET, standing()).splitlines()
     assert lines[0] == f'backup set {examples.BACKUP_ID}: complete'
     for line in (
         '  model:     maas (deadbeef-0bad-400d-8000-4b1d0d06f00d), Juju 3.6.26',
@@ -32,14 +39,22 @@ def test_a_set_is_shown_part_by_part():
 
 
 def test_a_pinned_set_is_shown_as_such():
-    assert backup_set_report.set_text(SET, 'complete', pinned=True).startswith(
+    assert backup_set_report.set_text(SET, standing(pinned=True)).startswith(
         f'backup set {examples.BACKUP_ID}: complete, pinned\n'
     )
 
 
+def test_its_signature_is_shown_with_the_fingerprint_of_the_key():
+    key = signing.public_key(signing.new_key())
+    shown = backup_set_report.set_text(SET.signed(key, 'x'), standing(signature='other key'))
+    assert f'  signature: other key, key {signing.fingerprint(key)}' in shown.splitlines()
+    unsigned = backup_set_report.set_text(SET, standing(signature='unsigned'))
+    assert '  signature: unsigned' in unsigned.splitlines()
+
+
 @pytest.mark.parametrize('form', ['json', 'yaml'])
 def test_for_programs_a_set_is_its_manifest_without_hashes(form: str):
-    shown = yaml.safe_load(backup_set_report.for_programs(SET, 'complete', pinned=True, form=form))
+    shown = yaml.safe_load(backup_set_report.for_programs(SET, standing(pinned=True), form))
     assert (shown['backup-id'], shown['status'], shown['pinned']) == (
         examples.BACKUP_ID,
         'complete',
@@ -78,7 +93,7 @@ def test_the_command_has_the_identity_that_was_given():
 
 
 def test_a_set_that_was_never_rehearsed_says_how_to():
-    shown = backup_set_report.set_text(SET, 'complete', pinned=False)
+    shown = backup_set_report.set_text(SET, standing())
     assert (
         'rehearsed: never: juju run maas-backup-coordinator/leader restore-all rehearsal=true, in '
         'a throw-away model'
@@ -87,12 +102,12 @@ def test_a_set_that_was_never_rehearsed_says_how_to():
 
 def test_the_last_rehearsal_of_a_set_is_shown():
     result = examples.rehearsal_of()
-    shown = backup_set_report.set_text(SET, 'complete', pinned=False, rehearsed=result)
+    shown = backup_set_report.set_text(SET, standing(rehearsed=result))
     assert (
         'rehearsed: 2026-11-20, 34 min, proven; MAAS was down for 25 min; in model maas-rehearsal'
     ) in shown
 
-    told = backup_set_report.for_programs(SET, 'complete', False, 'json', result)
+    told = backup_set_report.for_programs(SET, standing(rehearsed=result), 'json')
     assert yaml.safe_load(told)['rehearsed'] == {
         'at': '2026-11-20T08:00:00Z',
         'minutes': 34,
@@ -111,6 +126,6 @@ def test_a_rehearsal_that_did_not_prove_everything_says_why():
             'left': ('one unit is missing',),
         }
     )
-    shown = backup_set_report.set_text(SET, 'complete', pinned=False, rehearsed=result)
+    shown = backup_set_report.set_text(SET, standing(rehearsed=result))
     assert '34 min, not proven; MAAS was down' in shown
     assert 'not proven: no key; one unit is missing' in shown

@@ -116,6 +116,7 @@ def test_sets_are_listed_in_a_table():
         '1.0 GiB',
         '20260822-102000F',
         '2026-08-22T10:40:00Z',
+        '?',
         '',
         'maas',
         '',
@@ -165,7 +166,7 @@ def test_text_out_of_an_index_breaks_no_list(form: str):
     text = printed(chosen([listed]), form)
     assert all(line.isprintable() for line in text.splitlines())
     if form == 'table':
-        assert len(row(text)) == 12
+        assert len(row(text)) == 13
 
 
 @pytest.mark.parametrize('form', ['json', 'yaml'])

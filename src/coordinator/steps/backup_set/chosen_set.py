@@ -27,6 +27,7 @@ def essence(wanted: manifest.Manifest) -> str:
             'maas': wanted.maas.model_copy(update={'objects': wanted.maas.objects[:1]}),
             'passwords': wanted.passwords.model_copy(update={'recipients': ()}),
             'seconds': {},
+            'signature': None,
         }
     )
     return essential.model_dump_json(by_alias=True, exclude_none=True)

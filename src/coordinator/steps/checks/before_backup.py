@@ -12,7 +12,7 @@ from coordinator import errors, integrators, ports
 from coordinator.engine import facts, limits, operation, settings, step
 from coordinator.parts import pgbackrest, pgbackrest_archive
 from coordinator.record import repository
-from coordinator.sets import manifest, sealing
+from coordinator.sets import manifest, sealing, signing
 from coordinator.steps import checking, relations, site
 from coordinator.steps.checks import reliance, surroundings
 from coordinator.steps.maas import finding_maas
@@ -83,12 +83,20 @@ def writing_checks(world: ports.World) -> Iterator[checking.Check]:
 def looking_checks(config: settings.Settings, world: ports.World) -> Iterator[checking.Check]:
     """Make the checks that only look."""
     yield checking.made('recipients', lambda: _recipients(config))
+    yield checking.made('signing-key', lambda: _signing_key(world))
     user = checking.made('juju-user', lambda: surroundings.access(world))
     yield user
     if user.outcome == checking.OK:
         yield checking.made('passwords', lambda: _passwords(config, world))
         yield from _site_checks(config, world)
     yield checking.made('postgresql-repository', lambda: _repository(config, world))
+
+
+def _signing_key(world: ports.World) -> str:
+    keys = world.signer.keys()
+    if not keys:
+        return 'the key that signs backup sets will be created'
+    return f'the backup set will be signed with the key {signing.fingerprint(keys[0])}'
 
 
 def _recipients(config: settings.Settings) -> str:

@@ -13,7 +13,7 @@ from coordinator.engine import limits, operation, settings, step
 from coordinator.record import repository
 from coordinator.sets import catalogue, manifest
 from coordinator.steps import checking, other_databases, relations, site
-from coordinator.steps.backup_set import chosen_set, readable, set_objects
+from coordinator.steps.backup_set import chosen_set, readable, set_objects, vouching
 from coordinator.steps.checks import fitting, reliance, revisions, surroundings, throwaway
 from coordinator.steps.maas import inventories
 from coordinator.steps.maas_region import maas_status
@@ -56,6 +56,7 @@ def restore_checks(
         yield from _site_checks(wanted, parameters, config, world)
         yield checking.made('maas-status', lambda: maas_status.check(config, world))
         yield checking.made('passwords', lambda: _passwords(wanted, parameters, config, world))
+    yield checking.made('signature', lambda: vouching.check(wanted, parameters, config, world))
     yield checking.made('images', lambda: _images(wanted, parameters))
     yield checking.made('proof', lambda: inventories.foreseen(wanted, world, config.maas))
     yield _verification(wanted, world)
