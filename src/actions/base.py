@@ -129,6 +129,8 @@ class ActionBase(ops.Object):
         if expired:
             # The status warns of it until a later look at the database's repository.
             op = op.remembering({operation.DATABASE_EXPIRED: expired})
+        if kind == 'restore-all' and self.newest_made():
+            op = op.remembering({operation.NEWEST_MADE: self.newest_made()})
         self.record.save(self._answering(op, now))
         logger.info('%s: %s begins', op.at, kind)
         return op
@@ -174,7 +176,14 @@ class ActionBase(ops.Object):
         from coordinator.steps.checks import before_restore
 
         made = before_restore.restore_checks(found, parameters, config, reachable)
-        return [self.idle_check(), *made]
+        older = before_restore.older(found, parameters, self.newest_made())
+        return [self.idle_check(), *older, *made]
+
+    def newest_made(self) -> str:
+        """Return the id of the newest complete set that this application has made, or ''."""
+        made = self.record.last_complete
+        # An id from a clock that was ahead would be the newest for years.
+        return '' if times.is_ahead(made, utc_now()) else made
 
     @property
     def app(self) -> str:

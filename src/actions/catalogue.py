@@ -56,13 +56,15 @@ class CatalogueActions(action_base.ActionBase):
             params.limit, params.since, params.all_models, params.format
         )
         with self.given.connected() as reachable:
-            choice = listing.choose(self._listed(reachable), wanted, reachable.model_uuid)
+            found = self._listed(reachable)
+            choice = listing.choose(found, wanted, reachable.model_uuid)
             choice = self._vouched(choice, reachable)
             place = integrators.where(reachable.maas_store.place)
-        left = self._left_to_do()
+        left, missing = self._left_to_do(), listing.missing(found, self.newest_made())
         # Apart from the list, which programs read.
         return {
             **listing.results(choice, wanted, place),
+            **({'missing': missing} if missing else {}),
             **({'left-to-do': left} if left else {}),
         }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from coordinator.sets import catalogue, documents, index, manifest, signing
-from tests import charm_states, examples, programs, signers, worlds
+from tests import charm_states, examples, programs, restores, signers, simulation, worlds
 
 ID = examples.BACKUP_ID
 
@@ -118,3 +118,55 @@ def test_only_the_manifests_of_shown_sets_are_read(repository: worlds.StoredWorl
     results, _ = charm_states.act('list-backups', state, format='json', limit=2)
     told = {each['backup-id']: each['signature'] for each in json.loads(results['backups'])}
     assert told == dict.fromkeys(names[-2:], signing.UNSIGNED)
+
+
+# --- The newest set ------------------------------------------------------------------------------
+
+NEWER = '2026-08-23T10:15:00Z'
+
+
+def test_list_backups_says_that_the_newest_set_is_gone(repository: worlds.StoredWorld):
+    there, _ = charm_states.act('list-backups', charm_states.state(last_complete=ID))
+    assert 'missing' not in there
+    gone, _ = charm_states.act('list-backups', charm_states.state(last_complete=NEWER))
+    assert gone['missing'].startswith(f'{NEWER}, the newest backup set that this coordinator has')
+
+
+def test_a_set_of_a_clock_that_was_ahead_is_not_missed(repository: worlds.StoredWorld):
+    state = charm_states.state(last_complete='2999-01-01T00:00:00Z')
+    results, _ = charm_states.act('list-backups', state)
+    assert 'missing' not in results
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> simulation.Simulation:
+    sim = restores.backed_up(regions=1, postgresql_units=1)
+    charm_states.reach(sim.world, monkeypatch)
+    return sim
+
+
+def older(warned: str) -> bool:
+    return f'has made the newer backup set {NEWER}' in warned
+
+
+@pytest.mark.parametrize('action', ['restore-all', 'show-backup'])
+def test_an_older_set_offered_as_latest_is_told(site: simulation.Simulation, action: str):
+    told, _ = charm_states.act(action, charm_states.state(last_complete=NEWER), backup_id='latest')
+    assert older(told['checks'])
+    assert 'latest    ' in told['checks']
+
+
+def test_a_set_that_was_named_may_be_older(site: simulation.Simulation):
+    name = catalogue.ids(site.world.maas_store)[-1]
+    told, _ = charm_states.act(
+        'restore-all', charm_states.state(last_complete=NEWER), backup_id=name
+    )
+    assert not older(told['checks'])
+
+
+def test_a_restore_of_an_older_set_as_latest_carries_the_warning(site: simulation.Simulation):
+    state = charm_states.state(last_complete=NEWER)
+    _, out = charm_states.act('restore-all', state, backup_id='latest', confirm=True)
+    site.op = charm_states.saved(out)
+    site.until(lambda: not site.op.open or site.op.step != 'check')
+    assert older('; '.join(site.op.warnings))

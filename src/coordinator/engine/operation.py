@@ -44,6 +44,8 @@ BACKUP_ID = 'backup-id'
 """Fact: the id of the set, if another operation had already taken the operation's own id."""
 STRATEGY = 'postgresql-strategy'
 """Fact: how the checks have chosen to back up PostgreSQL, if that is left to them."""
+NEWEST_MADE = 'newest-made'
+"""Fact: the newest complete set that this application had made when a restore began."""
 ADOPTED = 'adopted-id'
 """Parameter: the id of the set that adopt-backup makes."""
 REHEARSAL = 'rehearsal'

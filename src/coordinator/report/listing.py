@@ -153,6 +153,17 @@ def with_expired(entries: Iterable[catalogue.Entry], expired: Set[str]) -> list[
     ]
 
 
+def missing(entries: Iterable[catalogue.Entry], newest_made: str) -> str:
+    """Return that the newest set that this application has made is not there; '' if it is."""
+    there = {entry.backup_id for entry in entries if entry.state != retention.FAILED}
+    if not newest_made or newest_made in there:
+        return ''
+    return (
+        f'{newest_made}, the newest backup set that this coordinator has made, is not in the '
+        'repository. Unless the repository was moved, somebody has deleted it'
+    )
+
+
 def choose(entries: Sequence[catalogue.Entry], wanted: Wanted, model_uuid: str) -> Choice:
     """Choose the sets that are asked for, of entries that come oldest first.
 

@@ -27,7 +27,10 @@ INCONSISTENT = 'inconsistent'
 def ready_for_restore(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Make every check, and remember the set that is restored from."""
     wanted = fitting.chosen(op.parameters, op.settings, world)
-    outcomes = list(restore_checks(wanted, op.parameters, op.settings, world))
+    outcomes = [
+        *older(wanted, op.parameters, op.fact(operation.NEWEST_MADE)),
+        *restore_checks(wanted, op.parameters, op.settings, world),
+    ]
     waiting = checking.awaited(op, outcomes)
     if waiting:
         return waiting
@@ -39,6 +42,20 @@ def ready_for_restore(op: operation.Operation, world: ports.World) -> step.Outco
         },
         warnings=checking.warnings(outcomes),
     )
+
+
+def older(
+    wanted: manifest.Manifest, parameters: Mapping[str, str], newest_made: str
+) -> Iterator[checking.Check]:
+    """Yield a warning if `latest` is older than what this application has made itself."""
+    if parameters['backup-id'] == chosen_set.LATEST and wanted.backup_id < newest_made:
+        yield checking.Check(
+            'latest',
+            checking.WARNING,
+            f'latest is {wanted.backup_id}, but this coordinator has made the newer backup set '
+            f'{newest_made}: somebody may have deleted or changed it. list-backups shows whether '
+            'it is there',
+        )
 
 
 def restore_checks(
