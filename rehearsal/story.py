@@ -24,6 +24,8 @@ _END_SECONDS = 900.0
 _UPLOADED = 'custom/just-uploaded/amd64'
 """An image that not every region has yet when the backup begins."""
 _SYNCHRONISING_SECONDS = 12.0
+_OF_THE_STORY = ('machine-of-the-story', 'custom/of-the-story')
+"""A machine and an image that the backup set has."""
 _AFTERWARDS = ('machine-after-the-backup', 'custom/after-the-backup')
 """A machine and an image that MAAS gets when its backup is made."""
 
@@ -58,8 +60,8 @@ def tell(running: embedded.Embedded, teller: Teller) -> None:
     if running.machines is not None:
         filled = running.call(real_story.fill, running.machines, running.site)
         teller.say(f'MAAS is filled: {filled}')
-    running.call(running.site.add_machine, 'machine-of-the-story')
-    running.call(running.site.add_image, 'custom/of-the-story')
+    running.call(running.site.add_machine, _OF_THE_STORY[0])
+    running.call(running.site.add_image, _OF_THE_STORY[1])
     running.settle(_SETTLE_SECONDS)
     teller.show(_status(running))
     at_backup = back_up(running, teller)
@@ -72,12 +74,15 @@ def tell(running: embedded.Embedded, teller: Teller) -> None:
     running.deploy_afresh()
     running.until(lambda: not site.unsettled(running.model, ('active', 'blocked')), 120)
     fresh = running.call(real_story.passwords, running.site)
-    restore(running, teller, at_backup)
+    identity = give_identity(running)
+    restore(running, teller, at_backup, identity)
     if running.machines is not None:
         real = running.machines
         check(teller, running.call(real_story.claims, real, running.site, captured, fresh))
         held = running.call(lambda: real_story.counts(running.site.database))
         teller.say(f'MAAS holds: {held}')
+    if running.layout.maas_key:
+        lose(running, teller, identity)
 
 
 def back_up(running: embedded.Embedded, teller: Teller) -> dict[str, Any]:
@@ -115,9 +120,11 @@ def verify(running: embedded.Embedded, teller: Teller) -> None:
     follow(running, teller)
 
 
-def restore(running: embedded.Embedded, teller: Teller, at_backup: dict[str, Any]) -> None:
+def restore(
+    running: embedded.Embedded, teller: Teller, at_backup: dict[str, Any], identity: str
+) -> None:
     """Restore the newest set and compare the site with what it was at the backup."""
-    given = {'backup-id': 'latest', 'identity': give_identity(running)}
+    given = {'backup-id': 'latest', 'identity': identity}
     words = ' '.join(f'{key}={value}' for key, value in given.items())
     teller.say(f'$ juju run {embedded.APP}/leader restore-all {words}')
     teller.show(_run(running, 'restore-all', **given))
@@ -130,6 +137,24 @@ def restore(running: embedded.Embedded, teller: Teller, at_backup: dict[str, Any
     running.settle(_SETTLE_SECONDS)
     teller.show(_status(running))
     check(teller, _claims_of_restore(running, at_backup))
+
+
+def lose(running: embedded.Embedded, teller: Teller, identity: str) -> None:
+    """Let the restored MAAS lose a machine and the file of an image, and compare it once more."""
+    machine, image = _OF_THE_STORY
+    teller.say(f'machine {machine} is deleted in MAAS, and the files of {image} are lost')
+    running.call(running.site.api.remove_machine, machine)
+    running.call(running.site.api.remove_image_file, image)
+    teller.say(f'$ juju run {embedded.APP}/leader prove-restore identity={identity}')
+    teller.show(_run(running, 'prove-restore', identity=identity))
+    follow(running, teller)
+    error: str = running.operation()['error']
+    teller.show(error)
+
+    def lacking() -> str:
+        return ', '.join(name for name in _OF_THE_STORY if name not in error)
+
+    check(teller, [('what was lost after the restore is named', lacking)])
 
 
 def give_identity(running: embedded.Embedded, name: str = 'backup-identity') -> str:
@@ -166,7 +191,7 @@ def follow(running: embedded.Embedded, teller: Teller) -> None:
         shown = running.until(news, _END_SECONDS)
         teller.say(shown)
         if (
-            not shown.startswith(('backup-all', 'restore-all', 'verify-backup'))
+            not shown.startswith(('backup-all', 'restore-all', 'verify-backup', 'prove-restore'))
             or running.operation()['status'] != 'open'
         ):
             return

@@ -49,6 +49,9 @@ def ask(
         question: asks it; it may be called again.
         patience_seconds: how long to wait for a MAAS that does not answer.
     """
+    waiting = _elsewhere(op, world, phase)
+    if waiting is not None:
+        return waiting
     try:
         maas = finding_maas.reach(world, op.settings.maas)
         return Unknown(NO_KEY) if maas is None else question(maas)
@@ -59,9 +62,19 @@ def ask(
         # The first error is kept: texts that vary would make every look a checkpoint.
         former = op.current.reason
         reason = former if former.startswith(_SILENT) else f'{_SILENT}{error}'
-        return step.Wait(reason, facts=facts)
+        return step.Wait(reason, facts=facts | finding_maas.doubt(op, world, phase))
     except (errors.MaasRefused, errors.Lacking) as error:
         return Unknown(str(error), isinstance(error, errors.MaasKeyRefused))
+
+
+def _elsewhere(op: operation.Operation, world: ports.World, phase: str) -> step.Wait | None:
+    """Have another region asked; None to ask the one that is known."""
+    try:
+        return finding_maas.another(op, world, phase)
+    except errors.ShutOut:
+        raise
+    except errors.StepError:
+        return None
 
 
 def find(op: operation.Operation, world: ports.World) -> step.Wait | None:

@@ -5,6 +5,9 @@ The secret of `maas-api-key` says where, or maas-region is asked.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 from coordinator import errors, ports
 from coordinator.engine import operation, step
 from coordinator.ports import maas_port
@@ -16,6 +19,8 @@ _DOUBTED = 'maas-endpoint-doubted'
 """Fact: since when no region says where MAAS is."""
 _REFUSED = 'maas-endpoint-refused'
 """Fact: the newest task whose answer named no URL."""
+_SILENT = '{}-silent'
+"""Fact: the units on which MAAS did not answer a question."""
 _PATIENCE_SECONDS = 120
 _GROUPS = (3, 8)
 """The version since which a group may entitle its users to see everything."""
@@ -111,18 +116,81 @@ def reach(world: ports.World, application: str, *, fresh: bool = False) -> maas_
     """
     if not _is_unknown(world):
         return world.maas(fresh=fresh)
-    answered = (
-        task
-        for task in reversed(world.juju.tasks(_ACTION))
-        if task.unit.partition('/')[0] == application and task.status == 'completed'
-    )
-    for task in answered:
-        if url := _url(world.juju.task(task.id)):
-            return world.maas(url, fresh=fresh)
-    raise errors.MaasNotFound(
-        f'no unit of {application} has said where MAAS is: juju run {application}/leader '
-        f'{_ACTION}, or set endpoint in the secret of maas-api-key'
-    )
+    task = _answered(world, application)
+    if task is None:
+        raise errors.MaasNotFound(
+            f'no unit of {application} has said where MAAS is: juju run {application}/leader '
+            f'{_ACTION}, or set endpoint in the secret of maas-api-key'
+        )
+    return world.maas(_url(task), fresh=fresh)
+
+
+def _answered(world: ports.World, application: str) -> ports.Task | None:
+    """Return the newest task that has named a URL."""
+    completed = (task.id for task in _listed(world, application) if task.status == 'completed')
+    return next(filter(_url, map(world.juju.task, completed)), None)
+
+
+def _listed(world: ports.World, application: str) -> Iterator[ports.Task]:
+    """Yield the tasks that ask for a URL, newest first, without their results."""
+    for task in reversed(world.juju.tasks(_ACTION)):
+        if task.unit.partition('/')[0] == application:
+            yield task
+
+
+# --- Another region ------------------------------------------------------------------------------
+
+
+def doubt(op: operation.Operation, world: ports.World, phase: str) -> dict[str, str]:
+    """Return the fact that the region in use did not answer, so that another one is asked.
+
+    None is asked in place of an `endpoint` that the secret names: the key goes nowhere else.
+
+    Args:
+        op: the operation.
+        world: the world.
+        phase: of a question to MAAS: each region is tried once for each.
+    """
+    task = _answered(world, op.settings.maas) if _is_unknown(world) else None
+    silent = _silent(op, phase)
+    if task is None or task.unit in silent:
+        return {}
+    return {_SILENT.format(phase): json.dumps([*silent, task.unit])}
+
+
+def another(op: operation.Operation, world: ports.World, phase: str) -> step.Wait | None:
+    """Have the next region say where MAAS is, if the last one did not answer.
+
+    None if there is another one now, or none is left.
+    """
+    silent, app = _silent(op, phase), op.settings.maas
+    if not silent:
+        return None
+    asked = next(_listed(world, app), None)
+    if asked is None or (asked.ended and asked.unit in silent):
+        left = [
+            name
+            for name, unit in sorted(site.look(world, app).units.items())
+            if name not in silent and unit.agent != 'lost'
+        ]
+        if not left:
+            return None
+        asked = world.juju.run_action(left[0], _ACTION, {})
+    why = f'MAAS did not answer on {", ".join(silent)}: asking {asked.unit} (task {asked.id})'
+    if not asked.ended:
+        return tasks.awaiting(op, world, [asked], why, tasks.replacing(app))
+    if _url(world.juju.task(asked.id)):
+        return None
+    noted = json.dumps([*silent, asked.unit])
+    return step.Wait(why, None, {_SILENT.format(phase): noted})
+
+
+def _silent(op: operation.Operation, phase: str) -> list[str]:
+    """Return the units on which MAAS did not answer."""
+    return json.loads(op.fact(_SILENT.format(phase)) or '[]')
+
+
+# --- The URL -------------------------------------------------------------------------------------
 
 
 def _is_unknown(world: ports.World) -> bool:

@@ -314,7 +314,11 @@ class _Absurd(direct.DirectMaas):
 def test_images_that_no_reading_can_hold_leave_a_set_of_which_nothing_is_known():
     sim = simulate()
     absurd = _Absurd(sim.site, simulation.MAAS_KEY, 'http://maas/MAAS')
-    sim.world.maas = lambda found='': absurd
+
+    def reached(found: str = '', *, fresh: bool = False) -> maas_port.Maas:
+        return absurd
+
+    sim.world.maas = reached
     op = sim.run()
     assert (op.status, op.problems) == (operation.COMPLETE, ())
     assert op.age < 30 * MINUTE

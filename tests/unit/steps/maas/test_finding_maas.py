@@ -6,8 +6,10 @@ import pytest
 
 from coordinator import errors
 from coordinator.engine import operation, step
+from coordinator.ports import maas_port
+from coordinator.sets import manifest
 from coordinator.steps.checks import before_backup
-from coordinator.steps.maas import finding_maas
+from coordinator.steps.maas import fence, finding_maas
 from tests import simulation
 
 ACTION = 'get-api-endpoint'
@@ -89,6 +91,82 @@ def test_the_newest_watermark_is_the_mark():
     sim = simulate()
     found(sim)
     assert finding_maas.mark(sim.op, sim.world).watermark == sim.tasks(ACTION)[-1].id
+
+
+# --- A region that does not answer ---------------------------------------------------------------
+
+
+class _Down:
+    """Regions whose API does not answer, by the address in its URL."""
+
+    def __init__(self, sim: simulation.Simulation):
+        self._sim, self._usual = sim, sim.world.maas
+        self.units: set[str] = set()
+        sim.world.maas = self._reached
+
+    def _reached(self, found: str = '', *, fresh: bool = False) -> maas_port.Maas | None:
+        down = {self._sim.model.unit(unit).machine.address for unit in self.units}
+        maas = self._usual(found)
+        if maas is None or not any(address in maas.endpoint for address in down):
+            self._sim.world.maas_asked = lambda name: None
+        else:
+            self._sim.world.maas_asked = self._refuse
+        return maas
+
+    def _refuse(self, name: str) -> None:
+        raise errors.MaasUnavailable('MAAS does not answer (nothing for 60 s)')
+
+
+def images_known(sim: simulation.Simulation) -> str:
+    found = fence.judged(sim.op)
+    assert found is not None
+    return found.state
+
+
+@pytest.mark.parametrize('point', ['await-images', 'back-up-maas'])
+def test_when_a_region_is_down_another_one_is_asked(point: str):
+    sim = simulate()
+    down = _Down(sim)
+    sim.until(lambda: sim.op.step == point)
+    down.units = {sim.site.maas.leader}
+    op = sim.run()
+    assert (op.status, op.problems) == (operation.COMPLETE, ())
+    assert images_known(sim) == manifest.SYNCHRONISED
+    assert [task.unit for task in sim.tasks(ACTION)] == sorted(sim.site.maas.states)
+
+
+def test_when_all_regions_are_down_each_is_asked_once_for_each_question():
+    sim = simulate()
+    down = _Down(sim)
+    down.units = set(sim.site.maas.states)
+    op = sim.run()
+    assert (op.status, op.problems) == (operation.COMPLETE, ())
+    assert images_known(sim) == manifest.UNKNOWN
+    assert len(sim.tasks(ACTION)) <= 4
+    assert op.age < 45 * 60
+
+
+def test_a_region_that_cannot_say_its_url_either_is_passed_over():
+    sim = simulate()
+    down = _Down(sim)
+    sim.until(lambda: sim.op.step == 'scale-down-postgresql')
+    down.units = {sim.site.maas.leader}
+    sim.maas.fail_next(ACTION, 'MAAS is not initialized yet')
+    op = sim.run()
+    assert (op.status, op.problems) == (operation.COMPLETE, ())
+    assert op.age < 60 * 60
+
+
+def test_no_region_is_asked_in_place_of_the_endpoint_that_an_operator_named():
+    sim = simulate('http://maas.example/MAAS')
+
+    def refuse(name: str) -> None:
+        raise errors.MaasUnavailable('MAAS does not answer (nothing for 60 s)')
+
+    sim.world.maas_asked = refuse
+    op = sim.run()
+    assert (op.status, images_known(sim)) == (operation.COMPLETE, manifest.UNKNOWN)
+    assert not sim.tasks(ACTION)
 
 
 # --- What the check says -------------------------------------------------------------------------
