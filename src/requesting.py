@@ -6,19 +6,20 @@ dispatches know the requests from the record, and ask nothing.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
 import typing
 
-from coordinator import errors
+import ops
+
+from coordinator import errors, plain
 from coordinator.operations import asked
 from coordinator.record import databag, requests
 
 if typing.TYPE_CHECKING:
     import datetime
-
-    import ops
 
     import given
     import scheduling
@@ -58,7 +59,8 @@ class Requesting:
         kept = requests.from_json(self._record.requests)
         self._was = None if alone else kept.line.pending
         if read:
-            kept = self._seen(kept)
+            with self._whatever_a_relation_does():
+                kept = self._seen(kept)
         if not kept.asked:
             self._record.set_requests('')
             return
@@ -77,15 +79,28 @@ class Requesting:
         known, op = self._operation()
         if known and kept.line.pending is not None and (op is None or op.terminal):
             # One may begin now: it must still be wanted.
-            kept = asked.lined_up(asked.standing(kept, self._found(self._provider())), now)
-            self._record.set_requests(requests.to_json(kept))
+            with self._whatever_a_relation_does():
+                kept = asked.lined_up(asked.standing(kept, self._found(self._provider())), now)
+                self._record.set_requests(requests.to_json(kept))
         if known and kept.line.pending is not None:
             line = self._scheduling.decide(asked.NAME, kept.line, now, self._was, again=False)
             # If a backup has begun, its door has changed what is stored.
             kept = requests.from_json(self._record.requests)
             if kept.line.pending is not None:
                 kept = asked.decided(kept, line, op)
-        self._record.set_requests(requests.to_json(self._told(kept)))
+        with self._whatever_a_relation_does():
+            kept = self._told(kept)
+        self._record.set_requests(requests.to_json(kept))
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _whatever_a_relation_does() -> typing.Generator[None]:
+        """Let a relation that Juju does not let us read or write stop no operation."""
+        try:
+            yield
+        except ops.ModelError as error:
+            why = plain.one_line(str(error))
+            logger.warning('requests of other charms cannot be read or answered now: %s', why)
 
     def _operation(self) -> tuple[bool, operation.Operation | None]:
         """Return whether the operation is known, and the running or last one."""

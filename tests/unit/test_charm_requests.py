@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+import ops
 import pytest
 from ops import testing
 from scenario.state import _Event
@@ -167,6 +168,20 @@ def test_a_fault_of_ours_refuses_and_names_no_more_than_its_kind(monkeypatch: py
     assert answer.state == 'refused'
     assert 'ZeroDivisionError' in answer.reason
     assert 'secret' not in answer.reason
+
+
+@pytest.mark.parametrize('broken', ['request', 'answer'])
+def test_a_relation_that_juju_refuses_stops_no_operation(
+    broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def refuse(*_: object) -> None:
+        raise ops.ModelError('ERROR permission denied')
+
+    monkeypatch.setattr(maas_backup.MaasBackupProvider, broken, refuse)
+    op = charm_states.new_operation()
+    out = changed(asking('a1'), op=op)
+    assert charm_states.saved(out) != op
+    assert 'cannot be read or answered now: ERROR permission denied' in caplog.text
 
 
 # --- One backup for all ------------------------------------------------------------------------
