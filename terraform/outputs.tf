@@ -13,6 +13,11 @@ output "juju_credentials_secret_id" {
   value       = local.secret_id
 }
 
+output "provides" {
+  description = "The endpoints that other applications may be related to"
+  value       = { backup = "backup", cos_agent = "cos-agent" }
+}
+
 output "requires" {
   description = "The coordinator's endpoints, each with the application that is related there"
   value       = { for endpoint, other in local.related : endpoint => other.name }

@@ -37,6 +37,14 @@ def test_every_endpoint_that_the_charm_needs_is_related():
     assert sorted(related) == sorted(needed)
 
 
+def test_every_endpoint_that_it_provides_is_an_output():
+    charm = yaml.safe_load((ROOT / 'charmcraft.yaml').read_text())
+    text = (MODULE / 'outputs.tf').read_text().partition('output "provides"')[2]
+    named = re.findall(r'= "([\w-]+)"', text.partition('\n}')[0])
+
+    assert sorted(named) == sorted(charm['provides'])
+
+
 def test_every_option_that_is_set_is_one_of_the_charm():
     options = yaml.safe_load((ROOT / 'config.yaml').read_text())['options']
     named = re.findall(r'^ +([\w-]+) += ', block('config ='), re.MULTILINE)
