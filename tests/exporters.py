@@ -22,6 +22,33 @@ def listening() -> socket.socket:
 
 
 @contextlib.contextmanager
+def activated(note: pathlib.Path) -> Generator[int]:
+    """Have systemd's own program listen, and start the exporter when somebody connects."""
+    with listening() as free:
+        port = free.getsockname()[1]
+    program = subprocess.Popen(
+        [
+            'systemd-socket-activate',
+            f'--listen=127.0.0.1:{port}',
+            f'--setenv=PYTHONPATH={SOURCE}',
+            sys.executable,
+            '-m',
+            'coordinator.observed.exporter',
+            str(note),
+        ],
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert program.stderr is not None
+        # It says so as soon as it listens.
+        assert b'Listening on' in program.stderr.readline()
+        yield port
+    finally:
+        program.kill()
+        program.communicate()
+
+
+@contextlib.contextmanager
 def running(note: pathlib.Path) -> Generator[int]:
     """Serve the metrics of a note in here; gives the port."""
     with listening() as opened:

@@ -51,7 +51,7 @@ class Watched:
         self._notes = root / note.FILE
         self.say()
         self._open = contextlib.ExitStack()
-        target = f'127.0.0.1:{self._open.enter_context(exporters.running(self._notes))}'
+        target = f'127.0.0.1:{self._open.enter_context(exporters.activated(self._notes))}'
         with exporters.listening() as free:
             self._port = free.getsockname()[1]
         (root / 'rules.yaml').write_text(yaml.safe_dump(rules()))
@@ -109,7 +109,8 @@ class Watched:
             if not self._ask('query?query=up')['result']:
                 return None
             found = self._ask('alerts')['alerts']
-        except OSError:
+        except (OSError, ValueError):
+            # It listens before it is ready, and answers with a word.
             return None
         return {each['labels']['alertname'] for each in found if each['state'] == 'firing'}
 
@@ -165,6 +166,11 @@ def test_prometheus_says_what_the_situation_is(watched: Watched):
 
     watched.say(under_way=under_way(note.WAITING), progress=int(time.time()) - 3600)
     watched.fires('MaasBackupNoProgress')
+
+    missed = note.Scheduled(due=int(time.time()) + 3600, missed=1, missed_last=True)
+    watched.say(schedules={'backup-all': missed})
+    watched.fires('MaasBackupRunMissed')
+    assert watched.value('maas_backup_schedule_missed_runs_total') == 1
 
     watched.lose_the_note()
     watched.fires('MaasBackupExporterDown')

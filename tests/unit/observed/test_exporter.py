@@ -68,6 +68,17 @@ def test_as_a_program_it_serves_the_socket_that_systemd_has_opened(path: pathlib
         assert scrape(port)[0] == 200
 
 
+@pytest.mark.skipif(
+    shutil.which('systemd-socket-activate') is None, reason='systemd is not installed'
+)
+def test_systemd_starts_it_for_the_first_scrape_and_hands_its_socket_over(path: pathlib.Path):
+    path.write_text(test_metrics.FULL.to_json())
+    with exporters.activated(path) as port:
+        for _ in range(2):
+            status, text = scrape(port)
+            assert (status, 'maas_backup_build_info' in text) == (200, True)
+
+
 def test_it_knows_neither_the_controller_nor_s3_nor_ops():
     known = subprocess.run(
         [
