@@ -257,7 +257,11 @@ def _relations(maas: Maas) -> Mapping[str, int]:
 
 
 def _config(maas: Maas) -> Mapping[str, Mapping[str, Any]]:
-    return {name: dict(app.config) for name, app in maas.model.applications.items()}
+    return {
+        # Schedules are set for one operation.
+        name: {key: value for key, value in app.config.items() if key != 'backup-schedule'}
+        for name, app in maas.model.applications.items()
+    }
 
 
 # --- What nobody needs any more ------------------------------------------------------------------

@@ -11,9 +11,10 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from coordinator.engine import operation
+from coordinator.record import schedules
 from rehearsal import model, site, story
 from rehearsal.agent import context, tool_server
-from tests.chaos import checks, faults, schedule
+from tests.chaos import checks, due_run, faults, schedule
 from tests.embedded import charmed_maas
 
 Json = charmed_maas.Json
@@ -72,6 +73,7 @@ class Operator:
         self._by_hand: set[int] = set()
         self._resumed = 0
         self._aborted = False
+        self._run: due_run.DueRun | None = None
 
     # --- One operation ---------------------------------------------------------------------------
 
@@ -80,13 +82,15 @@ class Operator:
         begun = time.monotonic()
         self._prepare(drawn)
         before = checks.Before.of(self.maas)
-        self._resumed, self._aborted = 0, False
+        self._resumed, self._aborted, self._run = 0, False, None
         befalling = faults.Faults(self.maas, drawn, self._say)
         status, lost = '', list[str]()
         try:
             self._begin(drawn, befalling)
             self._follow(drawn, befalling)
             befalling.end()
+            if self._run is not None:
+                self._run.end()
             record = self._rest()
             status = record['status']
             self.ended = checks.Ended(
@@ -97,6 +101,8 @@ class Operator:
                 frozenset(self._by_hand),
             )
             lost = checks.lost(self.maas, self.ended)
+            if self._run is not None:
+                lost += self._run.lost(record)
             if not lost:
                 self._clear_up()
         except (Lost, TimeoutError, AssertionError) as problem:
@@ -135,6 +141,8 @@ class Operator:
     def _begin(self, drawn: schedule.Operation, befalling: faults.Faults) -> None:
         """Ask for the operation until it is begun: a request may be killed, or find no leader."""
         before = self.maas.record()
+        if due_run.possible(drawn) and self._is_begun_by_a_schedule(before):
+            return
         parameters: dict[str, Any] = {}
         if drawn.restores:
             wanted = self._wanted_set(drawn)
@@ -157,6 +165,21 @@ class Operator:
             raise Lost(f'{action} was accepted, and has not begun')
         if not drawn.restores:
             self._at_backup[record['id']] = fingerprint
+
+    def _is_begun_by_a_schedule(self, before: Json) -> bool:
+        """Have a schedule begin the operation; return whether it did, or missed its run."""
+        fingerprint = self._running.call(lambda: self.maas.site.fingerprint())
+        self._run = due_run.DueRun(self.maas)
+        self._run.set()
+        run = self._run.begins()
+        record = self.maas.record()
+        if run.outcome == schedules.MISSED:
+            self._say(f'the run of {run.due} is missed: {run.reason}')
+            return False
+        if record == before or record['id'] != run.operation:
+            raise Lost(f'the run of {run.due} has begun {run.operation}, which is not there')
+        self._at_backup[record['id']] = fingerprint
+        return True
 
     def _wanted_set(self, drawn: schedule.Operation) -> str:
         known = [name for name in self.maas.sets() if name in self._at_backup]

@@ -140,6 +140,8 @@ class Operation:
     seed: int
     """For all that is drawn while it runs."""
     faults: tuple[Fault, ...]
+    scheduled: bool = False
+    """A schedule begins it, and not the operator."""
 
     @property
     def restores(self) -> bool:
@@ -149,6 +151,7 @@ class Operation:
         notes = [
             f'processes killed ({self.killer})' if self.killer else '',
             'the request killed' if self.killed_at else '',
+            'begun by a schedule' if self.scheduled else '',
             f'aborted in {self.abort_at}' if self.abort_at else '',
             *map(str, self.faults),
         ]
@@ -157,7 +160,9 @@ class Operation:
 
 def undisturbed(operation: Operation) -> Operation:
     """Return an operation that nothing befalls."""
-    return dataclasses.replace(operation, killer='', killed_at=0, abort_at='', faults=())
+    return dataclasses.replace(
+        operation, killer='', killed_at=0, abort_at='', faults=(), scheduled=False
+    )
 
 
 def draw(seed: int, number: int, away: float, kinds: tuple[str, ...] = tuple(KINDS)) -> Operation:
@@ -185,6 +190,7 @@ def draw(seed: int, number: int, away: float, kinds: tuple[str, ...] = tuple(KIN
         earlier_set=dice.random() < 0.3,
         seed=dice.randrange(1 << 32),
         faults=tuple(_faults(dice, steps, SITES[site].coordinators, away, kinds)),
+        scheduled=kind in _PLANS and dice.random() < 0.5,
     )
 
 

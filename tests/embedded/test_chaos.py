@@ -15,8 +15,9 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 
 from coordinator.engine import operation
+from coordinator.record import schedules
 from rehearsal import embedded, site
-from tests.chaos import checks, crew, faults, figures, operator, schedule
+from tests.chaos import checks, crew, due_run, faults, figures, operator, schedule
 from tests.embedded import charmed_maas
 
 Maas = charmed_maas.CharmedMaas
@@ -179,6 +180,22 @@ def test_every_kind_of_fault_and_of_operation_is_drawn():
         schedule.FRESH,
     }
     assert {each.site for each in every} == set(schedule.SITES)
+    assert {each.kind for each in every if each.scheduled} == {schedule.BACKUP, schedule.REPLICA}
+
+
+def test_a_run_that_is_due_is_noticed_if_it_vanishes_or_begins_twice():
+    record = {'id': '2026-08-22T10:00:09Z', 'status': operation.COMPLETE}
+    run = schedules.Run('2026-08-22T10:00:00Z', 'complete', operation=record['id'])
+
+    def wrong(found: schedules.Run | None) -> bool:
+        return bool(due_run.wrong(run.due, found, record))
+
+    assert not wrong(run)
+    assert not wrong(dataclasses.replace(run, outcome='missed', reason='x is held'))
+    assert wrong(None)
+    assert wrong(dataclasses.replace(run, outcome='missed'))
+    assert wrong(dataclasses.replace(run, outcome='running'))
+    assert wrong(dataclasses.replace(run, operation='2026-08-22T10:01:09Z'))
 
 
 def test_the_figures_count_what_was_lost():
