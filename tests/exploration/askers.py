@@ -54,20 +54,23 @@ class Askers:
         return requests.to_json(self._begun(kept, dataclasses.replace(op, id='next'), now)[0])
 
     def store(self, text: str, op: operation.Operation) -> None:
-        """Commit what a dispatch has set, with the operation."""
-        self.stored = text
-        if plans.complete(op):
-            self._complete = op.backup_id
+        """Commit what a dispatch has set, with the operation; then the others may ask."""
+        self._commit(text, op)
         self._dispatches += 1
         if self._dispatches == _LATER:
             self._wanted |= {_LATE: 'b1', _FICKLE: 'c2'}
+
+    def _commit(self, text: str, op: operation.Operation) -> None:
+        self.stored = text
+        if plans.complete(op):
+            self._complete = op.backup_id
         for relation, each in requests.from_json(text).asked.items():
             if each.operation and (relation, each.id) not in self._answers[each.operation]:
                 self.faults.append(f'request {each.id} is answered by an older backup')
 
     def ended(self, op: operation.Operation, now: datetime.datetime) -> Iterator[str]:
         """Dispatch once more after the end; yield what did not hold."""
-        self.store(self.look(op, now), op)
+        self._commit(self.look(op, now), op)
         yield from self.faults
         found = requests.from_json(self.stored).asked
         for relation, wanted in self._wanted.items():
