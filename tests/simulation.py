@@ -190,6 +190,8 @@ class Simulation:
         """The site's fingerprint as it was at a backup, for tests to compare with."""
         self.also_secret: dict[str, str] = {}
         """What must be told nowhere, besides the secrets of this site."""
+        self.to_be_refused = False
+        """Whether the operation must end before it has changed anything."""
         self.neighbour: Simulation | None = None
         """Another model that backs up into the same repository meanwhile."""
         self.saved: list[str] = []

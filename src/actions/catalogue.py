@@ -17,6 +17,7 @@ from coordinator.steps.checks import fitting
 
 if typing.TYPE_CHECKING:
     from coordinator import ports
+    from coordinator.engine import operation
     from coordinator.report import listing
     from coordinator.sets import catalogue, manifest
 
@@ -100,19 +101,20 @@ class CatalogueActions(action_base.ActionBase):
         from coordinator.report import listing
 
         leads = self.given.unit.is_leader()
-        # Only the leader may store anything: a healed index too.
-        listed = listing.listed(reachable, running=self._running(), heal=leads)
+        op = self._last()
+        # Only the leader may store anything: a healed index too. A throw-away model stores none.
+        heal = leads and not (op is not None and op.rehearses)
+        running = op.backup_id if op is not None and not op.terminal else ''
+        listed = listing.listed(reachable, running=running, heal=heal)
         if leads:
             self.observing.note_sets(listed, reachable)
         return listed
 
-    def _running(self) -> str:
-        """Return the id of the operation that is under way or held, if one is."""
-        try:
-            op = self.record.load()
-        except errors.ForeignRecordError:
-            return ''
-        return op.backup_id if op is not None and not op.terminal else ''
+    def _last(self) -> operation.Operation | None:
+        """Return the newest operation, if there is one that can be read."""
+        with contextlib.suppress(errors.ForeignRecordError):
+            return self.record.load()
+        return None
 
     def _show_backup(self, params: ShowBackup) -> action_base.Results:
         """Show one backup set, and whether it could be restored here now."""

@@ -66,6 +66,22 @@ def _proof() -> simulation.Simulation:
     return sim
 
 
+def _rehearsal() -> simulation.Simulation:
+    """Return a throw-away model beside a site, at the beginning of a rehearsal."""
+    lives = restores.backed_up(regions=1, postgresql_units=1, maas_key=simulation.MAAS_KEY)
+    sim = restores.throwaway(lives, regions=1, postgresql_units=2)
+    restores.rehearse(sim, lives)
+    return _hurried(sim)
+
+
+def _rehearsal_at_home() -> simulation.Simulation:
+    """Return a site where somebody rehearses its own set."""
+    sim = restores.backed_up(regions=1, postgresql_units=1, maas_key=simulation.MAAS_KEY)
+    restores.rehearse(sim, sim)
+    sim.to_be_refused = True
+    return _hurried(sim)
+
+
 def _aim_elsewhere(sim: simulation.Simulation) -> None:
     sim.model.set_config(site.S3_POSTGRESQL, {'path': 'other'})
     sim.clock.advance(300)
@@ -121,6 +137,8 @@ SCENARIOS: dict[str, Callable[[], simulation.Simulation]] = {
         _aim_elsewhere, fresh=True, maas_key=''
     ),
     'prove-restore': _proof,
+    'rehearsal': _rehearsal,
+    'rehearsal, in the model of the set': _rehearsal_at_home,
     'expire': lambda: _on_sets('expire'),
     'delete-backup': lambda: _on_sets(
         'delete-backup', backup_id=backup_sets.name(backup_sets.DAYS[0])
@@ -135,6 +153,7 @@ DELETIONS = ('expire', 'delete-backup')
 VERIFICATIONS = ('verify-backup', 'verify-backup, whole')
 BACKUPS = tuple(name for name in SCENARIOS if name.startswith('backup'))
 RESTORES = tuple(name for name in SCENARIOS if name.startswith('restore'))
+REHEARSALS = tuple(name for name in SCENARIOS if name.startswith('rehearsal'))
 ALL = BACKUPS + RESTORES
 
 
@@ -218,6 +237,16 @@ FAMILIES: Sequence[Family] = (
     Family('a proof: one answer lost', [faults.LOST_ANSWERS], PROOFS),
     Family('a proof: another leader', [faults.DEPOSED], PROOFS),
     Family('a proof: abort, then a loss', [faults.ABORTS, _EFFECTS], PROOFS),
+    Family('a rehearsal: one loss', [faults.LOSSES], REHEARSALS, one_in=2),
+    Family('a rehearsal: two losses, sample', [_EFFECTS, _EFFECTS], REHEARSALS, one_in=8),
+    Family('a rehearsal: one error, sample', [_ERRORS], REHEARSALS, one_in=4),
+    Family('a rehearsal: an error until it is mended, sample', [_OUTAGES], REHEARSALS, one_in=6),
+    Family('a rehearsal: one answer lost', [faults.LOST_ANSWERS], REHEARSALS, one_in=2),
+    Family('a rehearsal: another leader, sample', [faults.DEPOSED], REHEARSALS, one_in=6),
+    Family(
+        'a rehearsal: abort, then a loss, sample', [faults.ABORTS, _EFFECTS], REHEARSALS, one_in=6
+    ),
+    Family('a rehearsal: a forced abort', [faults.FORCED], REHEARSALS, one_in=2),
     Family('one move of an operator', [meddling.MOVES], (BACKUPS[0], RESTORES[1])),
     Family('one move, sample', [meddling.MOVES], ALL, one_in=8),
     Family('two moves, sample', [meddling.MOVES, meddling.MOVES], ALL, one_in=36),

@@ -10,13 +10,13 @@ from coordinator.engine import advance, operation
 from coordinator.operations import plans
 from coordinator.record import history
 from coordinator.report import status
-from coordinator.sets import catalogue, index, manifest, marks, verification
+from coordinator.sets import catalogue, index, manifest, marks, rehearsal, verification
 from coordinator.steps.backup_set import chosen_set
 from coordinator.steps.checks import before_backup
 from coordinator.steps.maas import fence, inventories, proving
 from rehearsal import site
 from rehearsal.standins import system_users
-from tests import backup_sets, simulation
+from tests import backup_sets, restores, simulation
 from tests.exploration import moments, publishing, scene
 
 _LARGEST_RECORD = 16 * 1024
@@ -30,6 +30,7 @@ class Watch:
         self._sim = sim
         self._before = scene.look(sim)
         self._secrets = _secrets(sim)
+        self._repository = restores.contents(sim) if sim.op.rehearses else {}
         self.faults: list[str] = []
         self.meddled = False
         """Whether an operator had a hand in it: then the site may be another at the end."""
@@ -60,8 +61,16 @@ class Watch:
             self._published(call.arguments[1])
         elif call.method == 'delete':
             self._deleted(call.key)
+        if self._sim.op.rehearses and call.method in ('put', 'delete'):
+            self._rehearsal_writes(call)
         elif call.method == 'remove_storage':
             self._removes_storage(call.arguments[0])
+
+    def _rehearsal_writes(self, call: moments.Call) -> None:
+        """Look at a request that changes S3: the result of the rehearsal is the only one."""
+        name = call.key.rpartition('/')[2]
+        if call.method == 'delete' or rehearsal.outcome(name) is None:
+            self.fault(f'a rehearsal makes a {call.method} of {call.key}')
 
     def saved(self, text: str) -> None:
         """Look at a checkpoint."""
@@ -137,6 +146,10 @@ class Watch:
     def undisturbed(self) -> None:
         """Look at an operation that nothing has kept from its end."""
         op = self._sim.op
+        if self._sim.to_be_refused:
+            return
+        if op.rehearses and len(self._results()) != 1:
+            self.fault(f'the results of the rehearsal are {self._results()}')
         if (op.status, op.problems) != (operation.COMPLETE, ()):
             self.fault(f'{op.status}, though nothing went wrong: {op.error} {op.problems}')
         if not self._sim.world.maas_key:
@@ -169,7 +182,12 @@ class Watch:
         neighbour = self._sim.neighbour
         while neighbour and neighbour.op.open:
             self._sim.clock.advance(60)
-        found = (*self._of_the_site(told), *self._of_s3(told), *self._of_the_record(log))
+        found = (
+            *self._of_the_site(told),
+            *self._of_s3(told),
+            *self._of_the_record(log),
+            *self._of_the_repository(),
+        )
         for sentence in found:
             self.fault(sentence)
 
@@ -259,10 +277,36 @@ class Watch:
             explained |= set(verdicts)
             if op.status == operation.COMPLETE and not all(v.good for v in verdicts.values()):
                 yield f'complete, though sets are damaged: {sorted(verdicts)}'
+        if op.rehearses:
+            # Looked at above all with the other buckets of the site.
+            explained |= {key for key in ours if rehearsal.outcome(key.rpartition('/')[2])}
         for key in (key for key in ours - explained if key not in told):
             yield f'{key} is left in S3 by an operation that {op.status}'
         if not self.meddled:
             yield from self._of_the_sets(told)
+
+    def _results(self) -> list[str]:
+        """Return the results of rehearsals that are new where the set lies."""
+        new = restores.contents(self._sim).keys() - self._repository.keys()
+        return sorted(key for key in new if rehearsal.outcome(key.rpartition('/')[2]))
+
+    def _of_the_repository(self) -> Iterator[str]:
+        """Look at what a rehearsal has left in the buckets of another site: its result."""
+        op, now = self._sim.op, restores.contents(self._sim)
+        if self._sim.to_be_refused:
+            begun = [entry.name for entry in op.steps[1:] if entry.begun]
+            if op.status == operation.COMPLETE or begun:
+                yield f'what must be refused is {op.status}, after {begun}'
+        if not op.rehearses:
+            return
+        for key, item in self._repository.items():
+            if now.get(key) != item:
+                yield f'{key} of the site was changed or deleted by a rehearsal'
+        others = now.keys() - self._repository.keys() - set(self._results())
+        if others:
+            yield f'a rehearsal has left {sorted(others)} in the buckets of the site'
+        if len(self._results()) > 1:
+            yield f'a rehearsal has left several results: {self._results()}'
 
     def _of_the_sets(self, told: str) -> Iterator[str]:
         """Look at the sets that were there before: each is whole, or was to go and is gone."""

@@ -16,8 +16,10 @@ from coordinator.record import requests, schedules
 from coordinator.sets import catalogue, differences, documents, images, signing
 from coordinator.steps import relations, site, tasks
 from coordinator.steps.backup_set import vouching
+from coordinator.steps.checks import throwaway
 from coordinator.steps.postgresql import (
     database_backup,
+    new_path,
     password_change,
     passwords,
     primary,
@@ -288,6 +290,34 @@ def _checks_no_signature() -> contextlib.AbstractContextManager[None]:
     return _replaced(documents.Signed, 'standing', whatever)
 
 
+def _rehearses_anywhere() -> contextlib.AbstractContextManager[None]:
+    def none(*given: object) -> tuple[()]:
+        return ()
+
+    return _replaced(throwaway, 'rehearsal_checks', none)
+
+
+def _stays_on_the_path_of_the_set() -> contextlib.AbstractContextManager[None]:
+    def stay(op: operation.Operation, world: ports.World) -> step.Outcome:
+        return step.Done()
+
+    return _replaced(new_path, 'renew_postgresql', stay)
+
+
+def _moves_within_the_bucket_of_the_set() -> contextlib.AbstractContextManager[None]:
+    def move(op: operation.Operation, path: str) -> Mapping[str, str]:
+        return {'path': path}
+
+    return _replaced(new_path, '_aim', move)
+
+
+def _rehearses_as_it_restores() -> contextlib.AbstractContextManager[None]:
+    def named(kind: str, parameters: Mapping[str, str]) -> str:
+        return kind
+
+    return _replaced(plans, 'named', named)
+
+
 @dataclasses.dataclass(frozen=True)
 class Mutant:
     """An engine with a fault, and where that must show."""
@@ -357,4 +387,8 @@ MUTANTS = (
         'restore-all, fresh model, 1 region',
     ),
     Mutant('always agrees, once more', _always_agrees, [meddling.REMOVE_MACHINE], 'prove-restore'),
+    Mutant('rehearses anywhere', _rehearses_anywhere, [], 'rehearsal, in the model of the set'),
+    Mutant('stays on the path of the set', _stays_on_the_path_of_the_set, [], 'rehearsal'),
+    Mutant('moves within the bucket', _moves_within_the_bucket_of_the_set, [], 'rehearsal'),
+    Mutant('rehearses as it restores', _rehearses_as_it_restores, [], 'rehearsal'),
 )

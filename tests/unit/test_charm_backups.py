@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 
@@ -46,6 +47,15 @@ def test_list_backups_stores_the_index_on_the_leader_only(
 ):
     charm_states.act('list-backups', charm_states.state(leader=leader))
     assert (examples.BACKUP_ID in index.load(repository.maas_store)) == leader
+
+
+def test_list_backups_stores_no_index_in_a_throwaway_model(repository: worlds.StoredWorld):
+    given = {'backup-id': examples.BACKUP_ID, operation.REHEARSAL: 'true'}
+    op = dataclasses.replace(
+        charm_states.new_operation(), kind='restore-all', parameters=given
+    ).ending(operation.COMPLETE, worlds.START)
+    charm_states.act('list-backups', charm_states.state(op))
+    assert index.load(repository.maas_store) == {}
 
 
 def test_list_backups_lists_for_programs(repository: worlds.StoredWorld):

@@ -90,6 +90,13 @@ def operation_text(
         given = {name: text for name, text in op.parameters.items() if name != operation.ADOPTED}
         mend = 'fix this, then ' if op.error or op.problems else ''
         lines += ['', f'next: {mend}{command(app, op.kind, given)}']
+    elif op.status == operation.COMPLETE and op.rehearses:
+        model = facts.MODEL.of(op).get('name', '')
+        lines += [
+            '',
+            'next: list-backups in the model of the site shows the result. This model has the '
+            f'credentials of the site: juju destroy-model {shlex.quote(model)}',
+        ]
     elif op.status == operation.COMPLETE:
         # What was restored has no backup set of its own yet.
         following = 'backup-all' if op.kind == 'restore-all' else 'list-backups'
@@ -178,7 +185,8 @@ def _headline(op: operation.Operation, now: datetime.datetime) -> str:
     state = 'undoing' if op.open and op.undoing else 'running' if op.open else op.status
     names = [entry.name for entry in op.steps]
     where = f', step {names.index(op.step) + 1} of {len(names)}' if not op.terminal else ''
-    return f'{op.kind} {op.id}: {state}{where}, {_took(op.started, end)}'
+    what = f'rehearsal of {op.kind}' if op.rehearses else op.kind
+    return f'{what} {op.id}: {state}{where}, {_took(op.started, end)}'
 
 
 def _step_row(

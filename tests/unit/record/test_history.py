@@ -75,6 +75,15 @@ def test_all_else_that_has_changed_is_written(
     assert history.is_behind(before, change(before))
 
 
+def test_a_rehearsal_leaves_none_in_the_repository_of_another_site(world: worlds.StoredWorld):
+    op = dataclasses.replace(
+        worlds.new_operation('a'), kind='restore-all', parameters={operation.REHEARSAL: 'true'}
+    )
+    history.write(op, world)
+    history.write(op.ending(operation.COMPLETE, worlds.START), world)
+    assert world.bucket.objects == {}
+
+
 # --- Long messages -------------------------------------------------------------------------------
 
 LONG = 'maas-region/0 said: ' + 'ü' * 1000

@@ -10,7 +10,7 @@ import shlex
 import pytest
 
 from coordinator import figures, ports
-from coordinator.engine import operation
+from coordinator.engine import facts, operation
 from coordinator.operations import plans
 from coordinator.report import operation_report
 from coordinator.steps import checking
@@ -341,3 +341,19 @@ def test_the_downtime_of_a_restore_is_estimated_from_its_rehearsal():
     )
 
     assert 'MAAS will be down for about 25 min, as in the rehearsal of 2026-11-20' in told
+
+
+def test_a_rehearsal_is_shown_as_one_and_is_followed_by_no_backup():
+    given = {'backup-id': 'latest', operation.REHEARSAL: 'true'}
+    rehearsal = dataclasses.replace(op(), kind='restore-all', parameters=given).remembering(
+        facts.MODEL.put({'name': 'maas-rehearsal'})
+    )
+    ended = text(rehearsal.ending(operation.COMPLETE, LATER))
+    assert ended.startswith('rehearsal of restore-all 2026-08-22T10:15:00Z: complete, 5 min\n')
+    assert ended.endswith('juju destroy-model maas-rehearsal')
+    assert 'backup-all' not in ended
+    failed = dataclasses.replace(rehearsal, error='MAAS has machines')
+    assert text(failed.ending(operation.FAILED, LATER)).endswith(
+        'next: fix this, then juju run backups/leader restore-all backup-id=latest rehearsal=true '
+        'confirm=true'
+    )

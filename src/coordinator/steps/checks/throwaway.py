@@ -88,12 +88,12 @@ def _unknown(config: settings.Settings, why: str) -> str:
 
 def _empty(maas: maas_port.Maas) -> str:
     user = maas.whoami()
-    if not user.admin and next(maas.controllers(), None) is None:
+    if not user.admin and next(iter(maas.controllers()), None) is None:
         raise errors.StepError(
             f'{user.username} does not see the machines of other users in MAAS at '
             f'{maas.endpoint}: use an API key of an admin'
         )
-    found = next(maas.machines(), None)
+    found = next(iter(maas.machines()), None)
     if found is not None:
         raise errors.StepError(
             f'MAAS at {maas.endpoint} has machines, such as {found.hostname}: a rehearsal would '
