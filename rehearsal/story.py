@@ -70,6 +70,8 @@ def tell(running: embedded.Embedded, teller: Teller) -> None:
     running.call(running.site.add_machine, _AFTERWARDS[0])
     running.call(running.site.add_image, _AFTERWARDS[1])
     running.settle(_SETTLE_SECONDS)
+    if running.layout.maas_key:
+        compare(running, teller)
     teller.say('the model is lost with all its machines; a fresh one is deployed on the same S3')
     running.deploy_afresh()
     running.until(lambda: not site.unsettled(running.model, ('active', 'blocked')), 120)
@@ -139,6 +141,20 @@ def restore(
     check(teller, _claims_of_restore(running, at_backup))
 
 
+def compare(running: embedded.Embedded, teller: Teller) -> None:
+    """Show what a restore of the newest set would change of what MAAS holds now."""
+    teller.say(f'$ juju run {embedded.APP}/leader show-backup backup-id=latest compare=true')
+    given = {'backup-id': 'latest'}
+    task = running.run_action(f'{embedded.APP}/leader', 'show-backup', **given, compare=True)
+    changes: str = task.output.get('changes', task.message)
+    teller.show(changes)
+
+    def unnamed() -> str:
+        return ', '.join(name for name in _AFTERWARDS if name not in changes)
+
+    check(teller, [('what a restore removes is named before it', unnamed)])
+
+
 def lose(running: embedded.Embedded, teller: Teller, identity: str) -> None:
     """Let the restored MAAS lose a machine and the file of an image, and compare it once more."""
     machine, image = _OF_THE_STORY
@@ -182,19 +198,23 @@ def follow(running: embedded.Embedded, teller: Teller) -> None:
     """Say every change of the coordinator's status until its operation has ended."""
     shown = ''
 
-    def news() -> str:
+    def news() -> tuple[str, bool] | None:
+        """Return what is shown, and whether it is over, once either has changed."""
         status = running.model.application_status(running.model.application(embedded.APP))
-        return status.message if status.message != shown else ''
+        record = json.loads(running.peers.app_data[embedded.APP]['operation'])
+        over = record['status'] != 'open'
+        return (status.message, over) if over or status.message != shown else None
 
     end = time.monotonic() + _END_SECONDS
     while time.monotonic() < end:
-        shown = running.until(news, _END_SECONDS)
-        teller.say(shown)
-        if (
-            not shown.startswith(('backup-all', 'restore-all', 'verify-backup', 'prove-restore'))
-            or running.operation()['status'] != 'open'
-        ):
+        found = running.until(news, _END_SECONDS)
+        assert found is not None
+        message, over = found
+        if message != shown:
+            teller.say(message)
+        if over:
             return
+        shown = message
     raise Failed(f'no end after {_END_SECONDS} s')
 
 

@@ -374,6 +374,8 @@ def _secrets(sim: simulation.Simulation) -> dict[str, str]:
     found = {f'password {name}': value for name, value in sim.site.passwords.items() if value}
     found['the S3 key'] = site.connection('maas')['secret-key']
     found['the password of the Juju user'] = sim.user.password
+    if sim.world.maas_key:
+        found['the API key of MAAS'] = sim.world.maas_key.rpartition(':')[2]
     found |= sim.also_secret
     for content in sim.world.user_secrets.values():
         found |= {f'the secret {key}': value for key, value in content.items()}

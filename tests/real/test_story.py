@@ -63,6 +63,7 @@ def test_what_was_lost_is_back(packages: programs.Programs, place: pathlib.Path)
         'database as at the backup',
         'regions as at the backup',
         'MAAS itself proves the restore',
+        'what a restore removes is named before it',
         'what was lost after the restore is named',
         'what was written after the backup is gone',
         'operator, replication, rewind, monitoring log in with the passwords of the backup',

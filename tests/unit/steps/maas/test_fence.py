@@ -343,7 +343,9 @@ def test_a_maas_that_answers_again_is_asked_again():
     assert images_of(sim).state == manifest.SYNCHRONISED
 
 
-@pytest.mark.parametrize('point', ['scale-down-postgresql', 'back-up-maas'])
+@pytest.mark.parametrize(
+    'point', ['await-images', 'scale-down-postgresql', 'take-inventory', 'back-up-maas']
+)
 def test_a_key_revoked_in_mid_operation_leaves_a_set_of_which_nothing_is_known(point: str):
     sim = simulate()
     reach(sim, point)
