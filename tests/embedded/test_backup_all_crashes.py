@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from rehearsal import model, site, story
 from rehearsal.agent import child
 from tests.embedded import charmed_maas, killers
@@ -39,6 +41,7 @@ def test_a_charm_that_is_killed_at_random_moments_backs_up_once(maas36: Maas):
     assert backed_up_once(maas36, lambda: killers.RandomKiller(maas36, seed=1)) > 10
 
 
+@pytest.mark.long
 def test_a_charm_that_loses_every_checkpoint_once_backs_up_once(maas40: Maas):
     assert backed_up_once(maas40, lambda: killers.CheckpointKiller(maas40)) > 10
 

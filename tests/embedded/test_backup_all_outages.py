@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rehearsal import model, story
 from rehearsal.agent import context, tool_server
 from tests.embedded import charmed_maas
@@ -26,6 +28,7 @@ def pacemaker(unit: model.Unit) -> str:
 # --- The leader ----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_leaders_that_change_or_go_hand_the_operation_over(trio: Maas):
     first, sets, tasks = trio.leader, trio.sets(), len(trio.backup_tasks())
     second = next(unit for unit in first.application.units.values() if unit is not first)
@@ -57,6 +60,7 @@ def test_leaders_that_change_or_go_hand_the_operation_over(trio: Maas):
 # --- The agent -----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_restart_of_the_agent_costs_a_dispatch_and_no_more(maas40: Maas):
     unit, sets, tasks = maas40.leader, maas40.sets(), len(maas40.backup_tasks())
     restarted: list[str] = []
@@ -86,6 +90,7 @@ def test_a_restart_of_the_agent_costs_a_dispatch_and_no_more(maas40: Maas):
 # --- The controller ------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_controller_that_restarts_or_is_away_is_waited_for(maas40: Maas):
     running, sets, tasks = maas40.running, maas40.sets(), len(maas40.backup_tasks())
     maas40.begin()

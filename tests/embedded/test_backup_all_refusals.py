@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator
 
+import pytest
+
 from rehearsal import s3_gate, site, tls
 from tests.embedded import charmed_maas
 
@@ -149,6 +151,7 @@ def test_a_recipient_that_is_no_key_is_refused_at_once_without_repeating_it(maas
     assert 'hunter2' not in error
 
 
+@pytest.mark.long
 def test_a_unit_that_does_not_lead_refuses_and_names_the_command(trio: Maas):
     leader = trio.leader.name
     follower = next(name for name in trio.units(charmed_maas.APP) if name != leader)

@@ -137,6 +137,7 @@ def test_libjuju_is_turned_away_with_a_wrong_password(served: Served):
         connected(endpoint(served, password='guess'), nothing)
 
 
+@pytest.mark.long
 def test_libjuju_runs_backup_all_and_follows_it_to_its_end(maas36: charmed_maas.CharmedMaas):
     maas36.use_replicas()
     sets = maas36.sets()

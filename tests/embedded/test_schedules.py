@@ -21,9 +21,12 @@ _PATIENCE = 120.0
 _CHANGES = 9
 """Of leaders, at the moment when a run is due."""
 
-pytestmark = pytest.mark.skipif(
-    shutil.which('systemd-analyze') is None, reason='systemd-analyze is not installed'
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        shutil.which('systemd-analyze') is None, reason='systemd-analyze is not installed'
+    ),
+]
 
 
 def schedule(maas: Maas, **values: str) -> None:
@@ -77,7 +80,6 @@ def test_a_due_run_begins_once_and_ends_as_a_backup_set(trio: Maas):
     trio.running.until(lambda: timers(trio) == [])
 
 
-@pytest.mark.long
 def test_leaders_that_change_at_that_moment_begin_one_backup(trio: Maas):
     before = trio.sets()
     turns = itertools.cycle(trio.units(APP))
@@ -100,7 +102,6 @@ def test_leaders_that_change_at_that_moment_begin_one_backup(trio: Maas):
     assert len(trio.sets()) == len(before) + 1
 
 
-@pytest.mark.long
 def test_a_run_that_meets_a_held_operation_is_missed_and_shown(trio: Maas):
     op = trio.begin()
     trio.until_ended()

@@ -64,6 +64,7 @@ def test_a_set_is_read_whole_and_listed_as_that(backed_up: Maas):
     assert f'{verified.at}, read whole' in task.output['checks']
 
 
+@pytest.mark.long
 def test_s3_that_fails_in_the_middle_is_waited_for(backed_up: Maas):
     # The first looks are at other objects: what reads them all comes upon this one.
     place = f'/{embedded.BUCKETS["maas"]}/maas/{image_key(backed_up)}'
@@ -86,6 +87,7 @@ def test_a_damaged_set_fails_it_and_is_listed_as_damaged(backed_up: Maas):
     assert entry(backed_up).state == retention.DAMAGED
 
 
+@pytest.mark.long
 def test_an_abort_ends_what_reads(backed_up: Maas):
     place = f'/{embedded.BUCKETS["maas"]}/maas/{image_key(backed_up)}'
     backed_up.running.s3.fault('503', _ALWAYS, 'GET', place)
