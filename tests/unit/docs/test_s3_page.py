@@ -147,6 +147,7 @@ def everything() -> list[Asked]:
     run(sim, 'verify-backup', backup_id='latest', deep='false')
     store = sim.world.maas_store
     (backup_id,) = catalogue.ids(store)
+    asked += rehearsed(sim)
     catalogue.pin(store, backup_id)
     catalogue.entries(store, heal=True)
     history.write(sim.op, sim.world)
@@ -178,6 +179,16 @@ def watch(sim: simulation.Simulation) -> None:
         assert found.bytes
     for place in ('postgresql', 'maas'):
         sim.s3.bucket(f'{place}-backups').uploads.clear()
+
+
+def rehearsed(lives: simulation.Simulation) -> list[Asked]:
+    """Return what a rehearsal asks of the repository; its PostgreSQL has a bucket of its own."""
+    asked: list[Asked] = []
+    sim = recorded(restores.throwaway(lives, regions=1, postgresql_units=1), asked)
+    restores.rehearse(sim, lives)
+    sim.run()
+    assert sim.op.status == operation.COMPLETE, sim.op.error
+    return [item for item in asked if item.place == 'maas']
 
 
 def recorded(sim: simulation.Simulation, asked: list[Asked]) -> simulation.Simulation:
