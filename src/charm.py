@@ -176,6 +176,8 @@ class CoordinatorCharm(ops.CharmBase):
         self._keep_schedules(event, leads=leads)
         self._go_on(op, leads=leads, beats=beats)
         self._record.release()
+        if leads and not self._record.dropped:
+            self._requesting.tell()
 
     def _go_on(self, op: operation.Operation | None, *, leads: bool, beats: bool) -> None:
         """Advance the operation that is open, or look at what the last one has left."""

@@ -45,6 +45,7 @@ class Requesting:
         self._record = kept
         self._scheduling = scheduled
         self._was: schedules.Pending | None = None
+        self._read = False
 
     def note(self, now: datetime.datetime, *, read: bool, alone: bool) -> None:
         """As the leader, note what is requested, and what became of earlier requests.
@@ -58,6 +59,7 @@ class Requesting:
         """
         kept = requests.from_json(self._record.requests)
         self._was = None if alone else kept.line.pending
+        self._read = read
         if read:
             with self._whatever_a_relation_does():
                 kept = self._seen(kept)
@@ -71,7 +73,7 @@ class Requesting:
         self._record.set_requests(requests.to_json(asked.lined_up(kept, now)))
 
     def decide(self, now: datetime.datetime) -> None:
-        """As the leader, begin a backup that is requested if one may begin; tell the others."""
+        """As the leader, begin a backup that is requested, if one may begin."""
         text = self._record.requests
         if not text:
             return
@@ -88,9 +90,16 @@ class Requesting:
             kept = requests.from_json(self._record.requests)
             if kept.line.pending is not None:
                 kept = asked.decided(kept, line, op)
-        with self._whatever_a_relation_does():
-            kept = self._told(kept)
         self._record.set_requests(requests.to_json(kept))
+
+    def tell(self) -> None:
+        """As the leader, put into the relations what the record says, once it says so."""
+        text = self._record.requests
+        if not text:
+            return
+        with self._whatever_a_relation_does():
+            kept = self._told(requests.from_json(text))
+            self._record.set_requests(requests.to_json(kept))
 
     @staticmethod
     @contextlib.contextmanager
@@ -148,7 +157,9 @@ class Requesting:
     def _told(self, kept: requests.Requests) -> requests.Requests:
         """Put into the relations what they were not told; return what they are told now."""
         newest = self._newest()
-        if newest == kept.newest and all(each.told for each in kept.asked.values()):
+        told = newest == kept.newest and all(each.told for each in kept.asked.values())
+        # A hook that hung may have overwritten what another leader has told.
+        if told and not self._read:
             return kept
         from charms.maas_backup_coordinator.v0 import maas_backup
 
@@ -163,8 +174,8 @@ class Requesting:
             if each is not None:
                 provider.answer(relation, _answer(each))
                 provider.publish(relation, published)
-        told = {key: dataclasses.replace(each, told=True) for key, each in kept.asked.items()}
-        return dataclasses.replace(kept, asked=told, newest=newest)
+        marked = {key: dataclasses.replace(each, told=True) for key, each in kept.asked.items()}
+        return dataclasses.replace(kept, asked=marked, newest=newest)
 
     def _newest(self) -> str:
         """Return the newest good set that is known, as JSON; '' if none is."""

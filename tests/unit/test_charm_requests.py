@@ -258,6 +258,26 @@ def test_a_new_leader_begins_no_second_backup():
     assert charm_states.saved(out).id == first
 
 
+def test_an_answer_that_a_former_leader_has_overwritten_is_put_back():
+    out = changed(asking('a1'))
+    out = again(out, peers=ended(out, operation.COMPLETE))
+    right = told(out)
+    (before,) = out.get_relations('backup')
+    stale = {**before.local_app_data, 'answer': Answer('a1', 'waiting').to_json()}
+    out = again(out, relations=(dataclasses.replace(before, local_app_data=stale),))
+    assert told(out) == right
+
+
+def test_a_hook_that_hung_while_another_unit_led_tells_nothing(monkeypatch: pytest.MonkeyPatch):
+    def lost(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(worlds.StoredWorld, 'leads', lost)
+    out = changed(asking('a1'), op=charm_states.new_operation())
+    assert told(out) is None
+    assert 'requests' not in charm_states.databag(out)
+
+
 # --- The end of a request ----------------------------------------------------------------------
 
 

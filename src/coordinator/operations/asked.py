@@ -142,7 +142,7 @@ def settled(
         last_complete: backup id of the newest complete set.
         now: the time.
     """
-    if op is not None and not op.terminal:
+    if op is not None:
         # If a former leader has overwritten the requests, the operation still knows.
         kept = _running(kept, op)
     line = due.settled(kept.line, op, earlier, now, again=False)

@@ -49,6 +49,8 @@ class Record:
         self._newest = newest.Newest(memory)
         self._stored = False
         self._back: dict[str, str] | None = None
+        self.dropped = False
+        """Whether this dispatch has stored nothing, as another unit may have led meanwhile."""
         self.behind = False
         """Whether the databag has an older record than one that this unit has already read."""
 
@@ -242,7 +244,7 @@ class Record:
 
     def drop(self) -> None:
         """Forget what has waited: another unit may have led meanwhile."""
-        self._back, self._stored = None, False
+        self._back, self._stored, self.dropped = None, False, True
 
     def _get(self, key: str) -> str:
         if self._back is not None and key in self._back:

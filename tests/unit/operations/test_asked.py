@@ -121,6 +121,17 @@ def test_requests_that_a_former_leader_has_overwritten_are_found_in_the_operatio
     assert leader.kept.line.pending is None
 
 
+def test_so_are_they_when_it_has_ended():
+    leader = Leader(r7='a1')
+    before = leader.kept
+    op = leader.begin()
+    leader.end()
+    leader.kept = before
+    leader.look()
+    (each,) = leader.kept.asked.values()
+    assert (each.state, each.backup_id) == (requests.READY, op.id)
+
+
 def test_a_request_that_is_taken_back_is_forgotten_and_begins_nothing():
     leader = Leader(r7='a1')
     leader.ask(r7='')
