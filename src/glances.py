@@ -61,7 +61,7 @@ class Glances:
     def learn(self, op: operation.Operation, moved: operation.Operation) -> None:
         """Note how long a step took that waited for a task, if this dispatch ended it."""
         ended = (
-            op.current.state == operation.DOING and moved.record(op.step).state == operation.DONE
+            op.current.state == operation.DOING and moved.entry(op.step).state == operation.DONE
         )
         if ended and op.current.task is not None and op.current.began is not None:
             self._usual.note(_what(op), moved.age - op.current.began)

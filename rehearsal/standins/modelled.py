@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from coordinator import errors
-from rehearsal.standins import behaviour, body, host, manifest, pgbackrest, repository
+from rehearsal.standins import (
+    backup_manifest,
+    behaviour,
+    body,
+    host,
+    pgbackrest,
+    pgbackrest_repository,
+)
 
 IMAGES = 'rehearsal-images'
 """Field of the relation `database` in which a client sees what it would read in the database."""
@@ -88,7 +95,7 @@ class Modelled:
         timeline = here.shared['timeline']
         restored, branch = here.shared.get('branch', (0, ''))
         if restored != timeline:
-            branch = repository.PROMOTED
+            branch = pgbackrest_repository.PROMOTED
         self._repository(here, fields).begin_timeline(timeline, branch)
 
     def listing(self, here: host.Host, fields: body.Fields) -> body.Listing:
@@ -101,7 +108,7 @@ class Modelled:
     def back_up(
         self, here: host.Host, fields: body.Fields, kind: str, begun: datetime.datetime
     ) -> body.Made:
-        taken = manifest.Taken(
+        taken = backup_manifest.Taken(
             kind=kind,
             start=begun,
             stop=here.now(),
@@ -146,10 +153,10 @@ class Modelled:
 
     def _repository(
         self, here: host.Host, fields: body.Fields, name: str = ''
-    ) -> repository.Repository:
+    ) -> pgbackrest_repository.Repository:
         major = here.own['version'].partition('.')[0]
-        cluster = manifest.Cluster(name or body.stanza(here), self.system_id(here), major)
-        return repository.Repository(here.store(fields), cluster)
+        cluster = backup_manifest.Cluster(name or body.stanza(here), self.system_id(here), major)
+        return pgbackrest_repository.Repository(here.store(fields), cluster)
 
 
 def _backup(label: str, row: Mapping[str, Any]) -> body.Backup:

@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-from coordinator import errors, keys
+from coordinator import errors, object_keys
 from coordinator.engine import operation
 
 _SECRET = re.compile(r'secret:(//[0-9a-f-]{36}/)?[0-9a-v]{20}')
@@ -83,7 +83,7 @@ class ResumeOperation(_Opening):
             PreconditionError: a parameter is not of its form.
         """
         super().__post_init__()
-        if not keys.is_plain(self.postgresql_path.strip().strip('/')):
+        if not object_keys.is_plain(self.postgresql_path.strip().strip('/')):
             raise errors.PreconditionError('postgresql-path must be a plain path, without ".."')
 
     @property

@@ -211,7 +211,7 @@ def _incomplete(maas: Maas, name: str) -> Iterator[str]:
             yield f'{wanted.key} is not what the manifest says'
     database = _store(maas, found.postgresql.place)
     listed = {b.label: b for b in pgbackrest.backups(database, found.postgresql.stanza)}
-    pgbackrest.verify(database, found.postgresql.stanza, listed[found.postgresql.label])
+    pgbackrest.contents(database, found.postgresql.stanza, listed[found.postgresql.label])
     sealed = store.get(catalogue.sealed_key(name))
     opened = sealing.unseal(sealed, str(maas.running.identity), name)
     in_force = maas.running.call(lambda: dict(maas.site.passwords))

@@ -222,7 +222,7 @@ class Watch:
 
     def _as_it_was(self, now: scene.Scene, told: str) -> Iterator[str]:
         before, op = self._before, self._sim.op
-        restored = op.kind == 'restore-all' and op.record('verify').state == operation.DONE
+        restored = op.kind == 'restore-all' and op.entry('verify').state == operation.DONE
         if now.relations != before.relations and 'juju integrate' not in told:
             yield f'relations differ: {now.relations ^ before.relations}'
         wanted = {**before.aims, site.S3_POSTGRESQL: now.aims[site.S3_POSTGRESQL]}
@@ -352,7 +352,7 @@ def _machines(fingerprint: Any) -> list[str]:
     return fingerprint['database']['machines']
 
 
-def _verdict_of_a_set(sim: simulation.Simulation, key: str) -> verification.Outcome | None:
+def _verdict_of_a_set(sim: simulation.Simulation, key: str) -> verification.Result | None:
     """Return what verify-backup has found out, as an object says that lies beside a manifest."""
     folder, _, name = key.rpartition('/')
     return verification.outcome(name) if f'{folder}/manifest.json' in scene.objects(sim) else None

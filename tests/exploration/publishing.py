@@ -14,8 +14,8 @@ from coordinator.operations import plans
 from coordinator.parts import maas_backup, pgbackrest
 from coordinator.sets import catalogue, manifest, sealing, signing
 from coordinator.steps.backup_set import chosen_set
-from rehearsal.standins import installation, maas_backups, modelled, repository
-from rehearsal.standins import manifest as standin_manifest
+from rehearsal.standins import backup_manifest as standin_manifest
+from rehearsal.standins import installation, maas_backups, modelled, pgbackrest_repository
 from tests import examples, restores, simulation
 from tests.exploration import scene
 
@@ -91,7 +91,7 @@ def _assert_complete(sim: simulation.Simulation, published: manifest.Manifest) -
     backup = next((b for b in listed if b.label == label and not b.error), None)
     if backup is None:
         raise errors.StepError(f'{label} is not listed')
-    pgbackrest.verify(sim.world.postgresql_store, published.postgresql.stanza, backup)
+    pgbackrest.contents(sim.world.postgresql_store, published.postgresql.stanza, backup)
     sim.world.maas_store.head(published.passwords.sealed.key)
 
 
@@ -101,7 +101,11 @@ def _lacking_images(sim: simulation.Simulation, published: manifest.Manifest) ->
         return
     cluster = standin_manifest.Cluster(published.postgresql.stanza, 0)
     store = sim.world.postgresql_store
-    database = repository.Repository(store, cluster).restore(published.postgresql.label).database
+    database = (
+        pgbackrest_repository.Repository(store, cluster)
+        .restore(published.postgresql.label)
+        .database
+    )
     key = f'{maas_backup.folder(published.maas.backup_id)}{maas_backups.IMAGES}'
     with tarfile.open(fileobj=io.BytesIO(sim.world.maas_store.get(key))) as packed:
         there = set(packed.getnames())
@@ -132,7 +136,9 @@ def _other_passwords(sim: simulation.Simulation, published: manifest.Manifest) -
     opened = sealing.unseal(sealed, identity, published.backup_id)
     cluster = standin_manifest.Cluster(published.postgresql.stanza, 0)
     store = sim.world.postgresql_store
-    roles = repository.Repository(store, cluster).restore(published.postgresql.label).roles
+    roles = (
+        pgbackrest_repository.Repository(store, cluster).restore(published.postgresql.label).roles
+    )
     for user in opened.keys() & roles.keys():
         if modelled.digest(user, opened[user]) != roles[user]:
             yield f'published with a password of {user} that its database does not know'

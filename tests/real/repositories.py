@@ -223,7 +223,7 @@ class Repository:
         store, wrong, weaknesses = self.store, '', tuple[str, ...]()
         try:
             listed = {one.label: one for one in pgbackrest.backups(store, STANZA)}
-            weaknesses = pgbackrest.verify(store, STANZA, listed[backup.label]).weaknesses
+            weaknesses = pgbackrest.contents(store, STANZA, listed[backup.label]).weaknesses
         except errors.StepError as error:
             return Verdict(str(error), '', ())
         listed_objects = objects(store, backup)

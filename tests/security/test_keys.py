@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from coordinator import errors, keys, ports
+from coordinator import errors, object_keys, ports
 from coordinator.parts import maas_backup, pgbackrest, pgbackrest_archive
 from coordinator.s3 import object_store
 from coordinator.sets import catalogue, manifest
@@ -29,12 +29,12 @@ BAD = st.one_of(
     st.builds('{}/{}'.format, PLAIN, st.sampled_from(['..', '.', '../x', './x', 'x/..', 'x/./y'])),
     st.sampled_from(['..', '.', '../x', './x']),
     st.builds('{}{}{}'.format, PLAIN, UNPRINTABLE, PLAIN),
-    st.integers(keys.LONGEST + 1, 2 * keys.LONGEST).map('x'.__mul__),
-    st.just('é' * (keys.LONGEST // 2 + 1)),
+    st.integers(object_keys.LONGEST + 1, 2 * object_keys.LONGEST).map('x'.__mul__),
+    st.just('é' * (object_keys.LONGEST // 2 + 1)),
     PLAIN.map('/{}'.format),
 )
 EACH = hypothesis.settings(max_examples=60, deadline=None)
-IDS = st.from_regex(keys.ID, fullmatch=True)
+IDS = st.from_regex(object_keys.ID, fullmatch=True)
 
 
 # --- The last look: every request ------------------------------------------------------------
@@ -105,13 +105,13 @@ def test_a_bucket_has_a_name_and_leads_nowhere_else(bucket: str):
 @hypothesis.given(st.lists(PLAIN, min_size=1, max_size=6).map('/'.join))
 @EACH
 def test_keys_of_plain_parts_are_plain(key: str):
-    assert keys.is_plain(key)
+    assert object_keys.is_plain(key)
 
 
 @hypothesis.given(BAD)
 @EACH
 def test_what_hides_or_leads_elsewhere_is_not_plain(key: str):
-    assert not keys.is_plain(key)
+    assert not object_keys.is_plain(key)
 
 
 # --- Ids ---------------------------------------------------------------------------------------

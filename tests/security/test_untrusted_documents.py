@@ -199,7 +199,7 @@ def test_a_manifest_of_pgbackrest_is_read_or_refused(content: str):
     store = memory_store.MemoryStore(memory_store.MemoryBucket())
     store.put(f'{FOLDER}/backup.manifest', f'[backup]\nbackup-label="{LABEL}"\n{content}'.encode())
     backup = pgbackrest.Backup(LABEL, 'full', False, 1, 2, '', '', '', '', 1, 1, '16-1')
-    assert_read_or_refused(lambda: pgbackrest.verify(store, STANZA, backup))
+    assert_read_or_refused(lambda: pgbackrest.contents(store, STANZA, backup))
 
 
 @hypothesis.given(

@@ -97,7 +97,7 @@ def about_to_publish() -> operation.Operation:
     """Return an operation that has everything but its manifest."""
     found = examples.backup_set()
     op = charm_states.new_operation()
-    for name in op.steps[: op.steps.index(op.record('publish'))]:
+    for name in op.steps[: op.steps.index(op.entry('publish'))]:
         op = op.moving_to(name.name).step_ended(operation.DONE, worlds.START)
     noted = {
         facts.MODEL.name: found.model.model_dump_json(by_alias=True),

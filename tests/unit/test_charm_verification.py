@@ -33,7 +33,7 @@ def record(sim: simulation.Simulation, *findings: str) -> str:
     found = verification.Verification.of(
         '2026-08-23T01:00:00Z', whole=True, objects=30, bytes=10_000, findings=findings
     )
-    catalogue.record(sim.world.maas_store, name, found)
+    catalogue.note_verification(sim.world.maas_store, name, found)
     return name
 
 

@@ -255,7 +255,7 @@ def _to_undo(
 ) -> step.Step | None:
     """Return the last of some steps that was begun and can be undone; None when none was."""
     for each in reversed(steps):
-        entry = op.record(each.name)
+        entry = op.entry(each.name)
         if each.name == plan.commit and entry.state == operation.DONE:
             return None
         if each.undo is not None and entry.begun:

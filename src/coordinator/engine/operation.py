@@ -53,7 +53,7 @@ REHEARSAL = 'rehearsal'
 
 
 @dataclasses.dataclass(frozen=True)
-class StepRecord:
+class StepEntry:
     """How far one step has come."""
 
     name: str
@@ -83,12 +83,12 @@ class StepRecord:
         return times.between(self.started, self.ended)
 
 
-def _uncounted(entry: StepRecord) -> bool:
+def _uncounted(entry: StepEntry) -> bool:
     return bool(entry.since) and entry.began is None
 
 
 @dataclasses.dataclass(frozen=True)
-class Message:
+class Overflow:
     """Something that the record has no room for, whole."""
 
     step: str
@@ -103,7 +103,7 @@ class Operation:
     """For backup-all it is the backup id as well."""
     kind: str
     settings: settings.Settings
-    steps: tuple[StepRecord, ...]
+    steps: tuple[StepEntry, ...]
     started: str
     step: str
     """Name of the current step; stays on the last one when the operation has ended."""
@@ -127,7 +127,7 @@ class Operation:
     back."""
     cut: int = 0
     """How many messages were cut or left out so far: the history has them whole."""
-    said: tuple[Message, ...] = dataclasses.field(default=(), compare=False)
+    said: tuple[Overflow, ...] = dataclasses.field(default=(), compare=False)
     """Those of this dispatch, for the history; no part of the record."""
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -167,7 +167,7 @@ class Operation:
             id=operation_id,
             kind=kind,
             settings=config,
-            steps=tuple(StepRecord(name) for name in step_names),
+            steps=tuple(StepEntry(name) for name in step_names),
             started=times.stamp(now),
             step=step_names[0],
             parameters=parameters or {},
@@ -197,11 +197,11 @@ class Operation:
         return f'{self.id}: {self.step}' + (f' (task {task})' if task is not None else '')
 
     @property
-    def current(self) -> StepRecord:
+    def current(self) -> StepEntry:
         """The record of the current step."""
-        return self.record(self.step)
+        return self.entry(self.step)
 
-    def record(self, name: str) -> StepRecord:
+    def entry(self, name: str) -> StepEntry:
         """Return the record of a step; KeyError when there is none."""
         for entry in self.steps:
             if entry.name == name:
@@ -228,7 +228,7 @@ class Operation:
             return self
         entries = {entry.name: entry for entry in self.steps}
         gone = tuple(entry for entry in self.steps if entry.name not in names)
-        steps = tuple(entries.get(name, StepRecord(name)) for name in names)
+        steps = tuple(entries.get(name, StepEntry(name)) for name in names)
         return dataclasses.replace(self, steps=gone + steps)
 
     def begun_outside(self, names: tuple[str, ...]) -> list[str]:
@@ -252,7 +252,7 @@ class Operation:
 
     def putting_aside(self, step: str, text: str) -> Operation:
         """Keep a message that the record has no room for: the history gets it."""
-        message = Message(step, plain.one_line(text, errors.LONGEST))
+        message = Overflow(step, plain.one_line(text, errors.LONGEST))
         return dataclasses.replace(self, cut=self.cut + 1, said=(*self.said, message))
 
     def _saying(self, text: str) -> Operation:
@@ -446,15 +446,15 @@ class Operation:
             known = {field.name for field in dataclasses.fields(cls)} - {'said'}
             values = {key: value for key, value in raw.items() if key in known}
             values['settings'] = settings.Settings.from_dict(raw['settings'])
-            step_fields = {field.name for field in dataclasses.fields(StepRecord)}
+            step_fields = {field.name for field in dataclasses.fields(StepEntry)}
             values['steps'] = tuple(
-                StepRecord(**{k: v for k, v in entry.items() if k in step_fields})
+                StepEntry(**{k: v for k, v in entry.items() if k in step_fields})
                 for entry in raw['steps']
             )
             values['problems'] = tuple(raw['problems'])
             values['warnings'] = tuple(raw['warnings'])
             found = cls(**values)
-            found.record(found.step)  # KeyError if the current step is none of its steps.
+            found.entry(found.step)  # KeyError if the current step is none of its steps.
             return found
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise errors.ForeignRecordError(

@@ -130,7 +130,7 @@ class Plan:
         left to do. A plan without such a step needs all of its steps.
         """
         goal = self.commit or self.pivot
-        return bool(goal) and op.record(goal).state == operation.DONE
+        return bool(goal) and op.entry(goal).state == operation.DONE
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ class Stream:
         return checksums.Checksum(self._algorithm, whole.digest(), len(digests), self._part_size)
 
 
-class Outcome(enum.Enum):
+class Likeness(enum.Enum):
     """What a comparison has shown."""
 
     SAME = 'same'
@@ -116,15 +116,15 @@ class Comparison:
             for stream in streams:
                 stream.update(content)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> Likeness:
         """Say whether all content was what was said of it."""
         fits = {
             expected: any(stream.checksum() == expected for stream in streams)
             for expected, streams in self._streams.items()
         }
         if any(not fit and _proves(expected) for expected, fit in fits.items()):
-            return Outcome.DIFFERENT
-        return Outcome.SAME if any(fits.values()) else Outcome.UNKNOWN
+            return Likeness.DIFFERENT
+        return Likeness.SAME if any(fits.values()) else Likeness.UNKNOWN
 
 
 def _tried(checksum: checksums.Checksum, size: int) -> Sequence[int]:

@@ -126,7 +126,7 @@ def _read_once(item: check.Object, carry_on: Callable[[], bool], progress: pace.
     wrong = [looked_at.damage] if looked_at.damage else []
     if count != item.size:
         wrong.append(f'has {count} bytes instead of {item.size}')
-    elif compared.outcome() is comparison.Outcome.DIFFERENT:
+    elif compared.outcome() is comparison.Likeness.DIFFERENT:
         wrong.append('has another checksum than was recorded')
     return _verdict(item, count, looked_at.contents, wrong)
 

@@ -27,9 +27,9 @@ def left(op: operation.Operation, world: ports.World) -> list[str]:
     plan = plans.PLANS[plans.named(op.kind, op.parameters)]
     # It may be of a revision with fewer steps.
     op = op.following(plan.names)
-    begun = [each for each in plan.steps if op.record(each.name).begun or _undone(op, each)]
+    begun = [each for each in plan.steps if op.entry(each.name).begun or _undone(op, each)]
     if op.status == operation.COMPLETE:
-        begun = [each for each in begun if op.record(each.name).state == operation.BROKEN]
+        begun = [each for each in begun if op.entry(each.name).state == operation.BROKEN]
     lines = [line for each in reversed(begun) for line in _of(each, op, world)]
     if any(each.left_over is scaling.left_over for each in begun):
         lines.append(scaling.unwell(op, world))
@@ -53,11 +53,11 @@ def _reason(error: Exception) -> str:
 
 
 def _undone(op: operation.Operation, each: step.Step) -> bool:
-    return op.record(each.name).state in (operation.UNDOING, operation.UNDONE)
+    return op.entry(each.name).state in (operation.UNDOING, operation.UNDONE)
 
 
 def _of(each: step.Step, op: operation.Operation, world: ports.World) -> list[str]:
-    entry = op.record(each.name)
+    entry = op.entry(each.name)
     if each.left_over is not None:
         return list(each.left_over(op, world))
     if op.status == operation.COMPLETE:

@@ -48,7 +48,7 @@ _SCALE_DOWN = Step(
 _VERIFY = Step(
     'verify',
     'check every object of both backups in S3',
-    publishing.verify,
+    publishing.check_parts,
     deadline=minutes(60),
     only_looks=True,
 )
@@ -268,7 +268,7 @@ RESTORE_ALL = Plan(
         Step(
             'verify',
             'check the services of MAAS, and compare the site with the set',
-            maas_status.verify,
+            maas_status.check_site,
             mark=maas_status.mark,
             # Regions initialise one after the other, and may have to migrate the database.
             deadline=minutes(120),

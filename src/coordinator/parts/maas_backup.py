@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from coordinator import errors, keys, ports
+from coordinator import errors, object_keys, ports
 
 LATEST = 'backup/latest'
 """Key of the object that maas-region overwrites whenever it begins a backup."""
@@ -67,7 +67,7 @@ class Request:
 
 
 def _time(text: str) -> datetime.datetime:
-    if not keys.ID.fullmatch(text):
+    if not object_keys.ID.fullmatch(text):
         raise ValueError(text)
     return datetime.datetime.strptime(text, '%Y-%m-%dT%H:%M:%SZ')
 

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from coordinator import errors, keys, ports
+from coordinator import errors, object_keys, ports
 from coordinator.parts import pgbackrest_archive, pgbackrest_files, pgbackrest_pairs
 
-_ANY_LABEL = re.compile(rf'{keys.LABEL.pattern}(_[0-9]{{8}}-[0-9]{{6}}[DI])?')
+_ANY_LABEL = re.compile(rf'{object_keys.LABEL.pattern}(_[0-9]{{8}}-[0-9]{{6}}[DI])?')
 _SEGMENT = re.compile(r'([0-9A-F]{24})?')
 _LARGEST_INFO = 64 << 20
 _LARGEST_MANIFEST = 128 << 20
@@ -66,7 +66,7 @@ def stanza(model: str, application: str) -> str:
 
 def label_to_id(label: str) -> str:
     """Turn `20250814-103336F` into `2025-08-14T10:33:36Z`, as the postgresql charm does."""
-    if not keys.LABEL.fullmatch(label):
+    if not object_keys.LABEL.fullmatch(label):
         raise errors.UnexpectedAnswer(f'{label!r} is no label of a full pgBackRest backup')
     day, time = label[:8], label[9:15]
     return f'{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}Z'
@@ -183,7 +183,7 @@ def _manifest_key(stanza_name: str, label: str) -> str:
     return f'backup/{stanza_name}/{label}/backup.manifest'
 
 
-def verify(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> Contents:
+def contents(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> Contents:
     """Check that a full backup's objects are all there, in the size that its manifest says.
 
     Raises:

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Generator
 from typing import Any
 
-from coordinator import errors, keys, ports, times
+from coordinator import errors, object_keys, ports, times
 from coordinator.engine import operation
 from coordinator.record import repository
 
@@ -204,7 +204,7 @@ def telling(operation_id: str) -> Generator[None]:
 
 
 def _checked(operation_id: str) -> str:
-    if not keys.ID.fullmatch(operation_id):
+    if not object_keys.ID.fullmatch(operation_id):
         raise errors.PreconditionError(
             f'{operation_id[:40]!r} is not an operation id: ids look like 2026-08-22T10:15:00Z, '
             'show-operation earlier=true lists them'

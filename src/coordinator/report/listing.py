@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from coordinator import errors, figures, keys, plain, ports, times
+from coordinator import errors, figures, object_keys, plain, ports, times
 from coordinator.report import operation_report
 from coordinator.sets import catalogue, index, marks, retention
 from coordinator.steps.backup_set import expiry
@@ -46,7 +46,7 @@ class Wanted:
             PreconditionError: `since` is neither a date nor a backup id.
         """
         since = since.strip()
-        if since and not keys.ID.fullmatch(since):
+        if since and not object_keys.ID.fullmatch(since):
             try:
                 since = datetime.date.fromisoformat(since).isoformat()
             except ValueError:

@@ -190,7 +190,7 @@ def _headline(op: operation.Operation, now: datetime.datetime) -> str:
 
 
 def _step_row(
-    op: operation.Operation, entry: operation.StepRecord, now: datetime.datetime
+    op: operation.Operation, entry: operation.StepEntry, now: datetime.datetime
 ) -> Sequence[str]:
     begun = entry.started or entry.since
     running = entry.state in (operation.DOING, operation.UNDOING) and not op.terminal

@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from coordinator import errors, figures, keys, ports, times
+from coordinator import errors, figures, object_keys, ports, times
 from coordinator.engine import operation
 from coordinator.parts import maas_backup
 from coordinator.report import status
@@ -149,13 +149,13 @@ def _database(op: operation.Operation, world: ports.World) -> int:
     """PgBackRest stores each file below the label of the new backup when it has read it."""
     store, stanza = world.postgresql_store, database_backup.stanza(op, world)
     folder, before = f'backup/{stanza}/', op.fact(database_backup.NEWEST_LABEL)
-    labels = [name for name in store.folders(folder) if keys.LABEL.fullmatch(name)]
+    labels = [name for name in store.folders(folder) if object_keys.LABEL.fullmatch(name)]
     newest = max(labels, default='')
     stored = _size(store.list(f'{folder}{newest}/')) if newest > before else 0
 
     def is_new(key: str) -> bool:
         label = key.removeprefix(folder).partition('/')[0]
-        return bool(keys.LABEL.fullmatch(label)) and label > before
+        return bool(object_keys.LABEL.fullmatch(label)) and label > before
 
     return stored + _under_way(store, folder, is_new)
 

@@ -21,7 +21,7 @@ import botocore.regions
 import botocore.session
 import tenacity
 
-from coordinator import errors, integrators, keys, ports
+from coordinator import errors, integrators, object_keys, ports
 from coordinator.s3 import answers, objects, reading, refusals, timeouts
 
 # ops sends every line of any level to juju-log, a process each. The library's chatter is long,
@@ -81,7 +81,7 @@ class Connection:
             made = integrators.made_of(charm, info)
         except errors.StoreRefused as error:
             raise errors.StoreRefused(f'{error} (juju config {integrator})') from None
-        if not keys.BUCKET.fullmatch(made.bucket):
+        if not object_keys.BUCKET.fullmatch(made.bucket):
             # Not repeated, as it may be a key that was pasted by mistake.
             raise errors.StoreRefused(
                 f'the bucket that {integrator} gives is not a valid bucket name: juju config '
@@ -351,11 +351,11 @@ class S3Store:
     def _full(self, key: str) -> str:
         """Return a key, or the beginning of one, with the store's path: the last look at both."""
         full = self._prefix + key
-        if not keys.is_plain(full):
+        if not object_keys.is_plain(full):
             integrator = self.connection.integrator
             raise errors.StoreRefused(
                 f'{full[:80]!r} can be no key of an object here: it must be printable, without .. '
-                f'and of {keys.LONGEST} bytes at most: see juju config {integrator} path'
+                f'and of {object_keys.LONGEST} bytes at most: see juju config {integrator} path'
             )
         return full
 

@@ -13,7 +13,7 @@ import functools
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from coordinator import errors, keys, ports
+from coordinator import errors, object_keys, ports
 from coordinator.sets import index, manifest, marks, rehearsal, retention, verification
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Entry:
     problem: str = ''
     pinned: bool = False
     """Whether `pin` keeps it from retention."""
-    verified: verification.Outcome | None = None
+    verified: verification.Result | None = None
     """What verify-backup has found last."""
     claim: marks.Mark | None = None
     """Whose set it is, if the operation that made it or is making it has left a claim."""
@@ -68,7 +68,7 @@ def check_id(backup_id: str) -> str:
     Raises:
         PreconditionError: it is not of the form 2026-08-22T10:15:00Z.
     """
-    if not keys.ID.fullmatch(backup_id):
+    if not object_keys.ID.fullmatch(backup_id):
         raise errors.PreconditionError(
             f'{backup_id[:40]!r} is not a backup id: ids look like 2026-08-22T10:15:00Z, '
             'list-backups shows them'
@@ -157,12 +157,12 @@ def _marked(entry: Entry, found: Mapping[str, ports.StoredObject]) -> Entry:
     )
 
 
-def _outcomes(found: Iterable[str]) -> list[verification.Outcome]:
+def _outcomes(found: Iterable[str]) -> list[verification.Result]:
     """Return the outcomes that the names of a set's objects say."""
     return [outcome for name in found if (outcome := verification.outcome(name)) is not None]
 
 
-def _with_outcome(entry: Entry, outcome: verification.Outcome | None) -> Entry:
+def _with_outcome(entry: Entry, outcome: verification.Result | None) -> Entry:
     if outcome is None or outcome.good or entry.state not in retention.WHOLE:
         return dataclasses.replace(entry, verified=outcome)
     state = retention.ARCHIVED if outcome.archived else retention.DAMAGED
@@ -177,7 +177,7 @@ def _folders(store: ports.ObjectStore) -> dict[str, dict[str, ports.StoredObject
     folders: dict[str, dict[str, ports.StoredObject]] = {}
     for item in store.list(_SETS):
         name, _, rest = item.key.removeprefix(_SETS).partition('/')
-        if rest and keys.ID.fullmatch(name):
+        if rest and object_keys.ID.fullmatch(name):
             folders.setdefault(name, {})[rest] = item
     return folders
 
@@ -335,7 +335,9 @@ def unpin(store: ports.ObjectStore, backup_id: str) -> None:
     store.delete(keep_key(backup_id))
 
 
-def record(store: ports.ObjectStore, backup_id: str, found: verification.Verification) -> None:
+def note_verification(
+    store: ports.ObjectStore, backup_id: str, found: verification.Verification
+) -> None:
     """Keep beside a set what was found out about it; nothing is kept of a set that is gone."""
     present = names(store, backup_id)
     if _MANIFEST not in present:
@@ -345,19 +347,21 @@ def record(store: ports.ObjectStore, backup_id: str, found: verification.Verific
         store.delete(folder(backup_id) + outcome.name)
 
 
-def record_proof(
+def note_proof(
     store: ports.ObjectStore, backup_id: str, model_uuid: str, operation_id: str
 ) -> None:
     """Keep beside a set that an operation has proven it; nothing is kept of a set that is gone."""
     _keep_beside(store, backup_id, marks.proof_name(model_uuid, operation_id), b'')
 
 
-def standing(store: ports.ObjectStore, backup_id: str) -> verification.Outcome | None:
+def standing(store: ports.ObjectStore, backup_id: str) -> verification.Result | None:
     """Return the outcome that counts of a set's verifications; None if there was none."""
     return verification.standing(_outcomes(names(store, backup_id)))
 
 
-def recorded(store: ports.ObjectStore, backup_id: str) -> verification.Verification | None:
+def last_verification(
+    store: ports.ObjectStore, backup_id: str
+) -> verification.Verification | None:
     """Return what was found out last about a set; None if it was never verified.
 
     Raises:
@@ -372,7 +376,7 @@ def recorded(store: ports.ObjectStore, backup_id: str) -> verification.Verificat
     return dataclasses.replace(found, outcome=outcome)
 
 
-def record_rehearsal(store: ports.ObjectStore, found: rehearsal.Result) -> bool:
+def note_rehearsal(store: ports.ObjectStore, found: rehearsal.Result) -> bool:
     """Keep the result of a rehearsal beside its set; return whether the set is still there."""
     return _keep_beside(store, found.backup_id, found.outcome.name, found.to_json())
 

@@ -20,7 +20,7 @@ from typing import Annotated, Any, NamedTuple, Self
 
 import pydantic
 
-from coordinator import errors, keys, plain, ports
+from coordinator import errors, object_keys, plain, ports
 from coordinator.sets import documents, manifest
 
 logger = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ def _damaged(raw: Any) -> Any:
 def _reader() -> str:
     """Return what tells revisions apart that may judge the same manifest otherwise."""
     digest = hashlib.sha256(pydantic.VERSION.encode())
-    for module in (documents, manifest, keys, plain):
+    for module in (documents, manifest, object_keys, plain):
         digest.update(pathlib.Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()
 

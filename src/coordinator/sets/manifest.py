@@ -11,7 +11,7 @@ from typing import Annotated
 
 import pydantic
 
-from coordinator import keys
+from coordinator import object_keys
 from coordinator.sets import documents
 from coordinator.sets.documents import Part, Text
 
@@ -33,14 +33,14 @@ def _like(form: str | re.Pattern[str]) -> pydantic.AfterValidator:
 
 
 def _plain_key(text: str) -> str:
-    if not keys.is_plain(text):
+    if not object_keys.is_plain(text):
         raise ValueError('can be no key of an object')
     return text
 
 
-Id = Annotated[str, _like(keys.ID)]
+Id = Annotated[str, _like(object_keys.ID)]
 Key = Annotated[str, pydantic.AfterValidator(_plain_key)]
-Bucket = Annotated[str, _like(keys.BUCKET)]
+Bucket = Annotated[str, _like(object_keys.BUCKET)]
 Name = Annotated[str, _like(r'[A-Za-z0-9][A-Za-z0-9._-]{0,254}')]
 """Of a stanza, a WAL archive or a controller."""
 Segment = Annotated[str, _like(r'([0-9A-F]{24})?')]
@@ -106,7 +106,7 @@ class PostgreSQL(Part):
 
     charm: Charm
     backup_id: Id
-    label: Annotated[str, _like(keys.LABEL)]
+    label: Annotated[str, _like(object_keys.LABEL)]
     stanza: Name
     place: Place
     archive: Name

@@ -11,14 +11,14 @@ import datetime
 import re
 from collections.abc import Iterable, Mapping
 
-from coordinator import keys, ports
+from coordinator import object_keys, ports
 
 COUNTS_FOR = datetime.timedelta(days=7)
 """An older mark was left by a crash."""
 _MODEL = r'(?P<model>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})'
 _CLAIM = re.compile(rf'claim-{_MODEL}-[0-9a-f]{{8}}')
-_USE = re.compile(rf'in-use-{_MODEL}-(?P<operation>{keys.ID.pattern})')
-_PROOF = re.compile(rf'proven-{_MODEL}-(?P<operation>{keys.ID.pattern})')
+_USE = re.compile(rf'in-use-{_MODEL}-(?P<operation>{object_keys.ID.pattern})')
+_PROOF = re.compile(rf'proven-{_MODEL}-(?P<operation>{object_keys.ID.pattern})')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import pydantic
 
-from coordinator import keys, times
+from coordinator import object_keys, times
 from coordinator.sets import documents, manifest
 
 VERSION = 1
@@ -23,7 +23,7 @@ PROVEN, DIFFERENT, UNPROVEN = 'proven', 'different', 'unproven'
 """MAAS held exactly what the set does; it held other things; nobody could compare it."""
 _WORDS = {PROVEN: 'proven', DIFFERENT: 'with differences', UNPROVEN: 'not proven'}
 _NAME = re.compile(
-    rf'rehearsed-(?P<at>{keys.ID.pattern})-(?P<minutes>[0-9]{{1,6}})min-'
+    rf'rehearsed-(?P<at>{object_keys.ID.pattern})-(?P<minutes>[0-9]{{1,6}})min-'
     rf'(?P<proof>{PROVEN}|{DIFFERENT}|{UNPROVEN})-'
     r'(?P<model>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json'
 )

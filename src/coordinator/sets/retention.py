@@ -12,7 +12,7 @@ import datetime
 import functools
 from collections.abc import Iterable, Sequence
 
-from coordinator import keys, times
+from coordinator import object_keys, times
 from coordinator.sets import rules
 
 COMPLETE = 'complete'
@@ -66,7 +66,7 @@ class BackupSet:
     @functools.cached_property
     def time(self) -> datetime.datetime | None:
         """When its backup began, UTC; None for an id that has only the form of a time."""
-        if not keys.ID.fullmatch(self.backup_id):
+        if not object_keys.ID.fullmatch(self.backup_id):
             return None
         try:
             return times.parse_stamp(self.backup_id)

@@ -12,15 +12,17 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from coordinator import errors, keys, plain
+from coordinator import errors, object_keys, plain
 
-_NAME = re.compile(rf'verified-({keys.ID.pattern})-(whole|present)-(good|damaged|archived)\.json')
+_NAME = re.compile(
+    rf'verified-({object_keys.ID.pattern})-(whole|present)-(good|damaged|archived)\.json'
+)
 _MOST = 5
 """Findings that are kept; the others are counted."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class Result:
     """When a set was verified, how, and whether it was right."""
 
     at: str
@@ -50,12 +52,12 @@ class Outcome:
         return f'{self.at}{how}{"" if self.good else f": {self.found}"}'
 
 
-def outcome(name: str) -> Outcome | None:
+def outcome(name: str) -> Result | None:
     """Return what the name of an object in a set's folder says; None if it says nothing."""
     found = _NAME.fullmatch(name)
     if found is None:
         return None
-    return Outcome(
+    return Result(
         found[1],
         whole=found[2] == 'whole',
         good=found[3] == 'good',
@@ -63,7 +65,7 @@ def outcome(name: str) -> Outcome | None:
     )
 
 
-def standing(outcomes: Iterable[Outcome]) -> Outcome | None:
+def standing(outcomes: Iterable[Result]) -> Result | None:
     """Return the outcome that counts, of all that a set has.
 
     That is the newest; but what was damaged when it was read whole stays damaged until it is read
@@ -76,7 +78,7 @@ def standing(outcomes: Iterable[Outcome]) -> Outcome | None:
     return ordered[-1] if ordered else None
 
 
-def outdated(outcomes: Iterable[Outcome], new: Outcome) -> list[Outcome]:
+def outdated(outcomes: Iterable[Result], new: Result) -> list[Result]:
     """Return which of a set's outcomes a new one makes worthless."""
     return [
         item
@@ -90,7 +92,7 @@ def outdated(outcomes: Iterable[Outcome], new: Outcome) -> list[Outcome]:
 class Verification:
     """The outcome with what was wrong, as stored."""
 
-    outcome: Outcome
+    outcome: Result
     objects: int
     bytes: int
     """Of the objects: all of a set when it was read whole, those that its manifest counts
@@ -125,7 +127,7 @@ class Verification:
         """
         found = [plain.one_line(finding) for finding in findings]
         return cls(
-            Outcome(at, whole, not found, archived=archived),
+            Result(at, whole, not found, archived=archived),
             objects,
             bytes,
             tuple(found[:_MOST]),
@@ -153,7 +155,7 @@ class Verification:
         try:
             stored = json.loads(content)
             return cls(
-                outcome=Outcome(
+                outcome=Result(
                     plain.one_line(str(stored['outcome']['at'])),
                     bool(stored['outcome']['whole']),
                     bool(stored['outcome']['good']),

@@ -19,7 +19,7 @@ VERIFIED = 'verified'
 MAAS, POSTGRESQL = 'maas-part', 'postgresql-part'
 
 
-def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
+def check_parts(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Look at every object of both parts and of the sealed passwords; nothing is changed."""
     here, began = world.maas_store.place, repository.of(op, world).place
     if not integrators.same_place(here, began):
@@ -83,7 +83,7 @@ def _postgresql(
             f'{op.settings.postgresql}/leader list-backups'
         )
     backup = listed[label]
-    contents = pgbackrest.verify(store, stanza, backup)
+    contents = pgbackrest.contents(store, stanza, backup)
     part = manifest.PostgreSQL(
         charm=before_backup.remembered_charm(op, op.settings.postgresql),
         backup_id=backup.id,
@@ -194,6 +194,6 @@ def withdraw(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 def remains(op: operation.Operation) -> list[str]:
     """Return the set that may be published when an operation ends as it is."""
-    if op.record('publish').state in (operation.TO_DO, operation.UNDONE):
+    if op.entry('publish').state in (operation.TO_DO, operation.UNDONE):
         return []
     return [f'backup set {op.backup_id} may be published: list-backups shows it']

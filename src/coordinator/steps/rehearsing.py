@@ -23,7 +23,7 @@ def record(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Write the result; all of it comes out of the record, so that a repeated PUT is the same."""
     store = repository.of(op, world)
     found = result(op)
-    if not catalogue.record_rehearsal(store, found):
+    if not catalogue.note_rehearsal(store, found):
         return step.Done(
             left=f'backup set {found.backup_id} was deleted in the meantime, so the result of the '
             'rehearsal was not stored: rehearse another set (list-backups)'
@@ -55,7 +55,7 @@ def result(op: operation.Operation) -> rehearsal.Result:
 
 def _proof(op: operation.Operation) -> tuple[str, str]:
     """Return the outcome of the proof in a word and in a sentence."""
-    entry, told = op.record('prove'), op.fact(proving.PROOF)
+    entry, told = op.entry('prove'), op.fact(proving.PROOF)
     if entry.state == operation.DONE:
         return rehearsal.PROVEN if told == proving.PROVEN else rehearsal.UNPROVEN, told
     if entry.reason.startswith(proving.DIFFERS):

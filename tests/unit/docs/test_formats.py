@@ -35,7 +35,7 @@ MODELS: Mapping[str, type] = {
     'Verification': verification.Verification,
     'Rehearsal': rehearsal.Result,
     'Operation record': operation.Operation,
-    'Step': operation.StepRecord,
+    'Step': operation.StepEntry,
     'Settings': settings.Settings,
     'Ended operation': ended.Ended,
     'History': history.Message,

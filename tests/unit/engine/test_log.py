@@ -42,7 +42,7 @@ def test_the_log_of_a_backup_names_its_steps_and_tasks(lines: Callable[[], list[
     sim = simulation.Simulation()
     op = sim.run()
     assert op.status == operation.COMPLETE
-    assert op.record('back-up-maas').task is not None
+    assert op.entry('back-up-maas').task is not None
     assert_named(lines(), op)
     assert lines()[-1] == f'{op.id}: expire-backups: backup-all ends complete'
 
@@ -61,7 +61,7 @@ def test_a_backup_that_fails_tells_why_at_which_task_and_what_is_undone(
     op = sim.run()
     assert op.status == operation.FAILED
     assert_named(lines(), op)
-    at = f'{op.id}: back-up-maas (task {op.record("back-up-maas").task}): '
+    at = f'{op.id}: back-up-maas (task {op.entry("back-up-maas").task}): '
     assert any(line.startswith(f'{at}failed: create-backup on') for line in lines())
     undone = [line for line in lines() if line.endswith(': undone')]
     assert [line.split(': ')[1].split()[0] for line in undone] == [

@@ -35,7 +35,7 @@ def read(document: object) -> operation.Operation:
 
 texts = strategies.text(max_size=20)
 steps = strategies.builds(
-    operation.StepRecord,
+    operation.StepEntry,
     name=texts,
     state=texts,
     attempts=strategies.integers(),
@@ -59,7 +59,7 @@ operations = strategies.builds(
     kind=texts,
     settings=configs,
     steps=strategies.lists(steps, max_size=4).map(
-        lambda entries: (operation.StepRecord('act'), *entries)
+        lambda entries: (operation.StepEntry('act'), *entries)
     ),
     started=texts,
     step=strategies.just('act'),
@@ -164,14 +164,14 @@ def test_other_times_are_no_stamps(text: str):
 def test_a_new_operation_has_not_begun():
     assert op().open
     assert not op().terminal
-    assert op().current == operation.StepRecord('look')
+    assert op().current == operation.StepEntry('look')
 
 
 def test_beginning_counts_the_attempt_and_stores_the_watermark():
     begun = op().beginning(7, {'units': '3'}, NOW)
     assert begun.watermark == 7
     assert begun.fact('units') == '3'
-    assert begun.current == operation.StepRecord(
+    assert begun.current == operation.StepEntry(
         'look', 'doing', 1, since=times.stamp(NOW), began=0, started=times.stamp(NOW)
     )
 
@@ -301,7 +301,7 @@ def test_what_failed_before_the_operation_was_resumed_is_forgiven():
 
 def test_a_resumed_step_that_had_not_begun_begins():
     resumed = op().held('unknown step').resumed(LATER)
-    assert resumed.current == operation.StepRecord('look')
+    assert resumed.current == operation.StepEntry('look')
 
 
 def test_an_aborted_operation_is_open_until_everything_is_undone():
@@ -333,7 +333,7 @@ def test_new_steps_are_to_do_in_their_place():
     begun = op().beginning(7, {}, NOW)
     followed = begun.following(('look', 'new', 'act'))
     assert names(followed) == ['look', 'new', 'act']
-    assert followed.record('new') == operation.StepRecord('new')
+    assert followed.entry('new') == operation.StepEntry('new')
     assert followed.current == begun.current
 
 
@@ -341,7 +341,7 @@ def test_steps_that_are_gone_stay_for_people_to_see():
     done = op().beginning(7, {}, NOW).step_ended(operation.DONE, LATER).moving_to('act')
     followed = done.following(('act', 'new'))
     assert names(followed) == ['look', 'act', 'new']
-    assert followed.record('look') == done.record('look')
+    assert followed.entry('look') == done.entry('look')
     assert followed.following(('act', 'new')) == followed
 
 

@@ -30,7 +30,7 @@ def digest(algorithm: str, content: bytes) -> bytes:
     return hashlib.new(algorithm, content).digest()
 
 
-def compared(content: bytes, *expected: checksums.Checksum) -> comparison.Outcome:
+def compared(content: bytes, *expected: checksums.Checksum) -> comparison.Likeness:
     streamed = comparison.Comparison(expected, len(content))
     streamed.update(content)
     return streamed.outcome()
@@ -115,44 +115,44 @@ def of_content(algorithm: str, **fields: Any) -> checksums.Checksum:
 
 
 def test_content_that_fits_is_the_same():
-    assert compared(CONTENT, of_content('MD5')) is comparison.Outcome.SAME
+    assert compared(CONTENT, of_content('MD5')) is comparison.Likeness.SAME
 
 
 def test_content_that_does_not_fit_a_certain_checksum_is_different():
     kept = of_content('CRC32', certain=True)
-    assert compared(CONTENT[:-1] + b'!', kept) is comparison.Outcome.DIFFERENT
+    assert compared(CONTENT[:-1] + b'!', kept) is comparison.Likeness.DIFFERENT
 
 
 def test_content_that_does_not_fit_an_etag_may_be_anything():
-    assert compared(CONTENT[:-1] + b'!', of_content('MD5')) is comparison.Outcome.UNKNOWN
+    assert compared(CONTENT[:-1] + b'!', of_content('MD5')) is comparison.Likeness.UNKNOWN
 
 
 def test_an_etag_that_fits_does_not_outweigh_a_certain_checksum_that_does_not():
     other = checksums.Checksum('SHA256', bytes(32), certain=True)
-    assert compared(CONTENT, of_content('MD5'), other) is comparison.Outcome.DIFFERENT
+    assert compared(CONTENT, of_content('MD5'), other) is comparison.Likeness.DIFFERENT
 
 
 def test_an_etag_that_says_nothing_takes_nothing_from_a_checksum_that_fits():
     random = checksums.Checksum('MD5', bytes(16), 1)
     kept = of_content('SHA256', certain=True)
-    assert compared(CONTENT, random, kept) is comparison.Outcome.SAME
+    assert compared(CONTENT, random, kept) is comparison.Likeness.SAME
 
 
 def test_nothing_said_is_nothing_known():
-    assert compared(CONTENT) is comparison.Outcome.UNKNOWN
+    assert compared(CONTENT) is comparison.Likeness.UNKNOWN
 
 
 @pytest.mark.parametrize(
     ('part_size', 'outcome'),
-    [(0, comparison.Outcome.UNKNOWN), (300, comparison.Outcome.DIFFERENT)],
+    [(0, comparison.Likeness.UNKNOWN), (300, comparison.Likeness.DIFFERENT)],
 )
 def test_parts_prove_damage_only_when_their_size_is_known(
-    part_size: int, outcome: comparison.Outcome
+    part_size: int, outcome: comparison.Likeness
 ):
     stream = comparison.Stream('SHA256', 300)
     stream.update(CONTENT)
     whole = stream.checksum()
-    assert compared(CONTENT, whole) is comparison.Outcome.SAME
+    assert compared(CONTENT, whole) is comparison.Likeness.SAME
     kept = checksums.Checksum('SHA256', whole.digest, whole.parts, part_size, certain=True)
     assert compared(CONTENT[:-1] + b'!', kept) is outcome
 
@@ -194,8 +194,8 @@ def test_what_boto3_has_stored_is_recognised(client: Any, size: int, part_size: 
     assert checksums.kept(answer) is None
     expected = checksums.of_etag(answer['ETag'])
     assert expected is not None
-    assert compared(content, expected) is comparison.Outcome.SAME
-    assert compared(content + b'!', expected) is comparison.Outcome.UNKNOWN
+    assert compared(content, expected) is comparison.Likeness.SAME
+    assert compared(content + b'!', expected) is comparison.Likeness.UNKNOWN
 
 
 @pytest.mark.parametrize('algorithm', ['SHA1', 'SHA256', 'CRC32'])
@@ -205,5 +205,5 @@ def test_a_checksum_that_the_server_keeps_proves_content_and_damage(client: Any,
     expected = checksums.kept(answer)
     assert expected is not None
     assert expected.algorithm == algorithm
-    assert compared(CONTENT, expected) is comparison.Outcome.SAME
-    assert compared(CONTENT[1:], expected) is comparison.Outcome.DIFFERENT
+    assert compared(CONTENT, expected) is comparison.Likeness.SAME
+    assert compared(CONTENT[1:], expected) is comparison.Likeness.DIFFERENT

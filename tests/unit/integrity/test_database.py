@@ -15,8 +15,8 @@ from coordinator.integrity import check, database, inspection, pace
 from coordinator.parts import pgbackrest_files, pgbackrest_info
 from coordinator.sets import manifest
 from rehearsal import memory_store
-from rehearsal.standins import cluster_files, pgbackrest, repository
-from rehearsal.standins import manifest as standin_manifest
+from rehearsal.standins import backup_manifest as standin_manifest
+from rehearsal.standins import cluster_files, pgbackrest, pgbackrest_repository
 from tests import examples, packers
 
 CONTENT = random.Random(1).randbytes(2000) + b'page ' * 800
@@ -246,7 +246,7 @@ def test_an_encrypted_repository_is_no_damage():
 def test_a_backup_of_the_stand_in_passes(bundles: bool):
     store = memory_store.MemoryStore(memory_store.MemoryBucket(), 'postgresql')
     cluster = standin_manifest.Cluster(PART.stanza, 7)
-    stand_in = repository.Repository(store, cluster)
+    stand_in = pgbackrest_repository.Repository(store, cluster)
     stand_in.create_stanza()
     now = datetime.datetime(2026, 8, 22, 10, 20, tzinfo=datetime.UTC)
     label = stand_in.back_up(

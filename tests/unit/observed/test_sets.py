@@ -20,8 +20,8 @@ def entry(day: int, **changes: object) -> catalogue.Entry:
     return catalogue.Entry(backup_id, **given)  # type: ignore[arg-type]
 
 
-def good(*, whole: bool = False) -> verification.Outcome:
-    return verification.Outcome('2026-08-22T10:15:00Z', whole=whole, good=True)
+def good(*, whole: bool = False) -> verification.Result:
+    return verification.Result('2026-08-22T10:15:00Z', whole=whole, good=True)
 
 
 def said(*listed: catalogue.Entry) -> sets.Sets:

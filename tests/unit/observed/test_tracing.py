@@ -222,4 +222,4 @@ def test_a_backup_whose_dispatches_are_killed_is_one_trace(
     root, *steps = spans
     assert {span.parent for span in steps} == {root.id}
     tasks = {span.name: span.attributes.get('juju.task.id') for span in spans}
-    assert tasks['back-up-postgresql'] == op.record('back-up-postgresql').task
+    assert tasks['back-up-postgresql'] == op.entry('back-up-postgresql').task

@@ -122,7 +122,7 @@ def verify(repository: Repository) -> pgbackrest.Contents:
     repository.list_backups(entry())
     repository.archive('000000010000000000000003')
     (backup,) = listed(repository)
-    return pgbackrest.verify(repository.store, STANZA, backup)
+    return pgbackrest.contents(repository.store, STANZA, backup)
 
 
 # --- Names ---------------------------------------------------------------------------------------
@@ -411,7 +411,7 @@ def test_the_manifest_must_be_this_backups_own(repository: Repository):
     repository.store.put(f'backup/{STANZA}/20260823-102000F/backup.manifest', content)
     (backup,) = listed(repository)
     with pytest.raises(errors.StepError, match='is not the manifest of 20260823-102000F'):
-        pgbackrest.verify(repository.store, STANZA, backup)
+        pgbackrest.contents(repository.store, STANZA, backup)
 
 
 @pytest.mark.parametrize('content', [b'[backup]\nhalf a li', b'\xff\xfe\x00'])
@@ -434,7 +434,7 @@ def test_wal_that_is_not_archived_makes_a_backup_useless(repository: Repository)
     repository.archive('000000010000000000000004', archive='14-1')
     (backup,) = listed(repository)
     with pytest.raises(errors.StepError, match=r'1 object.*0{7}100000000/0{7}10{15}4-\*'):
-        pgbackrest.verify(repository.store, STANZA, backup)
+        pgbackrest.contents(repository.store, STANZA, backup)
 
 
 def test_the_history_of_a_backup_is_not_taken_for_its_wal(repository: Repository):
@@ -445,7 +445,7 @@ def test_the_history_of_a_backup_is_not_taken_for_its_wal(repository: Repository
     repository.store.put(f'{folder}/{segment}.00000028.backup', b'START WAL LOCATION')
     (backup,) = listed(repository)
     with pytest.raises(errors.StepError, match=rf'{segment}-\* \(missing\)'):
-        pgbackrest.verify(repository.store, STANZA, backup)
+        pgbackrest.contents(repository.store, STANZA, backup)
 
 
 def test_wal_over_several_folders_takes_one_listing_each(repository: Repository):
@@ -458,7 +458,7 @@ def test_wal_over_several_folders_takes_one_listing_each(repository: Repository)
 
     def requests() -> int:
         before = repository.store.bucket.requests
-        pgbackrest.verify(repository.store, STANZA, backup)
+        pgbackrest.contents(repository.store, STANZA, backup)
         return repository.store.bucket.requests - before
 
     spread = requests()
@@ -483,7 +483,7 @@ def test_a_backup_without_a_sound_archive_info_cannot_be_restored(
     (backup,) = listed(repository)
 
     with pytest.raises(errors.StepError, match=rf'archive\.info and its copy .*{said}'):
-        pgbackrest.verify(repository.store, STANZA, backup)
+        pgbackrest.contents(repository.store, STANZA, backup)
 
 
 @pytest.mark.parametrize('other', [{'system_id': 7}, {'version': '15'}])
@@ -496,7 +496,7 @@ def test_an_archive_info_of_another_cluster_is_refused(
     (backup,) = listed(repository)
 
     with pytest.raises(errors.StepError, match=rf'archive\.info belongs to .*{SYSTEM_ID}'):
-        pgbackrest.verify(repository.store, STANZA, backup)
+        pgbackrest.contents(repository.store, STANZA, backup)
 
 
 @pytest.mark.parametrize('key', [MANIFEST, ARCHIVE_INFO, f'backup/{STANZA}/backup.info'])
@@ -514,7 +514,7 @@ def test_one_damaged_twin_is_a_weakness_that_is_named(
         repository.store.put(f'{key}{damaged}', content)
     (backup,) = listed(repository)
 
-    (weakness,) = pgbackrest.verify(repository.store, STANZA, backup).weaknesses
+    (weakness,) = pgbackrest.contents(repository.store, STANZA, backup).weaknesses
 
     assert f'{key}{damaged}' in weakness
     assert 'pgBackRest uses its twin instead' in weakness
@@ -577,7 +577,7 @@ def test_a_segment_of_no_bytes_is_found_in_the_listing(repository: Repository):
     repository.archive(SEGMENT, content=b'')
     (backup,) = listed(repository)
     with pytest.raises(errors.StepError, match=rf'{SEGMENT}-\* \(an object of 0 bytes\)'):
-        pgbackrest.verify(repository.store, STANZA, backup)
+        pgbackrest.contents(repository.store, STANZA, backup)
 
 
 def test_wal_is_looked_for_in_every_folder_of_the_cluster(repository: Repository):
@@ -588,10 +588,10 @@ def test_wal_is_looked_for_in_every_folder_of_the_cluster(repository: Repository
     repository.write_pair(ARCHIVE_INFO, {'db:history': {'2': cluster, '4': cluster}})
     repository.archive(SEGMENT, '16-4')
     (backup,) = listed(repository)
-    pgbackrest.verify(repository.store, STANZA, backup)
+    pgbackrest.contents(repository.store, STANZA, backup)
     repository.archive(SEGMENT, '16-2', sha1='cafe' * 10)
     with pytest.raises(errors.StepError, match=r'2 objects with different content'):
-        pgbackrest.verify(repository.store, STANZA, backup)
+        pgbackrest.contents(repository.store, STANZA, backup)
 
 
 # --- WAL -----------------------------------------------------------------------------------------

@@ -93,9 +93,9 @@ def test_the_sampled_backup_is_whole_until_an_object_goes():
     store.put(f'{folder}/backup.manifest', manifest.encode())
     assert manifest.count('"checksum"') == 6
     store.put(f'{folder}/backup.manifest.copy', manifest.encode())
-    contents = pgbackrest.verify(store, STANZA, first)
+    contents = pgbackrest.contents(store, STANZA, first)
     assert contents.manifest_bytes == len(manifest)
     assert contents.weaknesses == ()
     store.delete(f'{folder}/pg_data/PG_VERSION.gz')
     with pytest.raises(errors.StepError, match=r'PG_VERSION\.gz \(missing instead of 23 bytes\)'):
-        pgbackrest.verify(store, STANZA, first)
+        pgbackrest.contents(store, STANZA, first)

@@ -21,7 +21,7 @@ def store() -> memory_store.MemoryStore:
     """A repository with one set, which was rehearsed."""
     store = memory_store.MemoryStore(memory_store.MemoryBucket(), 'maas')
     catalogue.commit(store, examples.backup_set())
-    assert catalogue.record_rehearsal(store, RESULT)
+    assert catalogue.note_rehearsal(store, RESULT)
     return store
 
 
@@ -105,7 +105,7 @@ def test_a_set_that_is_gone_gets_no_result(store: memory_store.MemoryStore):
     catalogue.withdraw(store, examples.BACKUP_ID)
     store.delete(KEY)
 
-    assert not catalogue.record_rehearsal(store, RESULT)
+    assert not catalogue.note_rehearsal(store, RESULT)
     assert catalogue.names(store, examples.BACKUP_ID) == set()
 
 
@@ -120,5 +120,5 @@ def test_a_set_that_is_deleted_while_its_result_is_written_keeps_none(
 
     monkeypatch.setattr(store, 'put', deleting)
 
-    assert not catalogue.record_rehearsal(store, RESULT)
+    assert not catalogue.note_rehearsal(store, RESULT)
     assert catalogue.names(store, examples.BACKUP_ID) == set()

@@ -267,7 +267,7 @@ def test_a_task_that_was_started_when_it_was_already_late_is_cancelled():
     op = sim.run()
     assert 'not done within' in op.error
     (task,) = sim.tasks('create-backup', 'postgresql')
-    assert op.record('back-up-postgresql').task == task.id
+    assert op.entry('back-up-postgresql').task == task.id
     assert task.status in ('cancelled', 'aborted')
     assert_nothing_is_left(sim)
 

@@ -54,7 +54,7 @@ def test_a_unit_that_is_lost_before_it_can_say_who_the_primary_is_costs_no_backu
     sim.until(lambda: sim.tasks('create-backup', 'postgresql')[0].status == 'running')
     sim.model.set_agent_status(sim.model.unit('postgresql/0'), 'lost')
     sim.until(lambda: sim.op.step != 'back-up-postgresql')
-    assert sim.op.record('back-up-postgresql').state == operation.DONE
+    assert sim.op.entry('back-up-postgresql').state == operation.DONE
     assert 'the agent of postgresql/0 has been lost' in sim.op.problems[0]
     assert sim.op.age < 15 * 60
 

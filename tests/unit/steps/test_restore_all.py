@@ -90,7 +90,7 @@ def test_postgresql_gets_its_new_path_while_the_regions_still_restore():
     assert fresh.world.postgresql_store.place['path'] == 'postgresql-restored-1'
     fresh.run()
     restores.assert_restored(fresh, 3)
-    assert fresh.op.record('renew-repository').state == operation.DONE
+    assert fresh.op.entry('renew-repository').state == operation.DONE
 
 
 def test_a_region_can_be_tried_again_when_postgresql_has_its_new_path():

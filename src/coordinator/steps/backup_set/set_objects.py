@@ -139,7 +139,7 @@ def _size(store: ports.ObjectStore, key: str) -> int | None:
 def maas_objects(
     wanted: manifest.Manifest,
     world: ports.World,
-    read_whole: verification.Outcome | None = None,
+    read_whole: verification.Result | None = None,
     *,
     etags: bool = True,
 ) -> str:
@@ -213,7 +213,7 @@ def postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> Databas
         raise errors.StepError(
             f'pgBackRest lists {part.label} in {where} with an error: do not restore from it'
         )
-    contents = pgbackrest.verify(store, part.stanza, listed[part.label])
+    contents = pgbackrest.contents(store, part.stanza, listed[part.label])
     if contents.manifest_sha256 != part.manifest.sha256:
         raise errors.StepError(
             f'{part.manifest.key} in {where} is not the one that was verified: it '

@@ -296,7 +296,7 @@ def _verified(
     backup_id = op.fact(_SET)
     wrong = _wrong(op)
     try:
-        catalogue.record(store, backup_id, found)
+        catalogue.note_verification(store, backup_id, found)
         following = _after(backup_id, op, world, store)
     except errors.UnexpectedAnswer as error:
         # That says nothing of the set.

@@ -178,7 +178,7 @@ def _passwords(
 def _verification(wanted: manifest.Manifest, world: ports.World) -> checking.Check:
     """Warn of a set that is known to be damaged: it may be the only one that there is."""
     try:
-        found = catalogue.recorded(world.maas_store, wanted.backup_id)
+        found = catalogue.last_verification(world.maas_store, wanted.backup_id)
     except errors.CoordinatorError as error:
         return checking.Check('verified', checking.WARNING, str(error))
     if found is None:

@@ -153,7 +153,7 @@ def discard(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 def remains(op: operation.Operation) -> list[str]:
     """Return what may be in S3 when an operation ends as it is."""
-    if op.record('await-images').state in (operation.TO_DO, operation.UNDONE):
+    if op.entry('await-images').state in (operation.TO_DO, operation.UNDONE):
         return []
     keys = ' and '.join(catalogue.images_keys(op.backup_id))
     return [f'{keys} may be left in the repository']

@@ -53,7 +53,7 @@ def discard(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 def remains(op: operation.Operation) -> list[str]:
     """Return what may be in S3 when an operation ends as it is."""
-    if op.record('take-inventory').state in (operation.TO_DO, operation.UNDONE):
+    if op.entry('take-inventory').state in (operation.TO_DO, operation.UNDONE):
         return []
     return [f'{catalogue.inventory_key(op.backup_id)} may be left in the repository']
 

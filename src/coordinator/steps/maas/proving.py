@@ -60,7 +60,7 @@ def _proven(op: operation.Operation, world: ports.World, *, patient: bool) -> st
 def _remember(op: operation.Operation, world: ports.World, backup_id: str) -> None:
     """Mark the set as proven; it is no less proven if that fails."""
     try:
-        catalogue.record_proof(repository.of(op, world), backup_id, world.model_uuid, op.id)
+        catalogue.note_proof(repository.of(op, world), backup_id, world.model_uuid, op.id)
     except errors.CoordinatorError as error:
         logger.warning('%s: backup set %s is not marked as proven: %s', op.at, backup_id, error)
 

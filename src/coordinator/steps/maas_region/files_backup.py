@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coordinator import errors, keys, ports
+from coordinator import errors, object_keys, ports
 from coordinator.engine import operation, step
 from coordinator.parts import maas_backup
 from coordinator.record import repository
@@ -66,7 +66,7 @@ def _named_by(world: ports.World, task: ports.Task) -> str:
     """Return the id that a completed task names at the end of a sentence, if it is in S3."""
     if task.status != 'completed':
         return ''
-    named = keys.ID.search(task.results.get('backups', ''))
+    named = object_keys.ID.search(task.results.get('backups', ''))
     return named.group() if named and _is_finished(world, named.group()) else ''
 
 

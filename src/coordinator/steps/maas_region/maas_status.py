@@ -99,7 +99,7 @@ def _services(results: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
+def check_site(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Ask every region how MAAS is, and compare the site with the set."""
     status = world.juju.status(op.settings.maas, op.settings.postgresql)
     if relations.database(status, op.settings) is None:
@@ -122,6 +122,6 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
         return told
     settling = site.settling(op, maas)
     # Units that did not come back have been reported, and waited for long enough.
-    if not settling and op.record('restore-postgresql-scale').state == operation.DONE:
+    if not settling and op.entry('restore-postgresql-scale').state == operation.DONE:
         settling = site.settling(op, site.application(status, op.settings.postgresql))
     return settling or told

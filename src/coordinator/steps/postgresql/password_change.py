@@ -19,33 +19,33 @@ _LABEL = 'maas-backup-coordinator: system users of backup set {}'
 
 
 def unsealed(
-    found: manifest.Manifest, identity: str, world: ports.World, store: ports.ObjectStore
+    found: manifest.Manifest, reference: str, world: ports.World, store: ports.ObjectStore
 ) -> dict[str, str]:
     """Open the set's passwords with an identity that a user secret holds.
 
     Args:
         found: the set.
-        identity: URI of the user secret, key `identity`; empty when none was given.
+        reference: URI of the user secret that holds the identity; '' when none was given.
         world: to read the secret.
         store: the repository that the set is in.
 
     Raises:
         StepError: there is no identity, or it does not open this set's passwords.
     """
-    if not identity:
+    if not reference:
         raise errors.StepError(
             'the current passwords are not those of the set, so the restore needs the identity: '
             'juju '
             'add-secret backup-identity identity#file=backup-identity.txt, juju grant-secret '
             f'backup-identity {this.application()}, and give identity=secret:<id>'
         )
-    text = world.secret(identity).get('identity', '')
-    if not text:
+    identity = world.secret(reference).get('identity', '')
+    if not identity:
         raise errors.StepError(
-            f'{identity} has no key named identity: it must contain an age identity'
+            f'{reference} has no key named identity: it must contain an age identity'
         )
     sealed = store.get(catalogue.sealed_key(found.backup_id))
-    opened = sealing.unseal(sealed, text, found.backup_id)
+    opened = sealing.unseal(sealed, identity, found.backup_id)
     hashes = found.passwords.hashes
     if opened.keys() != hashes.keys() or passwords.differing(hashes, opened):
         raise errors.StepError(
@@ -79,8 +79,8 @@ def apply(op: operation.Operation, world: ports.World) -> step.Outcome:
         world.juju.create_secret(before, current, 'Removed when the restore has ended.')
         return step.Wait('the current passwords were saved for an undo')
     label = _LABEL.format(found.backup_id)
-    identity = op.parameters.get('identity', '')
-    return _give(world, app, label, unsealed(found, identity, world, repository.of(op, world)))
+    reference = op.parameters.get('identity', '')
+    return _give(world, app, label, unsealed(found, reference, world, repository.of(op, world)))
 
 
 def _give(world: ports.World, app: str, label: str, content: Mapping[str, str]) -> step.Wait:

@@ -97,7 +97,7 @@ def _are_sealed(op: operation.Operation, store: ports.ObjectStore) -> bool:
 
 def sealed_remains(op: operation.Operation) -> list[str]:
     """Return what is in S3 of passwords when an operation ends as it is."""
-    if op.record('capture-secrets').state in (operation.TO_DO, operation.UNDONE):
+    if op.entry('capture-secrets').state in (operation.TO_DO, operation.UNDONE):
         return []
     left = [catalogue.sealed_key(op.backup_id), *claiming.remains(op)]
     return [f'sealed passwords may be left in the repository: {", ".join(left)}']

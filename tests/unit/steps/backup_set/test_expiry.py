@@ -8,7 +8,7 @@ import itertools
 
 import pytest
 
-from coordinator import errors, keys, ports
+from coordinator import errors, object_keys, ports
 from coordinator.engine import operation
 from coordinator.operations import plans, steering
 from coordinator.parts import maas_backup
@@ -423,6 +423,6 @@ def test_a_set_of_a_newer_revision_is_refused(sets: simulation.Simulation):
 
 
 def test_what_is_no_id_never_becomes_a_key(sets: simulation.Simulation):
-    assert not keys.ID.fullmatch('../..')
+    assert not object_keys.ID.fullmatch('../..')
     with pytest.raises(errors.PreconditionError, match='is not a backup id'):
         expiry.chosen('../..', [], sets.world.maas_store, sets.world)

@@ -56,7 +56,7 @@ def test_a_set_that_was_read_whole_is_listed_as_that(sim: simulation.Simulation)
     begin(sim, deep=True)
     sim.run()
     assert sim.op.status == operation.COMPLETE
-    found = catalogue.recorded(sim.world.maas_store, backup_sets.made(sim))
+    found = catalogue.last_verification(sim.world.maas_store, backup_sets.made(sim))
     assert found is not None
     assert (found.outcome.whole, found.outcome.good, found.findings) == (True, True, ())
     assert found.objects > 10

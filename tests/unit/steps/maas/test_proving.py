@@ -71,7 +71,7 @@ def test_a_set_that_is_proven_is_marked_for_whoever_lists_it():
     backup_id = json.loads(op.fact('backup-set'))['backup-id']
     assert proofs(sim) == {backup_id: op.id}
     catalogue.withdraw(sim.world.maas_store, backup_id)
-    catalogue.record_proof(sim.world.maas_store, backup_id, sim.world.model_uuid, LATER)
+    catalogue.note_proof(sim.world.maas_store, backup_id, sim.world.model_uuid, LATER)
     assert not [item for item in sim.world.maas_store.list('') if LATER in item.key]
 
 

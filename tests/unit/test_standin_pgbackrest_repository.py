@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from rehearsal import memory_store
-from rehearsal.standins import cluster_files, manifest, pgbackrest, repository
+from rehearsal.standins import backup_manifest, cluster_files, pgbackrest, pgbackrest_repository
 
 START = datetime.datetime(2026, 8, 22, 10, 15, tzinfo=datetime.UTC)
-CLUSTER = manifest.Cluster('maas.postgresql', 7710909084746483203)
+CLUSTER = backup_manifest.Cluster('maas.postgresql', 7710909084746483203)
 FOLDER = 'backup/maas.postgresql'
 
 
@@ -24,15 +24,15 @@ def store() -> memory_store.MemoryStore:
 
 
 @pytest.fixture
-def repo(store: memory_store.MemoryStore) -> repository.Repository:
-    made = repository.Repository(store, CLUSTER)
+def repo(store: memory_store.MemoryStore) -> pgbackrest_repository.Repository:
+    made = pgbackrest_repository.Repository(store, CLUSTER)
     made.create_stanza()
     return made
 
 
-def taken(kind: str = 'full', bundle: bool = False, **database: Any) -> manifest.Taken:
+def taken(kind: str = 'full', bundle: bool = False, **database: Any) -> backup_manifest.Taken:
     stop = START + datetime.timedelta(seconds=90)
-    return manifest.Taken(kind, START, stop, 1, database, on_standby=False, bundle=bundle)
+    return backup_manifest.Taken(kind, START, stop, 1, database, on_standby=False, bundle=bundle)
 
 
 def file_contents(
@@ -55,7 +55,7 @@ def file_contents(
 
 @pytest.mark.parametrize('bundle', [False, True])
 def test_every_file_of_a_backup_lies_in_its_object_as_the_manifest_says(
-    store: memory_store.MemoryStore, repo: repository.Repository, bundle: bool
+    store: memory_store.MemoryStore, repo: pgbackrest_repository.Repository, bundle: bool
 ):
     label = repo.back_up(taken(bundle=bundle, machines=['able-ant']))
 
@@ -71,7 +71,7 @@ def test_every_file_of_a_backup_lies_in_its_object_as_the_manifest_says(
 
 
 def test_the_database_comes_back_out_of_a_backup(
-    store: memory_store.MemoryStore, repo: repository.Repository
+    store: memory_store.MemoryStore, repo: pgbackrest_repository.Repository
 ):
     label = repo.back_up(taken(machines=['able-ant', 'brave-bee']))
 
@@ -81,7 +81,9 @@ def test_the_database_comes_back_out_of_a_backup(
 
 
 @pytest.mark.parametrize('bundle', [False, True])
-def test_a_backup_is_read_back_whatever_it_refers_to(repo: repository.Repository, bundle: bool):
+def test_a_backup_is_read_back_whatever_it_refers_to(
+    repo: pgbackrest_repository.Repository, bundle: bool
+):
     full = repo.back_up(taken(bundle=bundle, machines=['able-ant']))
     same = repo.back_up(taken('incr', bundle=bundle, machines=['able-ant']))
     other = repo.back_up(taken('incr', bundle=bundle, machines=[]))
@@ -91,7 +93,9 @@ def test_a_backup_is_read_back_whatever_it_refers_to(repo: repository.Repository
     assert found == [{'machines': ['able-ant']}, {'machines': ['able-ant']}, {'machines': []}]
 
 
-def test_a_restore_begins_the_timeline_after_all_that_were_begun(repo: repository.Repository):
+def test_a_restore_begins_the_timeline_after_all_that_were_begun(
+    repo: pgbackrest_repository.Repository,
+):
     label = repo.back_up(taken())
     assert repo.restore(label).timeline == 2
 
@@ -102,7 +106,7 @@ def test_a_restore_begins_the_timeline_after_all_that_were_begun(repo: repositor
 
 
 def test_what_is_missing_or_changed_in_a_backup_is_named(
-    store: memory_store.MemoryStore, repo: repository.Repository
+    store: memory_store.MemoryStore, repo: pgbackrest_repository.Repository
 ):
     label = repo.back_up(taken())
     key = f'{FOLDER}/{label}/pg_data/PG_VERSION.gz'
@@ -116,7 +120,7 @@ def test_what_is_missing_or_changed_in_a_backup_is_named(
 
 
 def test_dependent_backups_store_only_what_has_changed(
-    store: memory_store.MemoryStore, repo: repository.Repository
+    store: memory_store.MemoryStore, repo: pgbackrest_repository.Repository
 ):
     full = repo.back_up(taken(machines=['able-ant']))
     incremental = repo.back_up(taken('incr', machines=['able-ant', 'brave-bee']))
@@ -136,7 +140,7 @@ def test_dependent_backups_store_only_what_has_changed(
     assert own == {'pg_data/backup_label', f'pg_data/{cluster_files.DATABASE_FILE}'}
 
 
-def test_labels_rise_when_two_backups_begin_in_one_second(repo: repository.Repository):
+def test_labels_rise_when_two_backups_begin_in_one_second(repo: pgbackrest_repository.Repository):
     labels = [repo.back_up(taken()) for _ in range(3)]
 
     assert labels == sorted(set(labels))
@@ -144,7 +148,7 @@ def test_labels_rise_when_two_backups_begin_in_one_second(repo: repository.Repos
 
 
 def test_the_wal_that_a_backup_needs_is_archived_under_its_checksum(
-    store: memory_store.MemoryStore, repo: repository.Repository
+    store: memory_store.MemoryStore, repo: pgbackrest_repository.Repository
 ):
     label = repo.back_up(taken())
 
@@ -155,7 +159,7 @@ def test_the_wal_that_a_backup_needs_is_archived_under_its_checksum(
 
 
 def test_wal_segments_go_on_into_the_next_log(
-    store: memory_store.MemoryStore, repo: repository.Repository
+    store: memory_store.MemoryStore, repo: pgbackrest_repository.Repository
 ):
     label = repo.back_up(taken())
     sections = pgbackrest.parse(store.get(f'{FOLDER}/backup.info').decode())
@@ -167,7 +171,9 @@ def test_wal_segments_go_on_into_the_next_log(
     assert repo.rows()[following]['backup-archive-start'] == '000000010000000100000000'
 
 
-def test_each_list_has_an_equal_copy(store: memory_store.MemoryStore, repo: repository.Repository):
+def test_each_list_has_an_equal_copy(
+    store: memory_store.MemoryStore, repo: pgbackrest_repository.Repository
+):
     label = repo.back_up(taken())
 
     for key in (f'{FOLDER}/backup.info', f'{FOLDER}/{label}/backup.manifest'):
@@ -177,7 +183,7 @@ def test_each_list_has_an_equal_copy(store: memory_store.MemoryStore, repo: repo
 
 
 def test_the_copy_is_read_when_the_list_is_damaged(
-    store: memory_store.MemoryStore, repo: repository.Repository
+    store: memory_store.MemoryStore, repo: pgbackrest_repository.Repository
 ):
     label = repo.back_up(taken())
     store.put(f'{FOLDER}/backup.info', b'[backrest]\n')
@@ -187,7 +193,7 @@ def test_the_copy_is_read_when_the_list_is_damaged(
 
 @pytest.mark.parametrize('damage', [b'[backrest]\n', None])
 def test_the_copy_of_a_manifest_or_of_archive_info_is_enough(
-    store: memory_store.MemoryStore, repo: repository.Repository, damage: bytes | None
+    store: memory_store.MemoryStore, repo: pgbackrest_repository.Repository, damage: bytes | None
 ):
     label = repo.back_up(taken(machines=['able-ant']))
     for key in (f'{FOLDER}/{label}/backup.manifest', 'archive/maas.postgresql/archive.info'):
@@ -200,7 +206,7 @@ def test_the_copy_of_a_manifest_or_of_archive_info_is_enough(
 
 
 def test_nothing_is_restored_without_archive_info(
-    store: memory_store.MemoryStore, repo: repository.Repository
+    store: memory_store.MemoryStore, repo: pgbackrest_repository.Repository
 ):
     label = repo.back_up(taken())
     for twin in ('', '.copy'):
@@ -211,7 +217,7 @@ def test_nothing_is_restored_without_archive_info(
 
 
 def test_a_segment_that_is_there_twice_is_not_restored(
-    store: memory_store.MemoryStore, repo: repository.Repository
+    store: memory_store.MemoryStore, repo: pgbackrest_repository.Repository
 ):
     label = repo.back_up(taken())
     segment = repo.rows()[label]['backup-archive-stop']
@@ -222,9 +228,9 @@ def test_a_segment_that_is_there_twice_is_not_restored(
 
 
 def test_the_stanza_of_another_cluster_shows_by_its_system_id(
-    store: memory_store.MemoryStore, repo: repository.Repository
+    store: memory_store.MemoryStore, repo: pgbackrest_repository.Repository
 ):
-    other = repository.Repository(store, manifest.Cluster('maas.postgresql', 42))
+    other = pgbackrest_repository.Repository(store, backup_manifest.Cluster('maas.postgresql', 42))
     other.create_stanza()
 
     assert other.owner() == CLUSTER.system_id
@@ -234,7 +240,7 @@ def test_the_stanza_of_another_cluster_shows_by_its_system_id(
 def test_backups_are_the_same_every_time():
     def repeated() -> dict[str, bytes]:
         bucket = memory_store.MemoryBucket()
-        made = repository.Repository(memory_store.MemoryStore(bucket), CLUSTER)
+        made = pgbackrest_repository.Repository(memory_store.MemoryStore(bucket), CLUSTER)
         made.create_stanza()
         made.back_up(taken(machines=['able-ant']))
         return {key: found.content for key, found in bucket.objects.items()}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordinator import errors, ports
-from rehearsal.standins import cluster_files, manifest, pgbackrest
+from rehearsal.standins import backup_manifest, cluster_files, pgbackrest
 
 PROMOTED = '0/3000000\tno recovery target specified'
 """What the history file of a promoted primary says of where it branched off."""
@@ -32,7 +32,7 @@ class Restored:
 class Repository:
     """The repository of one cluster, in one store."""
 
-    def __init__(self, store: ports.ObjectStore, cluster: manifest.Cluster):
+    def __init__(self, store: ports.ObjectStore, cluster: backup_manifest.Cluster):
         self._store = store
         self._cluster = cluster
         self._backups = f'backup/{cluster.stanza}'
@@ -81,19 +81,19 @@ class Repository:
         history = f'{timeline - 1}\t{branch}\n'
         self._store.put(f'{self._cluster.archive}/{timeline:08X}.history', history.encode())
 
-    def back_up(self, taken: manifest.Taken) -> str:
+    def back_up(self, taken: backup_manifest.Taken) -> str:
         """Write a backup and enter it into `backup.info`; return its label."""
         rows = self.rows()
         label = self._new_label(taken, rows)
         prior = None if taken.kind == 'full' else self._prior(taken.kind, rows)
         segment = self._next_segment(taken.timeline, rows)
         stored = {
-            name: manifest.stored(content)
+            name: backup_manifest.stored(content)
             for name, content in cluster_files.files(
                 self._cluster.system_id, taken.database, taken.roles, label
             ).items()
         }
-        backup = manifest.Manifest(self._cluster, taken, label, prior, segment, stored)
+        backup = backup_manifest.Manifest(self._cluster, taken, label, prior, segment, stored)
         objects, files = backup.lay_out(self._manifest_files(prior))
         for key, content in objects.items():
             self._store.put(f'{self._backups}/{label}/{key}', content)
@@ -102,7 +102,7 @@ class Repository:
         for suffix in ('.copy', ''):
             self._store.put(f'{self._backups}/{label}/backup.manifest{suffix}', text)
         history = f'{self._backups}/backup.history/{label[:4]}/{label}.manifest.gz'
-        self._store.put(history, manifest.gzipped(text))
+        self._store.put(history, backup_manifest.gzipped(text))
         self._write_info({**rows, label: backup.row(files, sum(map(len, objects.values())))})
         return label
 
@@ -146,7 +146,7 @@ class Repository:
             packed = bundle[entry.get('bno', 0) :][: entry['repo-size']]
         else:
             packed = self._store.get(f'{folder}/{name}.gz', _LARGEST)
-        if manifest.sha1(packed) != entry['rck']:
+        if backup_manifest.sha1(packed) != entry['rck']:
             raise pgbackrest.DamagedError(f'{name} is not what it was')
         return gzip.decompress(packed)
 
@@ -165,7 +165,7 @@ class Repository:
         if len(found) > 1:
             raise pgbackrest.DamagedError(f'duplicates found for WAL segment {segment}')
 
-    def _new_label(self, taken: manifest.Taken, rows: Mapping[str, Any]) -> str:
+    def _new_label(self, taken: backup_manifest.Taken, rows: Mapping[str, Any]) -> str:
         """Labels only rise, also when a clock steps back or a second holds two backups."""
         start = taken.start.replace(microsecond=0)
         if rows:
@@ -197,7 +197,7 @@ class Repository:
         return f'{timeline:08X}{(last + 1) // 256:08X}{(last + 1) % 256:08X}'
 
     def _archive(self, segment: str) -> None:
-        stored = manifest.stored(cluster_files.wal(segment, self._cluster.system_id))
+        stored = backup_manifest.stored(cluster_files.wal(segment, self._cluster.system_id))
         folder = f'{self._cluster.archive}/{segment[:16]}'
         self._store.put(f'{folder}/{segment}-{stored.checksum}.gz', stored.packed)
         self._store.put(f'{folder}/{segment}.00000028.backup', b'START WAL LOCATION\n')
@@ -213,7 +213,7 @@ class Repository:
             return pgbackrest.parse(self._store.get(f'{path}.copy', _LARGEST).decode())
 
     def _write_info(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
-        db = manifest.db_section(self._cluster)
+        db = backup_manifest.db_section(self._cluster)
         history = {key: value for key, value in db.items() if key != 'db-id'}
         sections: dict[str, Mapping[str, Any]] = {'db': db, 'db:history': {'1': history}}
         if rows:
