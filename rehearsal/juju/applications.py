@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from typing import TYPE_CHECKING, cast
 
-from coordinator.report.operation_report import table
+from coordinator.report.tables import table
 from rehearsal import cloud, model, permissions
 from rehearsal.controller import application, rpc
 from rehearsal.juju import command, shown

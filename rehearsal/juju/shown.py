@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from coordinator import plain
-from coordinator.report.operation_report import table
+from coordinator.report.tables import table
 from rehearsal import model
 
 CONTROLLER = 'rehearsal'

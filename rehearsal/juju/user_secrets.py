@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from coordinator.report.operation_report import table
+from coordinator.report.tables import table
 from rehearsal import model
 from rehearsal.juju import command, shown
 from rehearsal.juju.command import Failed, Request, argument, flag

@@ -118,7 +118,7 @@ class CatalogueActions(action_base.ActionBase):
 
     def _show_backup(self, params: ShowBackup) -> action_base.Results:
         """Show one backup set, and whether it could be restored here now."""
-        from coordinator.report import backup_set_report, operation_report
+        from coordinator.report import backup_set_report, preview
         from coordinator.sets import catalogue, retention
 
         with self.given.connected() as reachable:
@@ -139,8 +139,8 @@ class CatalogueActions(action_base.ActionBase):
             'backup-set': backup_set_report.set_text(found, standing)
             if params.format == 'table'
             else backup_set_report.for_programs(found, standing, params.format),
-            'checks': operation_report.checks_text(outcomes),
-            'verdict': operation_report.verdict(outcomes),
+            'checks': preview.checks_text(outcomes),
+            'verdict': preview.verdict(outcomes),
             'restore': backup_set_report.restore_command(found, outcomes, self.app),
             **changes,
         }

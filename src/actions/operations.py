@@ -86,23 +86,23 @@ class OperationActions(action_base.ActionBase):
 
     def _backup_plan(self, config: settings.Settings) -> dict[str, str]:
         from coordinator.operations import plans
-        from coordinator.report import operation_report
+        from coordinator.report import preview
         from coordinator.steps.checks import before_backup
 
         with self.given.connected() as reachable:
             outcomes = [self.idle_check(), *before_backup.backup_checks(config, reachable)]
-            results = {'checks': operation_report.checks_text(outcomes)}
+            results = {'checks': preview.checks_text(outcomes)}
             with contextlib.suppress(errors.CoordinatorError):
                 model = reachable.juju.status()
-                results['plan'] = operation_report.plan_text(plans.BACKUP_ALL, config, model)
-        return {**results, 'verdict': operation_report.verdict(outcomes)}
+                results['plan'] = preview.plan_text(plans.BACKUP_ALL, config, model)
+        return {**results, 'verdict': preview.verdict(outcomes)}
 
     def _restore_plan(
         self, config: settings.Settings, parameters: dict[str, str]
     ) -> dict[str, str]:
         from coordinator.operations import plans
         from coordinator.parts import maas_backup
-        from coordinator.report import backup_set_report, operation_report
+        from coordinator.report import backup_set_report, preview
         from coordinator.sets import catalogue
         from coordinator.steps import other_databases
         from coordinator.steps.backup_set import set_objects
@@ -113,7 +113,7 @@ class OperationActions(action_base.ActionBase):
             outcomes = self.restore_outcomes(found, parameters, config, reachable)
             results = {
                 'backup-id': found.backup_id,
-                'checks': operation_report.checks_text(outcomes),
+                'checks': preview.checks_text(outcomes),
             }
             listed, model = 1, None
             with contextlib.suppress(errors.CoordinatorError):
@@ -123,15 +123,13 @@ class OperationActions(action_base.ActionBase):
             rehearsed = catalogue.last_rehearsal(reachable.maas_store, found.backup_id)
             others = other_databases.found(model, config) if model else ()
             results['changes'] = inventories.preview(found, reachable, config.maas)
-            results['replaces'] = operation_report.replaced_text(
-                found, config, listed, others, rehearsed
-            )
+            results['replaces'] = preview.replaced_text(found, config, listed, others, rehearsed)
             if model:
-                results['plan'] = operation_report.plan_text(
+                results['plan'] = preview.plan_text(
                     plans.PLANS[plans.named('restore-all', parameters)], config, model
                 )
         results['next'] = backup_set_report.restore_command(found, outcomes, self.app, parameters)
-        return {**results, 'verdict': operation_report.verdict(outcomes)}
+        return {**results, 'verdict': preview.verdict(outcomes)}
 
     # --- Looking -------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from coordinator import ports
 from coordinator.engine import operation
 from coordinator.juju_api import connection, login
 from coordinator.juju_api import model as juju_api
-from coordinator.report import operation_report
+from coordinator.report import tables
 from rehearsal import model
 from rehearsal.controller import facades, rpc, session
 from tests import restores, served_model, simulation
@@ -105,7 +105,7 @@ def measure(counts: Sequence[int] = _COUNTS, versions: Sequence[str] = _VERSIONS
             (step, why, *(str(found[step]) for found in weights)) for step, why in _STEPS.items()
         ]
         yield f'requests and bytes of a beat, by the number of units in the model; Juju {version}'
-        yield operation_report.table(('step', 'while', *map(str, counts)), rows)
+        yield tables.table(('step', 'while', *map(str, counts)), rows)
 
 
 def weigh(version: str, units: int) -> Mapping[str, Weight]:

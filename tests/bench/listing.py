@@ -16,7 +16,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from coordinator.report import listing, operation_report
+from coordinator.report import listing, tables
 from coordinator.s3 import object_store
 from coordinator.sets import catalogue
 from tests import examples
@@ -62,7 +62,7 @@ def measure(counts: Sequence[int] = _COUNTS) -> Iterator[str | figures.Figure]:
             )
         )
     yield f'listing backup sets; load {os.getloadavg()[0]:.2f}'
-    yield operation_report.table(_HEAD, rows)
+    yield tables.table(_HEAD, rows)
     yield figures.Figure(f'list-backups of {counts[-1]} sets', 's', seconds, 'under 2 s')
 
 
@@ -85,7 +85,7 @@ def measure_damaged(sets: int = _COUNTS[-1]) -> Iterator[str]:
                 raise AssertionError(f'half of {len(found)} sets should be damaged')
             rows.append((how, str(requests), f'{counted.bytes / 2**20:.1f} MiB'))
     yield f'list-backups of {sets} sets, half of them damaged; aim: under 30 requests'
-    yield operation_report.table(('list', 'requests', 'received'), rows)
+    yield tables.table(('list', 'requests', 'received'), rows)
 
 
 def _timed(
@@ -122,4 +122,4 @@ def _theirs(store: object_store.S3Store) -> None:
         metadata = json.loads(store.get(f'{folder}backup_metadata.json'))
         controllers = store.get(f'{folder}controllers.txt').decode().split()
         rows.append((backup_id, metadata['maas_snap_version'], str(size), ','.join(controllers)))
-    operation_report.table(('backup-id', 'maas', 'size', 'controllers'), rows)
+    tables.table(('backup-id', 'maas', 'size', 'controllers'), rows)

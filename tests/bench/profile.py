@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 
-from coordinator.report import operation_report
+from coordinator.report import tables
 from rehearsal import embedded
 from rehearsal.agent import charm_agent
 from tests.bench import dispatch_cost, profiled, recording, story
@@ -106,7 +106,7 @@ def _kinds(dispatches: Iterator[Profiled] | Sequence[Profiled]) -> Mapping[str, 
 
 def _costs(dispatches: Sequence[Profiled]) -> str:
     head = ('dispatch', 'how many', 'CPU s', 'own', 'programs', 'modules', 'programs run')
-    return operation_report.table(head, [_cost(*each) for each in _kinds(dispatches).items()])
+    return tables.table(head, [_cost(*each) for each in _kinds(dispatches).items()])
 
 
 def _cost(kind: str, dispatches: Sequence[Profiled]) -> Sequence[str]:
@@ -136,7 +136,7 @@ def _programs(dispatches: Sequence[Profiled]) -> str:
         )
         for name in names
     ]
-    return operation_report.table(('run in a dispatch, on average', *kinds), rows)
+    return tables.table(('run in a dispatch, on average', *kinds), rows)
 
 
 def _imports(dispatches: Sequence[Profiled]) -> str:
@@ -151,7 +151,7 @@ def _imports(dispatches: Sequence[Profiled]) -> str:
         reverse=True,
     )
     rows = [(module, f'{seconds:.3f}') for seconds, module in costs[:_COSTLY]]
-    return operation_report.table(('import, with what it imports', 's'), rows)
+    return tables.table(('import, with what it imports', 's'), rows)
 
 
 def _calls(dispatches: Sequence[Profiled]) -> str:
@@ -166,7 +166,7 @@ def _calls(dispatches: Sequence[Profiled]) -> str:
         reverse=True,
     )
     rows = [(what, f'{seconds:.3f}') for seconds, what in costs[:_COSTLY]]
-    return operation_report.table(('our functions, with all that they call', 's'), rows)
+    return tables.table(('our functions, with all that they call', 's'), rows)
 
 
 def _stats(dispatches: Sequence[Profiled]) -> Mapping[tuple[str, int, str], tuple[float, ...]]:

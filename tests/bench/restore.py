@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from coordinator.engine import operation
 from coordinator.operations import plans
-from coordinator.report import operation_report
+from coordinator.report import tables
 from coordinator.unit import beat
 from rehearsal import site
 from tests import restores, simulation
@@ -105,7 +105,7 @@ def _compared(
 
 def _by_step(ours: Sequence[Restored], hands: Sequence[Restored]) -> str:
     rows = [(name, _median(ours, name), _median(hands, name)) for name in plans.RESTORE_ALL.names]
-    return operation_report.table(('step (median, s)', 'restore-all', 'by hand'), rows)
+    return tables.table(('step (median, s)', 'restore-all', 'by hand'), rows)
 
 
 def _median(runs: Sequence[Restored], name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from coordinator import figures, plain, this
-from coordinator.report import operation_report, status
+from coordinator.report import operation_report, status, tables
 from coordinator.sets import manifest, rehearsal, signing
 from coordinator.steps import checking
 
@@ -60,7 +60,7 @@ def set_text(found: manifest.Manifest, standing: Standing) -> str:
                 ('images', _images(found)),
             ),
         ),
-        operation_report.table(
+        tables.table(
             ('object', 'size'), [(item.key, figures.size(item.size)) for item in maas.objects]
         ),
         _block(

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from coordinator import errors, figures, object_keys, plain, ports, times
-from coordinator.report import operation_report
+from coordinator.report import tables
 from coordinator.sets import catalogue, index, marks, retention
 from coordinator.steps.backup_set import expiry
 
@@ -205,7 +205,7 @@ def _table(choice: Choice, place: str) -> str:
         for entry in choice.shown
         if entry.problem
     ]
-    blocks = [f'Backup sets in {place}:', operation_report.table(_HEAD, rows)]
+    blocks = [f'Backup sets in {place}:', tables.table(_HEAD, rows)]
     blocks += filter(None, ['\n'.join(problems), choice.note])
     return '\n\n'.join(blocks)
 

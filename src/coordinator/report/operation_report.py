@@ -1,4 +1,4 @@
-"""What the actions print: tables for people, JSON for programs."""
+"""What show-operation prints: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -6,44 +6,21 @@ import dataclasses
 import datetime
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coordinator import errors, figures, plain, ports, times
-from coordinator.engine import facts, operation, settings, step
+from coordinator import errors, plain, times
+from coordinator.engine import facts, operation
 from coordinator.record import ended, history
-from coordinator.report import progress, status
-from coordinator.sets import manifest, rehearsal
-from coordinator.steps import checking, other_databases, site
+from coordinator.report import progress, status, tables
 from coordinator.steps.backup_set import chosen_set
 from coordinator.steps.maas import proving
-from coordinator.steps.postgresql import primary, strategy
 
-_WIDEST = 1000
-"""Bytes of a table's cell."""
 _CONFIRMED = ('restore-all', 'delete-backup')
 """What replaces or deletes: without `confirm=true` these only tell what they would do."""
 _NONE: Mapping[str, str] = {}
 OWN_SECRET = 'secret:<id>'
 """What an operator puts one of his own for, in a command."""
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out a table as the two charms' own lists are: ` | ` between columns, a rule.
-
-    Cells may hold foreign text: what would break the table, or the terminal, is taken out.
-    """
-    lines = [[plain.one_line(cell, _WIDEST) for cell in row] for row in (head, *rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    texts = [
-        ' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
-    rule = '-' * (sum(widths) + 3 * (len(widths) - 1))
-    return '\n'.join([texts[0], rule, *texts[1:]])
-
-
-# --- show-operation ----------------------------------------------------------------------------
 
 
 def operation_text(
@@ -64,7 +41,7 @@ def operation_text(
         site: how the site is now.
         ahead: how far its step has come; None if that is not asked for.
     """
-    steps = table(
+    steps = tables.table(
         ('step', 'state', 'since', 'took', 'task', 'reason'),
         [_step_row(op, entry, now) for entry in op.steps],
     )
@@ -235,7 +212,8 @@ def earlier_text(entries: Sequence[ended.Ended], app: str) -> str:
         for past in entries
     ]
     head = ('operation-id', 'kind', 'status', 'last step', 'took', 'error')
-    return f'{table(head, rows)}\n\nnext: juju run {app}/leader show-operation operation-id=...'
+    following = f'next: juju run {app}/leader show-operation operation-id=...'
+    return f'{tables.table(head, rows)}\n\n{following}'
 
 
 def _took_in_all(past: ended.Ended) -> str:
@@ -248,132 +226,3 @@ def _took_in_all(past: ended.Ended) -> str:
 def earlier_json(entries: Sequence[ended.Ended]) -> str:
     """Return operations that have ended for programs, newest first."""
     return json.dumps([dataclasses.asdict(past) for past in entries])
-
-
-_RESTART = datetime.timedelta(minutes=5)
-"""What a restore takes beside moving the data: MAAS starts again, region after region."""
-_LISTING_SECONDS = 3
-"""Time for each files backup in the path: before a region restores, it lists them all, with three
-sequential requests for each, every one with a new client."""
-
-
-# --- dry run -----------------------------------------------------------------------------------
-
-
-def plan_text(plan: step.Plan, config: settings.Settings, model: ports.ModelStatus) -> str:
-    """Return what an operation would do, with this model's names and numbers."""
-    words = _words(config, model)
-    rows = [
-        (str(number), entry.name, entry.tells.format_map(words))
-        for number, entry in enumerate(plan.steps, start=1)
-    ]
-    return table(('#', 'step', 'what it does'), rows)
-
-
-def _words(config: settings.Settings, model: ports.ModelStatus) -> dict[str, str]:
-    app = model.applications.get(config.postgresql)
-    regions = model.applications.get(config.maas)
-    units = sorted(app.units, key=site.number) if app else []
-    primaries = {unit.name for unit in primary.shown_by(app)} if app else set[str]()
-    others = [name for name in units if name not in primaries]
-    choice = _choice(config, model)
-    shrinks = choice.strategy == settings.SCALE_DOWN and len(units) > 1
-    on_replica = choice.strategy == settings.REPLICA and len(units) > 1
-    why = f' ({choice.why})' if config.strategy == settings.AUTO and len(units) > 1 else ''
-    kept = next(iter(sorted(primaries)), 'the primary')
-    going = ', '.join(others)
-    if not primaries:
-        # In a fresh model PostgreSQL is blocked, and its status does not say which it is.
-        going = f'{len(units) - 1} of {going}'
-    return {
-        'maas': config.maas,
-        'postgresql': config.postgresql,
-        'recipients': str(len(config.recipients)),
-        'scale_down': f'remove {going}, one at a time; keep {kept}{why}'
-        if shrinks
-        else f'nothing: keep all {len(units)} unit(s){why}',
-        'backup_unit': f'a replica ({" or ".join(others)})' if on_replica else kept,
-        'request': f'request {len(others)} unit(s) of {config.postgresql} again'
-        if shrinks
-        else 'nothing: no unit is missing',
-        'units': str(len(units)),
-        'retention': str(config.retention)
-        + ('' if config.retention.rules else (', so all are kept')),
-        'regions': str(len(regions.units)) if regions else '0',
-        'others': _others(other_databases.found(model, config)),
-    }
-
-
-def _choice(config: settings.Settings, model: ports.ModelStatus) -> strategy.Choice:
-    try:
-        return strategy.chosen(model, config)
-    except errors.StepError as error:
-        # The check says so too; the plan still shows what the other steps would do.
-        return strategy.Choice('', str(error))
-
-
-def _others(found: Sequence[str]) -> str:
-    """Return whose data is restored besides MAAS's, for the middle of a sentence."""
-    return f', with the data of {", ".join(found)}' if found else ''
-
-
-def verdict(outcomes: Sequence[checking.Check]) -> str:
-    """Return whether all is ready, in a line."""
-    bad = [check.name for check in outcomes if check.outcome in (checking.BAD, checking.LATER)]
-    if bad:
-        return f'not ready: {", ".join(bad)}'
-    warned = [check.name for check in outcomes if check.outcome == checking.WARNING]
-    risks = f', with warnings ({", ".join(warned)})' if warned else ''
-    return f'ready{risks}. Nothing has been changed'
-
-
-def replaced_text(
-    found: manifest.Manifest,
-    config: settings.Settings,
-    files_backups: int,
-    others: Sequence[str] = (),
-    rehearsed: rehearsal.Result | None = None,
-) -> str:
-    """Return what a restore replaces, and how long MAAS is down.
-
-    The estimate comes from the last rehearsal of the set, or else from the set's own timings.
-
-    Args:
-        found: the set.
-        config: names the applications.
-        files_backups: how many there are in the path that the set's is in.
-        others: who keeps data in PostgreSQL besides MAAS.
-        rehearsed: the last rehearsal of the set.
-    """
-    listing = files_backups * _LISTING_SECONDS
-    # The regions restore at the same time as the database.
-    files = listing + found.seconds.get('back-up-maas', 0)
-    moving = max(found.seconds.get('back-up-postgresql', 0), files)
-    down = status.span(datetime.timedelta(seconds=moving) + _RESTART)
-    # A set that was adopted does not know how long anything took.
-    estimate = (
-        f'for about {down}'
-        if found.seconds
-        else 'for as long as the data transfer takes (no estimate available)'
-    )
-    if rehearsed is not None and rehearsed.downtime_seconds is not None:
-        down = status.span(datetime.timedelta(seconds=rehearsed.downtime_seconds))
-        estimate = f'for about {down}, as in the rehearsal of {rehearsed.outcome.day}'
-    listed = status.span(datetime.timedelta(seconds=listing))
-    return (
-        f'the database of {config.postgresql} '
-        f'({figures.size(found.postgresql.database_bytes)}){_others(others)}, images, preseeds '
-        'and controller ids '
-        f'of {len(found.maas.controllers)} region(s) of {config.maas} '
-        f'({figures.size(found.maas.bytes)}), by those of {found.backup_id} from model '
-        f'{found.model.name}. MAAS will be down {estimate}; each region needs about {listed} of '
-        f'that to list the {files_backups} files backup(s) in its path'
-    )
-
-
-def checks_text(outcomes: Sequence[checking.Check]) -> str:
-    """Return the outcome of each check."""
-    return table(
-        ('check', 'outcome', 'what was found'),
-        [(check.name, check.outcome, check.sentence) for check in outcomes],
-    )

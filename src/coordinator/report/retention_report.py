@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from coordinator import figures, ports
-from coordinator.report import operation_report, status
+from coordinator.report import status, tables
 from coordinator.sets import deletion, retention, rules
 
 _MOST = 400
@@ -22,7 +22,7 @@ def text(
 ) -> str:
     """Return the outcome of a dry run for people, newest last."""
     head = ('backup-id', 'status', 'age', 'outcome', 'kept by')
-    table = operation_report.table(head, [_row(verdict, now) for verdict in verdicts[-_MOST:]])
+    table = tables.table(head, [_row(verdict, now) for verdict in verdicts[-_MOST:]])
     if len(verdicts) > _MOST:
         table += f'\n\n{len(verdicts) - _MOST} older backup set(s) are not shown'
     going = sum(verdict.goes for verdict in verdicts)
@@ -65,7 +65,7 @@ def as_json(verdicts: Sequence[retention.Verdict]) -> str:
 
 def deletion_text(target: deletion.Target, found: Sequence[ports.StoredObject]) -> str:
     """Return what delete-backup would delete, in its order, and what stays."""
-    table = operation_report.table(
+    table = tables.table(
         ('object', 'size'), [(item.key, figures.size(item.size)) for item in found]
     )
     count, size = len(found), figures.size(sum(item.size for item in found))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from coordinator import times
 from coordinator.record import schedules
-from coordinator.report import operation_report
+from coordinator.report import operation_report, tables
 
 _PARAMETERS = {'verify-backup': {'backup-id': 'latest'}}
 """What an operator types to make up for a run."""
@@ -29,7 +29,7 @@ def text(kept: schedules.Schedules, ahead: Times, app: str) -> str:
         (kind, _option(kind, schedule), ', '.join(_stamps(ahead[kind])) or 'none', _now(schedule))
         for kind, schedule in kept.items()
     ]
-    lines = [operation_report.table(('runs', 'schedule', 'next', 'now'), coming)]
+    lines = [tables.table(('runs', 'schedule', 'next', 'now'), coming)]
     past = [
         (run.due, kind, run.outcome, run.operation, run.reason)
         for kind, schedule in kept.items()
@@ -37,7 +37,7 @@ def text(kept: schedules.Schedules, ahead: Times, app: str) -> str:
     ]
     if past:
         head = ('due', 'runs', 'outcome', 'operation-id', 'reason')
-        lines += ['', operation_report.table(head, sorted(past, reverse=True))]
+        lines += ['', tables.table(head, sorted(past, reverse=True))]
     for kind, schedule in kept.items():
         if schedule.last is not None and schedule.last.outcome == schedules.MISSED:
             again = operation_report.command(app, kind, _PARAMETERS.get(kind, {}))

@@ -208,7 +208,7 @@ def test_messages_are_cut_before_they_are_stored():
 
 
 LONG = 'ü' * 3000
-WHOLE = [operation.Message('look', LONG)]
+WHOLE = [operation.Overflow('look', LONG)]
 
 
 def test_what_is_cut_is_put_aside_whole_and_counted():
@@ -364,4 +364,4 @@ def test_what_is_held_is_neither_open_nor_over():
 
 def test_a_step_that_is_not_in_the_record_is_an_error():
     with pytest.raises(KeyError, match='gone'):
-        op().record('gone')
+        op().entry('gone')

@@ -10,7 +10,7 @@ import pytest
 from coordinator import errors, ports
 from coordinator.engine import operation, settings
 from coordinator.operations import plans
-from coordinator.report import operation_report
+from coordinator.report import preview
 from coordinator.sets import manifest
 from coordinator.steps import checking
 from coordinator.steps.checks import before_backup
@@ -51,7 +51,7 @@ def published(sim: simulation.Simulation) -> manifest.Manifest:
 
 
 def plan(sim: simulation.Simulation) -> str:
-    return operation_report.plan_text(plans.BACKUP_ALL, sim.config, sim.world.juju.status())
+    return preview.plan_text(plans.BACKUP_ALL, sim.config, sim.world.juju.status())
 
 
 @pytest.mark.parametrize('version', ['3.6.26', '4.0.15'])
