@@ -24,17 +24,21 @@ _OURS = {
 _LEFT_OVERS = ('__pycache__', '.pytest_cache', '.ruff_cache', '.git', 'tests', 'rehearsal')
 _RUNS = 5
 _SHOWN = 10
-_MAKE_STORE = """
+_IMPORT = """
+import late
+late.install()
 import charm
+"""
+_MAKE_STORE = f"""{_IMPORT}
 from coordinator.s3 import object_store
 place = object_store.Connection('s3', 'bucket', 'key', 'secret', 'https://s3.invalid', 'region')
 object_store.S3Store(place)
 """
 IMPORTS = {
-    'the charm is imported': 'import charm',
+    'the charm is imported': _IMPORT,
     'the charm is ready to speak to S3': _MAKE_STORE,
     'the charm is ready to answer requests': (
-        'import charm; from charms.maas_backup_coordinator.v0 import maas_backup'
+        f'{_IMPORT}from charms.maas_backup_coordinator.v0 import maas_backup as used; used.__doc__'
     ),
 }
 

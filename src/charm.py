@@ -2,8 +2,8 @@
 """The charm: Juju's events in, status and results out. All else is in `coordinator`.
 
 Whatever wakes the unit advances the operation that is open; no event means anything more.
-`coordinator` modules that are costly to import are imported where they are needed: while no
-operation is open a dispatch must cost next to nothing.
+Modules that few dispatches need are executed when they are first used (`late`): while no operation
+is open a dispatch must cost next to nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import gc
 import logging
 import os
 import sys
-import typing
 
 if __name__ == '__main__':
     # Before all other imports, which take longer than both.
@@ -31,10 +30,12 @@ if __name__ == '__main__':
 import ops
 
 import given
+import glances
 import observing
 import requesting
 import scheduling
 import succession
+import world
 from actions import acknowledging as acknowledging_actions
 from actions import adoption as adoption_actions
 from actions import base as action_base
@@ -44,15 +45,12 @@ from actions import operations as operation_actions
 from actions import schedule as schedule_actions
 from actions import signing as signing_actions
 from actions import verification as verification_actions
-from coordinator import errors
-from coordinator.engine import operation
-from coordinator.operations import asked
-from coordinator.record import databag
-from coordinator.report import status
+from coordinator import errors, ports
+from coordinator.engine import advance, doubt, log, operation
+from coordinator.operations import aftermath, asked, plans
+from coordinator.record import databag, history
+from coordinator.report import listing, situation, status
 from coordinator.unit import pacemaker
-
-if typing.TYPE_CHECKING:
-    from coordinator import ports
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +60,6 @@ _NEWEST = '.newest-record'
 
 def connect(to: given.Given) -> ports.World:
     """Return the world as this dispatch can reach it. Tests put another in its place."""
-    import world
-
     return world.LiveWorld(to)
 
 
@@ -222,7 +218,6 @@ class CoordinatorCharm(ops.CharmBase):
         ended = op if found.id == op.id else self._record.unsettled
         if ended is None or ended.id != found.id:
             return
-        from coordinator.operations import aftermath
 
         with self._given.connected() as reachable:
             lines = aftermath.seen(ended, reachable)
@@ -262,12 +257,6 @@ class CoordinatorCharm(ops.CharmBase):
             return None
 
     def _advance(self, op: operation.Operation) -> operation.Operation:
-        import glances
-        from coordinator.engine import advance, doubt, log
-        from coordinator.operations import plans
-        from coordinator.record import history
-        from coordinator.report import situation
-
         plan = plans.of(op)
         if plan is None:
             held = op.held(f'this revision of the charm knows no operation {op.kind}')
@@ -309,8 +298,6 @@ class CoordinatorCharm(ops.CharmBase):
 
     def _list_sets(self, op: operation.Operation, reachable: ports.World) -> None:
         """List the backup sets that an operation leaves, for the metrics; S3 may not answer."""
-        from coordinator.report import listing
-
         try:
             self._observing.note_sets(listing.listed(reachable), reachable)
         except Exception as error:

@@ -12,11 +12,9 @@ import ops
 
 import lease
 import signer
-from coordinator import errors
+from coordinator import errors, ports
 from coordinator.engine import settings
-
-if typing.TYPE_CHECKING:
-    from coordinator import ports
+from coordinator.juju_api import access
 
 MAAS, POSTGRESQL = 'maas-region', 'postgresql'
 S3 = ('s3-maas', 's3-postgresql')
@@ -105,8 +103,6 @@ class Given:
 
     def lacking(self) -> str:
         """Return what a person must give before an operation can go on, '' if nothing."""
-        from coordinator.juju_api import access
-
         try:
             access.credentials(self.check_access())
         except errors.PreconditionError as error:

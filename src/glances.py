@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import typing
 
+import given
 from coordinator import errors
 from coordinator.engine import glance, operation
 from coordinator.juju_api import access
 from coordinator.record import databag
 from coordinator.unit import usual
-
-if typing.TYPE_CHECKING:
-    import given
 
 
 class Glances:

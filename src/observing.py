@@ -10,17 +10,14 @@ import typing
 import ops
 
 import coordinator
-from coordinator import errors
-from coordinator.observed import note, service
+import given
+from coordinator import errors, ports
+from coordinator.engine import operation
+from coordinator.observed import cos_agent, note, service, sets, trace, tracing
 from coordinator.record import databag, schedules
-
-if typing.TYPE_CHECKING:
-    import given
-    from coordinator import ports
-    from coordinator.engine import operation
-    from coordinator.observed import tracing
-    from coordinator.report import progress
-    from coordinator.sets import catalogue
+from coordinator.report import progress
+from coordinator.s3 import sent
+from coordinator.sets import catalogue
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +62,6 @@ class Observing(ops.Object):
 
     def before(self, kind: str) -> progress.Before:
         """Return what is known of the last operation of a kind, for estimates."""
-        from coordinator.observed import sets
-        from coordinator.report import progress
-
         noted = self._notes.read()
         last = noted.last.get(kind) if noted is not None else None
         found = sets.Sets.from_json(self._record.sets)
@@ -82,8 +76,6 @@ class Observing(ops.Object):
 
     def note_sets(self, listed: typing.Iterable[catalogue.Entry], world: ports.World) -> None:
         """Store what the metrics say of the sets that the leader has listed."""
-        from coordinator.observed import sets
-
         self._record.set_sets(sets.of(listed, world.model_uuid, world.now()).to_json())
 
     def _on_set_up(self, event: ops.EventBase) -> None:
@@ -102,7 +94,6 @@ class Observing(ops.Object):
         relations = self.model.relations[_AGENT]
         if not relations:
             return
-        from coordinator.observed import cos_agent
 
         us = self._given
         topology = cos_agent.Topology(us.model.name, us.model.uuid, us.app.name, us.charm_name)
@@ -111,8 +102,6 @@ class Observing(ops.Object):
 
     def _on_receiver(self, event: ops.RelationEvent) -> None:
         """Ask for a receiver of traces, and remember the one that is offered."""
-        from coordinator.observed import tracing
-
         if self._given.unit.is_leader():
             event.relation.data[self._given.app]['receivers'] = json.dumps([tracing.PROTOCOL])
         offered = event.relation.data[event.app].get('receivers', '') if event.app else ''
@@ -122,15 +111,10 @@ class Observing(ops.Object):
         self._tracing().aim('')
 
     def _tracing(self) -> tracing.Tracing:
-        from coordinator.observed import tracing
-
         return tracing.Tracing(self._given.folder / _TRACING)
 
     def _trace(self, op: operation.Operation) -> None:
         """Count what this dispatch asked of S3; send the trace of what has ended, once."""
-        from coordinator.observed import trace
-        from coordinator.s3 import sent
-
         us, found = self._given, self._tracing()
         found.count(self._began or op, sent.counted)
         sent.counted.clear()

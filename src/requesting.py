@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import json
 import logging
 import typing
 
 import ops
 
+import given
+import scheduling
+from charms.maas_backup_coordinator.v0 import maas_backup
 from coordinator import errors, plain
+from coordinator.engine import operation
+from coordinator.observed import sets
 from coordinator.operations import asked
-from coordinator.record import databag, requests
-
-if typing.TYPE_CHECKING:
-    import datetime
-
-    import given
-    import scheduling
-    from charms.maas_backup_coordinator.v0 import maas_backup
-    from coordinator.engine import operation
-    from coordinator.record import schedules
+from coordinator.record import databag, requests, schedules
 
 logger = logging.getLogger(__name__)
 
@@ -140,8 +137,6 @@ class Requesting:
         provider: maas_backup.MaasBackupProvider, relation: ops.Relation, *, served: bool
     ) -> requests.Asked:
         """Return what a relation requests, as if it were new."""
-        from charms.maas_backup_coordinator.v0 import maas_backup
-
         try:
             request_id = provider.request(relation)
         except maas_backup.InvalidDocument as error:
@@ -161,7 +156,6 @@ class Requesting:
         # A hook that hung may have overwritten what another leader has told.
         if told and not self._read:
             return kept
-        from charms.maas_backup_coordinator.v0 import maas_backup
 
         provider = self._provider()
         try:
@@ -179,8 +173,6 @@ class Requesting:
 
     def _newest(self) -> str:
         """Return the newest good set that is known, as JSON; '' if none is."""
-        from coordinator.observed import sets
-
         found = sets.Sets.from_json(self._record.sets)
         # Until somebody has listed the sets, that is all that is known.
         known = {sets.COMPLETE: self._record.last_complete}
@@ -193,15 +185,11 @@ class Requesting:
         return json.dumps({'backup-id': backup_id, 'verified': verified, 'proven': proven})
 
     def _provider(self) -> maas_backup.MaasBackupProvider:
-        from charms.maas_backup_coordinator.v0 import maas_backup
-
         return maas_backup.MaasBackupProvider(self._given.model, ENDPOINT)
 
 
 def _answer(each: requests.Asked) -> maas_backup.Answer | None:
     """Return what a relation is told; None where nothing was requested."""
-    from charms.maas_backup_coordinator.v0 import maas_backup
-
     if not each.state:
         return None
     ready = each.state == requests.READY

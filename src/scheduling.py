@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
-import typing
 from collections.abc import Callable, Mapping
 
-from coordinator import errors
+import given
+from coordinator import errors, ports
 from coordinator.engine import log, operation, settings
 from coordinator.operations import due
 from coordinator.record import databag, schedules
-from coordinator.unit import elapsed, timers
-
-if typing.TYPE_CHECKING:
-    import datetime
-
-    import given
-    from coordinator import ports
+from coordinator.unit import calendars, elapsed, timers
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +21,6 @@ Door = Callable[[], operation.Operation]
 
 def connect() -> ports.Calendars:
     """Return what works out times. Tests put another in its place."""
-    from coordinator.unit import calendars
-
     return calendars.Calendars()
 
 

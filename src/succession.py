@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import typing
 
+import given
 from coordinator import errors
-from coordinator.record import databag
-
-if typing.TYPE_CHECKING:
-    import given
-    from coordinator.engine import operation
+from coordinator.engine import log, operation
+from coordinator.operations import leaving, taking_over
+from coordinator.record import databag, history
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +31,6 @@ class Succession:
 
     def leave(self, op: operation.Operation) -> None:
         """Do at once what can be done for an operation that no dispatch will move on."""
-        from coordinator.engine import log
-        from coordinator.operations import leaving
-        from coordinator.record import history
-
         if not self._given.unit.is_leader():
             logger.error(
                 '%s: %s %s is not over, and %s does not lead: a coordinator that is deployed into '
@@ -91,9 +85,6 @@ class Succession:
         logger.warning('%s: %s is not over: %s', found.at, found.kind, found.current.reason)
 
     def _found(self) -> operation.Operation | None:
-        from coordinator.operations import taking_over
-        from coordinator.record import history
-
         with self._given.connected() as reachable:
             found = history.newest(reachable.maas_store, reachable.model_uuid)
         if found is None or found.terminal:

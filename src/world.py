@@ -9,18 +9,16 @@ import typing
 
 import ops
 
+import given
 import lease
 from coordinator import errors, integrators, ports
+from coordinator.integrity import reader
 from coordinator.juju_api import access, model, remembered
+from coordinator.maas_api import client as maas_client
+from coordinator.maas_api import login as maas_login
 from coordinator.ports import maas_port
+from coordinator.s3 import object_store, timeouts
 from coordinator.unit import elapsed, in_flight
-
-if typing.TYPE_CHECKING:
-    import given
-    from coordinator.maas_api import client as maas_client
-    from coordinator.maas_api import login as maas_login
-    from coordinator.s3 import object_store, timeouts
-
 
 _CHARMS = {'s3-maas': integrators.MAAS_REGION, 's3-postgresql': integrators.POSTGRESQL}
 """The charm that keeps its backups at the end of each S3 relation."""
@@ -83,9 +81,6 @@ class LiveWorld:
     @property
     def reader(self) -> ports.Reader:
         """What reads backup sets whole."""
-        # Not above, as S3 itself.
-        from coordinator.integrity import reader
-
         return reader.Reader(self._given.folder / _READING)
 
     def maas(self, found: str = '', *, fresh: bool = False) -> maas_port.Maas | None:
@@ -93,12 +88,10 @@ class LiveWorld:
         reference = str(self._given.config.get('maas-api-key') or '')
         if not reference:
             return None
-        # Not above: most dispatches need no HTTP.
-        from coordinator.maas_api import client, login
 
-        where = login.endpoint(self._given.secret(reference), found, fresh=fresh)
+        where = maas_login.endpoint(self._given.secret(reference), found, fresh=fresh)
         if where not in self._maas:
-            self._maas[where] = client.MaasApi(where)
+            self._maas[where] = maas_client.MaasApi(where)
         return self._maas[where]
 
     def secret(self, reference: str) -> dict[str, str]:
@@ -160,9 +153,6 @@ class LiveWorld:
     def _store(
         self, name: str, bucket: str | None = None, path: str | None = None
     ) -> object_store.S3Store:
-        # Not above: boto3 is dear to import, and a dispatch that waits seldom needs S3.
-        from coordinator.s3 import object_store, timeouts
-
         key = (name, bucket, path)
         if key not in self._stores:
             connection = self._connection(name)
@@ -180,8 +170,6 @@ class LiveWorld:
         return self._stores[key]
 
     def _connection(self, name: str) -> object_store.Connection:
-        from coordinator.s3 import object_store
-
         if name in self._connections:
             # Each question of a secret is two processes.
             return self._connections[name]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import typing
 
 import ops
 
 from actions import base as action_base
 from actions import forms
 from coordinator import errors
+from coordinator.record import ended
 from coordinator.report import status
-
-if typing.TYPE_CHECKING:
-    from coordinator.record import ended
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ import ops
 
 from actions import base as action_base
 from coordinator.engine import operation
+from coordinator.steps import adopting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +29,6 @@ class AdoptionActions(action_base.ActionBase):
 
     def _adopt_backup(self, params: AdoptBackup) -> action_base.Results:
         """Begin to adopt a pair, if it is one."""
-        from coordinator.steps import adopting
-
         config = self.given.settings()
         parameters = {
             adopting.MAAS: params.maas_backup_id.strip(),

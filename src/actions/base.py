@@ -10,19 +10,17 @@ from collections.abc import Callable, Mapping
 
 import ops
 
+import given
 import lease
-from coordinator import errors, times
-from coordinator.engine import log, operation
-from coordinator.record import databag
+import observing
+import succession
+from coordinator import errors, ports, times
+from coordinator.engine import log, operation, settings
+from coordinator.operations import asked, plans
+from coordinator.record import databag, requests
+from coordinator.sets import manifest
 from coordinator.steps import checking
-
-if typing.TYPE_CHECKING:
-    import given
-    import observing
-    import succession
-    from coordinator import ports
-    from coordinator.engine import settings
-    from coordinator.sets import manifest
+from coordinator.steps.checks import before_restore
 
 logger = logging.getLogger(__name__)
 
@@ -98,8 +96,6 @@ class ActionBase(ops.Object):
         Raises:
             PreconditionError: this unit does not lead, or another operation is not over.
         """
-        from coordinator.operations import plans
-
         self._must_lead(kind)
         if not lease.Lease(self.given.began).holds():
             raise errors.PreconditionError(
@@ -140,8 +136,6 @@ class ActionBase(ops.Object):
         text = self.record.requests
         if not text or op.kind != 'backup-all':
             return op
-        from coordinator.operations import asked
-        from coordinator.record import requests
 
         after, op = asked.joined(requests.from_json(text), op, now)
         self.record.set_requests(requests.to_json(after))
@@ -173,8 +167,6 @@ class ActionBase(ops.Object):
         reachable: ports.World,
     ) -> list[checking.Check]:
         """Make the checks of a restore: the same whoever asks."""
-        from coordinator.steps.checks import before_restore
-
         made = before_restore.restore_checks(found, parameters, config, reachable)
         older = before_restore.older(found, parameters, self.newest_made())
         return [self.idle_check(), *older, *made]

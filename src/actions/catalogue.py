@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import typing
 from collections.abc import Sequence
 
 import ops
 
 from actions import base as action_base
-from coordinator import errors, integrators
+from coordinator import errors, integrators, ports
+from coordinator.engine import operation
+from coordinator.report import backup_set_report, listing, preview, status
+from coordinator.sets import catalogue, manifest, retention, signing
 from coordinator.steps import checking
 from coordinator.steps.backup_set import chosen_set
 from coordinator.steps.checks import fitting
-
-if typing.TYPE_CHECKING:
-    from coordinator import ports
-    from coordinator.engine import operation
-    from coordinator.report import listing
-    from coordinator.sets import catalogue, manifest
+from coordinator.steps.maas import inventories
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +48,6 @@ class CatalogueActions(action_base.ActionBase):
 
     def _list_backups(self, params: ListBackups) -> action_base.Results:
         """List the backup sets in the repository."""
-        from coordinator.report import listing
-
         wanted = listing.Wanted.checked(
             params.limit, params.since, params.all_models, params.format
         )
@@ -71,8 +66,6 @@ class CatalogueActions(action_base.ActionBase):
 
     def _vouched(self, choice: listing.Choice, reachable: ports.World) -> listing.Choice:
         """Return the sets that are shown, with their signatures."""
-        from coordinator.sets import catalogue
-
         keys = self._keys(reachable)
         if keys is None:
             return choice
@@ -81,8 +74,6 @@ class CatalogueActions(action_base.ActionBase):
 
     def _keys(self, reachable: ports.World) -> Sequence[str] | None:
         """Return the public keys whose signatures count here; None if that is not known now."""
-        from coordinator.sets import signing
-
         with contextlib.suppress(errors.CoordinatorError):
             trusted = signing.signers(str(self.given.config.get('trusted-signers') or ''))
             return [*reachable.signer.keys(), *trusted]
@@ -90,16 +81,12 @@ class CatalogueActions(action_base.ActionBase):
 
     def _left_to_do(self) -> str:
         """Return what a person must still do for the last backup or restore, '' if nothing."""
-        from coordinator.report import status
-
         with contextlib.suppress(errors.ForeignRecordError):
             return status.left_to_do(self.record.load(), self.record.earlier, self.record.since)
         return ''
 
     def _listed(self, reachable: ports.World) -> list[catalogue.Entry]:
         """Return all sets; the leader stores what the metrics say of them."""
-        from coordinator.report import listing
-
         leads = self.given.unit.is_leader()
         op = self._last()
         # Only the leader may store anything: a healed index too. A throw-away model stores none.
@@ -118,9 +105,6 @@ class CatalogueActions(action_base.ActionBase):
 
     def _show_backup(self, params: ShowBackup) -> action_base.Results:
         """Show one backup set, and whether it could be restored here now."""
-        from coordinator.report import backup_set_report, preview
-        from coordinator.sets import catalogue, retention
-
         with self.given.connected() as reachable:
             found, outcomes = self._judged(params.backup_id.strip(), reachable)
             store = reachable.maas_store
@@ -147,8 +131,6 @@ class CatalogueActions(action_base.ActionBase):
 
     def _changes(self, found: manifest.Manifest, reachable: ports.World) -> dict[str, str]:
         """Return what a restore of a set would change of what MAAS holds now."""
-        from coordinator.steps.maas import inventories
-
         try:
             application = self.given.settings(for_restore=True).maas
         except errors.PreconditionError as error:

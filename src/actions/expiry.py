@@ -8,7 +8,9 @@ import ops
 
 from actions import base as action_base
 from coordinator import errors
-from coordinator.sets import rules
+from coordinator.report import operation_report, retention_report
+from coordinator.sets import catalogue, deletion, rules
+from coordinator.steps.backup_set import expiry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,10 +49,6 @@ class ExpiryActions(action_base.ActionBase):
 
     def _delete_backup(self, params: DeleteBackup) -> action_base.Results:
         """Begin to delete one backup set, or show what of it would be deleted."""
-        from coordinator.report import operation_report, retention_report
-        from coordinator.sets import catalogue, deletion
-        from coordinator.steps.backup_set import expiry
-
         config = self.given.settings(for_restore=True)
         parameters = {'backup-id': params.backup_id.strip()}
         with self.given.connected() as reachable:
@@ -78,10 +76,6 @@ class ExpiryActions(action_base.ActionBase):
         return self.begin_and_follow('expire', config, {})
 
     def _judged(self, for_programs: bool) -> str:
-        from coordinator.report import retention_report
-        from coordinator.sets import catalogue
-        from coordinator.steps.backup_set import expiry
-
         policy = rules.Policy.from_config(self.given.config)
         with self.given.connected() as reachable:
             store = reachable.maas_store
@@ -93,8 +87,6 @@ class ExpiryActions(action_base.ActionBase):
 
     def _keep_backup(self, params: KeepBackup) -> action_base.Results:
         """Pin a backup set, or unpin it."""
-        from coordinator.sets import catalogue
-
         backup_id = catalogue.check_id(params.backup_id.strip())
         with self.given.connected() as reachable:
             store = reachable.maas_store

@@ -8,6 +8,11 @@ from collections.abc import Callable
 
 from coordinator import errors, object_keys
 from coordinator.engine import operation
+from coordinator.sets import catalogue
+from coordinator.steps import other_databases
+from coordinator.steps.backup_set import vouching
+from coordinator.steps.checks import before_restore
+from coordinator.steps.maas import fence
 
 _SECRET = re.compile(r'secret:(//[0-9a-f-]{36}/)?[0-9a-v]{20}')
 
@@ -22,8 +27,6 @@ class BackupAll:
     @property
     def kept(self) -> dict[str, str]:
         """What the operation carries: what is not so is left out."""
-        from coordinator.steps.maas import fence
-
         return {fence.SKIP: 'true'} if self.skip_image_sync else {}
 
 
@@ -63,8 +66,6 @@ class ProveRestore(_Opening):
         Raises:
             PreconditionError: the set is none.
         """
-        from coordinator.sets import catalogue
-
         backup_id = catalogue.check_id(self.backup_id.strip() or restored())
         identity = self.identity.strip()
         return {'backup-id': backup_id, **({'identity': identity} if identity else {})}
@@ -111,8 +112,6 @@ class RestoreAll(ResumeOperation):
         Raises:
             PreconditionError: a parameter is not of its form.
         """
-        from coordinator.sets import catalogue
-
         super().__post_init__()
         if self.backup_id.strip() != 'latest':
             catalogue.check_id(self.backup_id.strip())
@@ -120,10 +119,6 @@ class RestoreAll(ResumeOperation):
     @property
     def kept(self) -> dict[str, str]:
         """What the operation carries: what was not given, or is not so, is left out."""
-        from coordinator.steps import other_databases
-        from coordinator.steps.backup_set import vouching
-        from coordinator.steps.checks import before_restore
-
         kept = {'backup-id': self.backup_id.strip(), **super().kept}
         if self.postgresql_units:
             kept['postgresql-units'] = str(self.postgresql_units)

@@ -11,16 +11,24 @@ import ops
 
 from actions import base as action_base
 from actions import forms
-from coordinator import errors
-from coordinator.engine import operation
-from coordinator.steps.backup_set import chosen_set
-from coordinator.steps.checks import fitting
-
-if typing.TYPE_CHECKING:
-    from coordinator import ports
-    from coordinator.engine import settings
-    from coordinator.record import history
-    from coordinator.report import progress
+from coordinator import errors, ports
+from coordinator.engine import operation, settings
+from coordinator.operations import aftermath, plans, steering
+from coordinator.parts import maas_backup
+from coordinator.record import ended, history, repository
+from coordinator.report import (
+    backup_set_report,
+    operation_report,
+    preview,
+    progress,
+    situation,
+    status,
+)
+from coordinator.sets import catalogue
+from coordinator.steps import other_databases
+from coordinator.steps.backup_set import chosen_set, marking, set_objects
+from coordinator.steps.checks import before_backup, fitting
+from coordinator.steps.maas import inventories
 
 logger = logging.getLogger(__name__)
 
@@ -85,10 +93,6 @@ class OperationActions(action_base.ActionBase):
         return chosen_set.of(last).backup_id
 
     def _backup_plan(self, config: settings.Settings) -> dict[str, str]:
-        from coordinator.operations import plans
-        from coordinator.report import preview
-        from coordinator.steps.checks import before_backup
-
         with self.given.connected() as reachable:
             outcomes = [self.idle_check(), *before_backup.backup_checks(config, reachable)]
             results = {'checks': preview.checks_text(outcomes)}
@@ -100,14 +104,6 @@ class OperationActions(action_base.ActionBase):
     def _restore_plan(
         self, config: settings.Settings, parameters: dict[str, str]
     ) -> dict[str, str]:
-        from coordinator.operations import plans
-        from coordinator.parts import maas_backup
-        from coordinator.report import backup_set_report, preview
-        from coordinator.sets import catalogue
-        from coordinator.steps import other_databases
-        from coordinator.steps.backup_set import set_objects
-        from coordinator.steps.maas import inventories
-
         with self.given.connected() as reachable:
             found = fitting.chosen(parameters, config, reachable)
             outcomes = self.restore_outcomes(found, parameters, config, reachable)
@@ -135,8 +131,6 @@ class OperationActions(action_base.ActionBase):
 
     def _show_operation(self, params: forms.ShowOperation) -> action_base.Results:
         """Show the running or last operation, one of the history, or all that have ended."""
-        from coordinator.record import history
-
         for_programs = params.format == 'json'
         if params.earlier:
             return {'operations': self._earlier(for_programs)}
@@ -148,8 +142,6 @@ class OperationActions(action_base.ActionBase):
             return {'operation': self._shown(params.operation_id, for_programs)}
 
     def _earlier(self, for_programs: bool) -> str:
-        from coordinator.report import operation_report
-
         past = self.record.earlier
         if not past:
             raise errors.PreconditionError(
@@ -160,8 +152,6 @@ class OperationActions(action_base.ActionBase):
         return operation_report.earlier_text(past, self.app)
 
     def _shown(self, operation_id: str, for_programs: bool) -> str:
-        from coordinator.report import operation_report
-
         op, messages = self._asked_for(operation_id)
         ahead = None if operation_id else self._progress(op)
         if for_programs:
@@ -172,8 +162,6 @@ class OperationActions(action_base.ActionBase):
 
     def _site(self, op: operation.Operation) -> list[str]:
         """Return how the site is while an operation is not over, or needs a person."""
-        from coordinator.report import situation, status
-
         if op.terminal:
             return self._since(op)
         with self.given.connected() as reachable:
@@ -189,8 +177,6 @@ class OperationActions(action_base.ActionBase):
 
     def _progress(self, op: operation.Operation) -> progress.Progress | None:
         """Estimate how far the step under way has come."""
-        from coordinator.report import progress
-
         if not op.open or op.undoing:
             return None
         before = self.observing.before(op.kind)
@@ -201,9 +187,6 @@ class OperationActions(action_base.ActionBase):
 
     def _rehearsed(self, op: operation.Operation, reachable: ports.World) -> dict[str, int]:
         """Return how long the steps of a restore took in the last rehearsal of its set."""
-        from coordinator.record import repository
-        from coordinator.sets import catalogue
-
         found = None
         with contextlib.suppress(errors.CoordinatorError):
             if op.fact(chosen_set.BACKUP_SET):
@@ -214,9 +197,6 @@ class OperationActions(action_base.ActionBase):
 
     def _since(self, op: operation.Operation) -> list[str]:
         """Return what is left to do now after an operation that has left something to do."""
-        from coordinator.operations import aftermath
-        from coordinator.record import ended
-
         if op.status == operation.FAILED or not ended.of(op).error:
             return []
         with self.given.connected() as reachable:
@@ -231,8 +211,6 @@ class OperationActions(action_base.ActionBase):
         Raises:
             PreconditionError: there is none.
         """
-        from coordinator.record import history
-
         if not operation_id:
             op = self.record.load()
             if op is None:
@@ -254,8 +232,6 @@ class OperationActions(action_base.ActionBase):
 
     def _resume(self, params: forms.ResumeOperation) -> action_base.Results:
         """Go on with a held operation."""
-        from coordinator.operations import steering
-
         op = steering.resumed(self.record.load(), action_base.utc_now(), params.kept)
         self.record.save(op)
         logger.info('%s: resumed by the operator', op.at)
@@ -268,10 +244,6 @@ class OperationActions(action_base.ActionBase):
 
     def _abort(self, params: forms.AbortOperation) -> action_base.Results:
         """Undo the open or held operation; end one that cannot be undone, if that is forced."""
-        from coordinator.operations import steering
-        from coordinator.record import history
-        from coordinator.steps.backup_set import marking
-
         with self.given.connected() as reachable:
             op = steering.aborted(
                 self.record.load(), action_base.utc_now(), force=params.force, world=reachable

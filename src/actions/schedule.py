@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
+import datetime
 
 import ops
 
 import scheduling
 from actions import base as action_base
 from coordinator import errors
-
-if typing.TYPE_CHECKING:
-    import datetime
-
-    from coordinator.record import schedules
+from coordinator.record import schedules
+from coordinator.report import schedule_report
 
 _NEXT = 3
 """Runs to come of each schedule."""
@@ -39,8 +36,6 @@ class ScheduleActions(action_base.ActionBase):
 
     def _show_schedule(self, params: ShowSchedule) -> action_base.Results:
         """Show what is to come, and what became of the last runs."""
-        from coordinator.report import schedule_report
-
         kept = self._scheduling.kept
         if not kept:
             raise errors.PreconditionError(

@@ -9,6 +9,7 @@ import ops
 
 from actions import base as action_base
 from coordinator import errors
+from coordinator.sets import signing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +51,6 @@ class SigningActions(action_base.ActionBase):
 
     def _told(self, keys: Sequence[str]) -> dict[str, str]:
         """Return what an operator needs of public keys, the current one first."""
-        from coordinator.sets import signing
-
         current, *former = keys
         listed = signing.signers(str(self.given.config.get('trusted-signers') or ''))
         trusted = signing.option([*keys, *listed])

@@ -9,6 +9,7 @@ import ops
 
 from actions import base as action_base
 from coordinator.engine import operation, settings
+from coordinator.steps.backup_set import verifying
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +48,6 @@ class VerificationActions(action_base.ActionBase):
 
     def _begun(self, wanted: str, *, deep: bool) -> tuple[operation.Operation, Sequence[str]]:
         """Begin to verify backup sets; return the operation and the ids of the sets."""
-        from coordinator.steps.backup_set import verifying
-
         config = self.given.settings(for_restore=True)
         with self.given.connected() as reachable:
             names = verifying.chosen(wanted, reachable.maas_store, reachable)

@@ -279,11 +279,18 @@ def test_nothing_is_sent_of_an_operation_under_way(root: pathlib.Path, receiver:
     assert receiver.requests == 0
 
 
-def test_without_the_relation_nothing_of_it_is_imported(root: pathlib.Path):
-    program = 'import sys, charm; assert not [m for m in sys.modules if "observed.trac" in m]'
+def test_without_the_relation_nothing_of_it_is_executed(root: pathlib.Path):
+    program = """
+import sys
+import late
+late.install()
+import charm
+for name in ('coordinator.observed.trace', 'coordinator.observed.tracing'):
+    assert type(sys.modules[name]) is late.Late, name
+"""
     ran = subprocess.run(
         [sys.executable, '-c', program],
-        env={'PYTHONPATH': str(exporters.SOURCE)},
+        env={'PYTHONPATH': f'{exporters.SOURCE}:{exporters.SOURCE.parent / "lib"}'},
         capture_output=True,
         text=True,
         check=False,

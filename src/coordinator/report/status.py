@@ -10,6 +10,7 @@ from typing import TypeGuard
 from coordinator import plain, times
 from coordinator.engine import operation
 from coordinator.record import ended, schedules
+from coordinator.report import situation
 
 _LONGEST = 240
 """Characters: a status line is read in a table."""
@@ -180,9 +181,6 @@ def is_abandoned(quiet: datetime.timedelta | None) -> TypeGuard[datetime.timedel
 
 
 def _site(op: operation.Operation) -> str:
-    # Not above: the steps are costly to import, and most of the time no operation is running.
-    from coordinator.report import situation
-
     told = situation.told(op)
     return f' ({"; ".join(told)})' if told else ''
 

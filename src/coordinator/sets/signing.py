@@ -12,6 +12,9 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from cryptography import exceptions
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
 from coordinator import errors, this
 
 SIGNED, OTHER_KEY, UNSIGNED, BAD = 'signed', 'other key', 'unsigned', 'bad signature'
@@ -25,15 +28,11 @@ _KEY_BYTES = 32
 
 def new_key() -> str:
     """Return a new private key, in Base64."""
-    from cryptography.hazmat.primitives.asymmetric import ed25519
-
     return _text(ed25519.Ed25519PrivateKey.generate().private_bytes_raw())
 
 
 def public_key(private: str) -> str:
     """Return the public key of a private one, as `ed25519:<Base64>`."""
-    from cryptography.hazmat.primitives.asymmetric import ed25519
-
     key = ed25519.Ed25519PrivateKey.from_private_bytes(base64.b64decode(private))
     return _KIND + _text(key.public_key().public_bytes_raw())
 
@@ -46,17 +45,12 @@ def sign(private: str, purpose: str, digest: str) -> str:
         purpose: kind of document that it is good for.
         digest: SHA-256 of what the document says, in hexadecimal digits.
     """
-    from cryptography.hazmat.primitives.asymmetric import ed25519
-
     key = ed25519.Ed25519PrivateKey.from_private_bytes(base64.b64decode(private))
     return _text(key.sign(_message(purpose, digest)))
 
 
 def holds(public: str, purpose: str, digest: str, signature: str) -> bool:
     """Whether a signature is of this document, by the owner of this key."""
-    from cryptography import exceptions
-    from cryptography.hazmat.primitives.asymmetric import ed25519
-
     try:
         raw = base64.b64decode(_checked(public).removeprefix(_KIND), validate=True)
         key = ed25519.Ed25519PublicKey.from_public_bytes(raw)
