@@ -32,7 +32,8 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     directory = tmp_path_factory.mktemp('older-charm')
     for name in ('charmcraft.yaml', 'actions.yaml', 'config.yaml'):
         shutil.copy(embedded.SOURCE / name, directory)
-    shutil.copytree(embedded.SOURCE / 'src', directory / 'src')
+    for name in ('lib', 'src'):
+        shutil.copytree(embedded.SOURCE / name, directory / name)
     source = directory / 'src/coordinator/engine/formats.py'
     text = source.read_text()
     today = f'\nFORMAT = {formats.FORMAT}\n'
