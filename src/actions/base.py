@@ -112,6 +112,13 @@ class ActionBase(ops.Object):
                 f'{last.kind} {last.id} is {"running" if last.open else "held"}, one operation at '
                 f'a time: juju run {self.app}/leader {next_command}'
             )
+        throwaway = last.fact(operation.THROWAWAY) if last else ''
+        if throwaway and operation.REHEARSAL not in parameters:
+            raise errors.PreconditionError(
+                f'{throwaway} is a throw-away model, in which a restore was rehearsed: {kind} '
+                'would write to the repository of the site. Run it in the model of the site, and '
+                f'destroy this one: juju destroy-model {throwaway}'
+            )
         now = utc_now()
         known = [self.record.last_complete, *((last.id, last.backup_id) if last else ())]
         # An id from a clock that was years ahead must not push all later ids into the future.
@@ -125,6 +132,8 @@ class ActionBase(ops.Object):
         if expired:
             # The status warns of it until a later look at the database's repository.
             op = op.remembering({operation.DATABASE_EXPIRED: expired})
+        if throwaway:
+            op = op.remembering({operation.THROWAWAY: throwaway})
         if kind == 'restore-all' and self.newest_made():
             op = op.remembering({operation.NEWEST_MADE: self.newest_made()})
         self.record.save(self._answering(op, now))

@@ -90,7 +90,7 @@ class CatalogueActions(action_base.ActionBase):
         leads = self.given.unit.is_leader()
         op = self._last()
         # Only the leader may store anything: a healed index too. A throw-away model stores none.
-        heal = leads and not (op is not None and op.rehearses)
+        heal = leads and not (op is not None and op.fact(operation.THROWAWAY))
         running = op.backup_id if op is not None and not op.terminal else ''
         listed = listing.listed(reachable, running=running, heal=heal)
         if leads:

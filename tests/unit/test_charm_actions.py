@@ -48,6 +48,22 @@ def test_backup_all_stores_an_operation_and_says_how_to_follow_it(systemd: progr
     assert out.unit_status.name == 'maintenance'
 
 
+def test_nothing_else_begins_where_a_restore_was_rehearsed():
+    rehearsed = (
+        charm_states.new_operation()
+        .remembering({operation.THROWAWAY: 'maas-rehearsal'})
+        .ending(operation.COMPLETE, worlds.START)
+    )
+    message = charm_states.refusal('backup-all', charm_states.state(rehearsed))
+    assert 'backup-all would write to the repository of the site' in message
+    assert message.endswith('juju destroy-model maas-rehearsal')
+    given = {'backup_id': examples.BACKUP_ID, 'rehearsal': True, 'confirm': True}
+    _, out = charm_states.act('restore-all', charm_states.state(rehearsed), **given)
+    again = charm_states.saved(out)
+    assert again.fact(operation.THROWAWAY) == 'maas-rehearsal'
+    assert [entry.name for entry in again.steps] == list(plans.REHEARSAL.names)
+
+
 def test_backup_all_takes_its_settings_along():
     config = {'postgresql-backup-strategy': 'replica', 'scaling-deadline': 5}
     _, out = charm_states.act('backup-all', charm_states.state(config=config))

@@ -53,8 +53,10 @@ def test_list_backups_stores_no_index_in_a_throwaway_model(repository: worlds.St
     given = {'backup-id': examples.BACKUP_ID, operation.REHEARSAL: 'true'}
     op = dataclasses.replace(
         charm_states.new_operation(), kind='restore-all', parameters=given
-    ).ending(operation.COMPLETE, worlds.START)
-    charm_states.act('list-backups', charm_states.state(op))
+    ).remembering({operation.THROWAWAY: 'maas-rehearsal'})
+    charm_states.act(
+        'list-backups', charm_states.state(op.ending(operation.COMPLETE, worlds.START))
+    )
     assert index.load(repository.maas_store) == {}
 
 

@@ -50,6 +50,8 @@ ADOPTED = 'adopted-id'
 """Parameter: the id of the set that adopt-backup makes."""
 REHEARSAL = 'rehearsal'
 """Parameter: the restore is tried in a throw-away model."""
+THROWAWAY = 'throw-away-model'
+"""Fact: name of the model, in which nothing may write to the repository of the site."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -68,7 +68,7 @@ def operation_text(
         mend = 'fix this, then ' if op.error or op.problems else ''
         lines += ['', f'next: {mend}{command(app, op.kind, given)}']
     elif op.status == operation.COMPLETE and op.rehearses:
-        model = facts.MODEL.of(op).get('name', '')
+        model = op.fact(operation.THROWAWAY)
         lines += [
             '',
             'next: list-backups in the model of the site shows the result. This model has the '

@@ -67,6 +67,12 @@ def describe(
             f'{found.kind} {found.id} {verb}, see juju run {app}/leader show-operation'
             f'{which}: {found.error}'
         )
+    if op is not None and op.fact(operation.THROWAWAY):
+        model = op.fact(operation.THROWAWAY)
+        return 'active', _line(
+            f'a restore was rehearsed here, see juju run {app}/leader show-operation; then juju '
+            f'destroy-model {model}: it has the credentials of the site'
+        )
     missed = _missed(op, earlier, kept)
     if missed:
         return 'blocked', _line(f'{missed}, see juju run {app}/leader show-schedule')

@@ -10,7 +10,7 @@ import shlex
 import pytest
 
 from coordinator import figures
-from coordinator.engine import facts, operation
+from coordinator.engine import operation
 from coordinator.report import operation_report, tables
 from tests import restores, worlds
 
@@ -208,7 +208,7 @@ def test_a_restore_says_where_postgresql_goes_on_only_when_that_is_so():
 def test_a_rehearsal_is_shown_as_one_and_is_followed_by_no_backup():
     given = {'backup-id': 'latest', operation.REHEARSAL: 'true'}
     rehearsal = dataclasses.replace(op(), kind='restore-all', parameters=given).remembering(
-        facts.MODEL.put({'name': 'maas-rehearsal'})
+        {operation.THROWAWAY: 'maas-rehearsal'}
     )
     ended = text(rehearsal.ending(operation.COMPLETE, LATER))
     assert ended.startswith('rehearsal of restore-all 2026-08-22T10:15:00Z: complete, 5 min\n')

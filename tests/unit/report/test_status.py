@@ -223,3 +223,13 @@ def test_a_line_stays_one_line_of_bounded_length(shown: str):
 )
 def test_a_length_of_time_is_told_in_two_neighbouring_units(seconds: float, text: str):
     assert status.span(datetime.timedelta(seconds=seconds)) == text
+
+
+def test_a_throwaway_model_is_to_be_destroyed_and_backs_up_nothing():
+    last = dataclasses.replace(op(), kind='restore-all').remembering(
+        {operation.THROWAWAY: 'maas-rehearsal'}
+    )
+    state, line = describe(last.ending(operation.COMPLETE, NOW))
+    assert state == 'active'
+    assert 'juju destroy-model maas-rehearsal' in line
+    assert 'backup-all' not in line

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from coordinator import errors, integrators, ports
-from coordinator.engine import facts, settings
+from coordinator.engine import facts, operation, settings
 from coordinator.parts import pgbackrest, pgbackrest_timeline
 from coordinator.ports import maas_port
 from coordinator.sets import manifest
@@ -38,7 +38,7 @@ def remembered(config: settings.Settings, world: ports.World) -> dict[str, str]:
     model = {'name': status.name, 'uuid': world.model_uuid, 'juju-version': status.juju_version}
     place = world.postgresql_store.place
     noted = facts.OWN_PLACE.put({key: place[key] for key in ('endpoint', 'bucket', 'path')})
-    noted |= facts.MODEL.put(model)
+    noted |= {**facts.MODEL.put(model), operation.THROWAWAY: status.name}
     for name in (config.maas, config.postgresql):
         app = site.application(status, name)
         noted |= before_backup.remembering(app, len(app.units))

@@ -99,6 +99,11 @@ def _compared(
         return answer
     if not answer.refused:
         return answer.why
+    if op.rehearses:
+        return (
+            f'{answer.why}. Rehearse again in a new model, with a key of the MAAS of the site as '
+            f'api-key that is older than backup set {found.backup_id}'
+        )
     app = this.application()
     return (
         f'{answer.why}. A restore puts the API keys of the time of its set in force: make a key '
