@@ -125,7 +125,7 @@ def test_a_packed_frame_is_not_unpacked(authority: tls.Authority):
 def test_pages_without_end_are_not_asked_for(
     authority: tls.Authority, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(facades, 'MOST_PAGES', 5)
+    monkeypatch.setattr(facades.action, 'MOST_PAGES', 5)
     page = {'results': [{'operation': 'operation-1', 'actions': []}], 'truncated': True}
     with scripted_controller.ScriptedController(authority) as controller:
         controller.answers['Action.ListOperations'] = [page]
@@ -133,7 +133,7 @@ def test_pages_without_end_are_not_asked_for(
             connection.connect(controller.endpoint(authority), QUICK) as opened,
             pytest.raises(errors.UnexpectedAnswer, match='it has more than 5 pages'),
         ):
-            facades.tasks(opened, 'create-backup')
+            facades.action.tasks(opened, 'create-backup')
         assert len(controller.called('Action.ListOperations')) == 5
 
 
@@ -159,7 +159,7 @@ def test_results_that_are_nested_too_deep_are_an_error(authority: tls.Authority)
             connection.connect(controller.endpoint(authority), QUICK) as opened,
             pytest.raises(errors.UnexpectedAnswer, match=r'Action\.Actions'),
         ):
-            facades.task(opened, 1)
+            facades.action.task(opened, 1)
     # Later versions of Python read deeper nested JSON than they can walk.
     with pytest.raises(ValueError, match='nested too deep'):
         wire.results(nested(5000))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Self, TypeVar
 
 from coordinator import errors, ports, repeating
-from coordinator.juju_api import answers, connection, facades, remembered, status, wire
+from coordinator.juju_api import connection, facades, remembered, status, wire
 
 logger = logging.getLogger(__name__)
 
@@ -89,26 +89,28 @@ class JujuApi:
 
     def status(self, *applications: str) -> ports.ModelStatus:
         if not applications:
-            return status.model_status(self._look(facades.full_status))
-        shown = status.model_status(self._look(lambda c: facades.full_status(c, applications)))
+            return status.model_status(self._look(facades.client.full_status))
+        shown = status.model_status(
+            self._look(lambda c: facades.client.full_status(c, applications))
+        )
         if not shown.applications.keys() >= set(applications):
             # Juju 3.6 matches no application that has no units.
-            shown = status.model_status(self._look(facades.full_status))
+            shown = status.model_status(self._look(facades.client.full_status))
         return shown.only(applications)
 
     def leader(self, application: str) -> str:
-        return self._look(lambda c: facades.leader(c, application))
+        return self._look(lambda c: facades.application.leader(c, application))
 
     def actions(self, application: str) -> Set[str]:
-        return self._look(lambda c: facades.actions(c, application))
+        return self._look(lambda c: facades.action.actions(c, application))
 
     def tasks(self, action: str) -> Sequence[ports.Task]:
-        found = self._look(lambda c: facades.tasks(c, action))
+        found = self._look(lambda c: facades.action.tasks(c, action))
         # Without results, which 3.6 leaves out of listings and 4.0 may not.
         return sorted((_task(answer, {}) for answer in found), key=lambda task: task.id)
 
     def task(self, task_id: int) -> ports.Task:
-        answer = self._look(lambda c: facades.task(c, task_id))
+        answer = self._look(lambda c: facades.action.task(c, task_id))
         return _task(answer, answer.output)
 
     def storage(self) -> Sequence[ports.Storage]:
@@ -119,19 +121,19 @@ class JujuApi:
                 attached_to=tuple(a.unit_tag for a in details.attachments.values()),
                 alive=status.is_alive(details.life),
             )
-            for details in self._look(facades.storage)
+            for details in self._look(facades.storage.storage)
         ]
 
     def config(self, application: str) -> Mapping[str, str | int | float | bool]:
-        options = self._look(lambda c: facades.config(c, application))
+        options = self._look(lambda c: facades.application.config(c, application))
         return {key: o.value for key, o in options.items() if o.value is not None}
 
     def options(self, application: str) -> Set[str]:
-        return self._look(lambda c: facades.config(c, application)).keys()
+        return self._look(lambda c: facades.application.config(c, application)).keys()
 
     def secrets(self, label: str = '') -> Sequence[ports.Secret]:
         wanted = {'label': label} if label else {}
-        found = self._look(lambda c: facades.secrets(c, wanted))
+        found = self._look(lambda c: facades.secrets.secrets(c, wanted))
         return [
             ports.Secret(s.uri, s.owner_tag, s.label, s.update_time)
             for s in found
@@ -140,7 +142,7 @@ class JujuApi:
 
     def reveal_secret(self, secret_id: str) -> Mapping[str, str]:
         wanted = {'uri': wire.secret_uri(secret_id)}
-        found = self._look(lambda c: facades.secrets(c, wanted, content=True))
+        found = self._look(lambda c: facades.secrets.secrets(c, wanted, content=True))
         for secret in found:
             if secret.uri == secret_id and secret.value is not None:
                 return secret.value.data
@@ -151,13 +153,13 @@ class JujuApi:
     def run_action(
         self, unit: str, action: str, parameters: Mapping[str, str | bool | int]
     ) -> ports.Task:
-        answer = self._change(lambda c: facades.enqueue(c, unit, action, parameters))
+        answer = self._change(lambda c: facades.action.enqueue(c, unit, action, parameters))
         return _task(answer, {})
 
     def cancel_task(self, task_id: int) -> None:
         def ask(opened: connection.Connection) -> None:
             try:
-                facades.cancel(opened, task_id)
+                facades.action.cancel(opened, task_id)
             except errors.ShutOut:
                 raise
             except errors.StepError as error:
@@ -169,35 +171,41 @@ class JujuApi:
     def add_units(
         self, application: str, count: int, machines: Sequence[str] = ()
     ) -> Sequence[str]:
-        return self._change(lambda c: facades.add_units(c, application, count, machines))
+        return self._change(
+            lambda c: facades.application.add_units(c, application, count, machines)
+        )
 
     def remove_unit(self, unit: str) -> None:
-        self._remove(lambda c: facades.destroy_unit(c, unit))
+        self._remove(lambda c: facades.application.destroy_unit(c, unit))
 
     def remove_storage(self, ids: Sequence[str]) -> None:
         for storage_id in ids:
-            self._remove(lambda c, storage_id=storage_id: facades.remove_storage(c, storage_id))
+            self._remove(
+                lambda c, storage_id=storage_id: facades.storage.remove_storage(c, storage_id)
+            )
 
     def integrate(self, endpoint: str, other: str) -> None:
-        self._change(lambda c: facades.add_relation(c, (endpoint, other)))
+        self._change(lambda c: facades.application.add_relation(c, (endpoint, other)))
 
     def remove_relation(self, endpoint: str, other: str) -> None:
-        self._change(lambda c: facades.destroy_relation(c, (endpoint, other)))
+        self._change(lambda c: facades.application.destroy_relation(c, (endpoint, other)))
 
     def set_config(self, application: str, values: Mapping[str, str]) -> None:
-        self._change(lambda c: facades.set_config(c, application, values))
+        self._change(lambda c: facades.application.set_config(c, application, values))
 
     def reset_config(self, application: str, options: Sequence[str]) -> None:
-        self._change(lambda c: facades.reset_config(c, application, options))
+        self._change(lambda c: facades.application.reset_config(c, application, options))
 
     def create_secret(self, label: str, content: Mapping[str, str], description: str = '') -> str:
-        return self._change(lambda c: facades.create_secret(c, label, content, description))
+        return self._change(
+            lambda c: facades.secrets.create_secret(c, label, content, description)
+        )
 
     def grant_secret(self, secret_id: str, application: str) -> None:
-        self._change(lambda c: facades.grant_secret(c, secret_id, application))
+        self._change(lambda c: facades.secrets.grant_secret(c, secret_id, application))
 
     def remove_secret(self, secret_id: str) -> None:
-        self._remove(lambda c: facades.remove_secret(c, secret_id))
+        self._remove(lambda c: facades.secrets.remove_secret(c, secret_id))
 
     def _remove(self, call: _Call[None]) -> None:
         """Remove something that may be gone already."""
@@ -211,7 +219,7 @@ class JujuApi:
         self._change(remove)
 
 
-def _task(answer: answers.ActionResult, results: Mapping[str, str]) -> ports.Task:
+def _task(answer: facades.action.ActionResult, results: Mapping[str, str]) -> ports.Task:
     if answer.action is None:
         raise errors.UnexpectedAnswer('The controller described a task without its action.')
     return ports.Task(

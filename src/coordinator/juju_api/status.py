@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from coordinator import ports
-from coordinator.juju_api import answers
+from coordinator.juju_api import facades
 
 # `ch:amd64/jammy/postgresql-553` and `local:postgresql-0`: the name may hold hyphens itself.
 _CHARM_URL = re.compile(r'(?:.*[:/])?(?P<name>.+?)(?:-(?P<revision>\d+))?')
@@ -22,7 +22,7 @@ def is_alive(life: str) -> bool:
     return life in _ALIVE
 
 
-def model_status(answer: answers.FullStatus) -> ports.ModelStatus:
+def model_status(answer: facades.client.FullStatus) -> ports.ModelStatus:
     """Return what is in the model."""
     units: dict[str, dict[str, ports.Unit]] = {name: {} for name in answer.applications}
     for unit in _units(answer.applications):
@@ -53,7 +53,7 @@ def model_status(answer: answers.FullStatus) -> ports.ModelStatus:
 
 
 def _application(
-    name: str, answer: answers.ApplicationStatus, units: Mapping[str, ports.Unit]
+    name: str, answer: facades.client.ApplicationStatus, units: Mapping[str, ports.Unit]
 ) -> ports.Application:
     url = _CHARM_URL.fullmatch(answer.charm)
     in_url = int(url['revision'] or 0) if url else 0
@@ -69,7 +69,7 @@ def _application(
     )
 
 
-def _units(applications: Mapping[str, answers.ApplicationStatus]) -> Iterator[ports.Unit]:
+def _units(applications: Mapping[str, facades.client.ApplicationStatus]) -> Iterator[ports.Unit]:
     """Return all units; subordinate ones hang below their principals, on the same machine."""
     for application in applications.values():
         for name, principal in application.units.items():
@@ -79,7 +79,7 @@ def _units(applications: Mapping[str, answers.ApplicationStatus]) -> Iterator[po
 
 
 def _unit(
-    name: str, answer: answers.UnitStatus, machine: str, *, subordinate: bool = False
+    name: str, answer: facades.client.UnitStatus, machine: str, *, subordinate: bool = False
 ) -> ports.Unit:
     return ports.Unit(
         name=name,
@@ -95,7 +95,7 @@ def _unit(
     )
 
 
-def _machines(machines: Mapping[str, answers.MachineStatus]) -> Iterator[ports.Machine]:
+def _machines(machines: Mapping[str, facades.client.MachineStatus]) -> Iterator[ports.Machine]:
     for machine in machines.values():
         yield ports.Machine(machine.id, machine.instance_id, _MANAGES in machine.jobs)
         yield from _machines(machine.containers)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator import errors, ports
-from coordinator.juju_api import answers, status
+from coordinator.juju_api import answers, facades, status
 
 ACTIVE = {'status': 'active', 'info': 'Primary', 'life': ''}
 IDLE = {'status': 'idle', 'info': '', 'life': ''}
@@ -15,7 +15,9 @@ IDLE = {'status': 'idle', 'info': '', 'life': ''}
 
 def read(applications: dict[str, Any] | None, **more: Any) -> ports.ModelStatus:
     response = {'model': {'name': 'prod'}, 'applications': applications, **more}
-    return status.model_status(answers.read(answers.FullStatus, response, 'Client.FullStatus'))
+    return status.model_status(
+        answers.read(facades.client.FullStatus, response, 'Client.FullStatus')
+    )
 
 
 def application(charm: str = 'ch:amd64/postgresql-553', **more: Any) -> dict[str, Any]:
@@ -98,14 +100,14 @@ def test_a_charm_is_named_in_its_url(url: str, more: dict[str, Any], name: str, 
 )
 def test_an_answer_of_another_shape_is_refused(response: object):
     with pytest.raises(errors.UnexpectedAnswer, match=r'Client\.FullStatus'):
-        answers.read(answers.FullStatus, response, 'Client.FullStatus')
+        answers.read(facades.client.FullStatus, response, 'Client.FullStatus')
 
 
 def test_a_secret_that_cannot_be_read_is_not_quoted():
     response = {'results': [{'uri': 'secret:d0q1', 'value': {'data': {'operator': 'p4ssword!'}}}]}
 
     with pytest.raises(errors.UnexpectedAnswer) as caught:
-        answers.read(answers.SecretResults, response, 'Secrets.ListSecrets')
+        answers.read(facades.secrets.SecretResults, response, 'Secrets.ListSecrets')
 
     error: BaseException | None = caught.value
     while error is not None:
