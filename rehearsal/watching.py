@@ -48,7 +48,7 @@ def _look(juju: pathlib.Path) -> tuple[str, str]:
     """Return what show-operation says to people, and the operation's status."""
     raw = _run(juju, 'format=json')
     if not raw:
-        return 'no operation yet: juju run maas-backup-coordinator/leader backup-all', ''
+        return 'no operation has run yet: juju run maas-backup-coordinator/leader backup-all', ''
     return _run(juju), json.loads(raw)['status']
 
 

@@ -18,7 +18,7 @@ _EVERY = 10.0
 
 
 def steady() -> float:
-    """Return the seconds of a clock that nobody sets and that runs on while the machine sleeps."""
+    """Return the seconds of a clock that cannot be set and continues during sleep."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 

@@ -150,7 +150,7 @@ class Requesting:
         return requests.Asked(request_id, requests.WAITING, by=relation.app.name)
 
     def _told(self, kept: requests.Requests) -> requests.Requests:
-        """Put into the relations what they were not told; return what they are told now."""
+        """Write changed answers into the relations; return the requests with that noted."""
         newest = self._newest()
         told = newest == kept.newest and all(each.told for each in kept.asked.values())
         # A hook that hung may have overwritten what another leader has told.

@@ -187,6 +187,6 @@ class Scheduling:
         """Log what became of the run that was due."""
         pending, run = schedule.pending, schedule.last
         if pending is not None and pending.attempts:
-            logger.warning('%s of %s has not begun: %s', kind, pending.due, pending.reason)
+            logger.warning('%s of %s has not started: %s', kind, pending.due, pending.reason)
         elif pending is None and run is not None and run.outcome == schedules.MISSED:
             logger.error('%s of %s is missed: %s', kind, run.due, run.reason)

@@ -33,8 +33,8 @@ class Succession:
         """Do at once what can be done for an operation that no dispatch will move on."""
         if not self._given.unit.is_leader():
             logger.error(
-                '%s: %s %s is not over, and %s does not lead: a coordinator that is deployed into '
-                'this model takes it over',
+                '%s: %s %s has not ended, and %s is not the leader: a coordinator that is '
+                'deployed into this model takes it over',
                 op.at,
                 op.kind,
                 op.id,
@@ -68,7 +68,7 @@ class Succession:
         try:
             self._record_found(self._found())
         except Exception as error:
-            # Whoever may write to the bucket must not stop each hook of this charm.
+            # An object in the bucket must not stop the hooks of this charm.
             ours = isinstance(error, errors.CoordinatorError)
             reason = str(error) if ours else f'internal error ({type(error).__name__})'
             why = f'cannot find out whether an operation was left unfinished: {reason}'
@@ -82,7 +82,7 @@ class Succession:
             self._record.nothing_before()
             return
         self._record.save(found)
-        logger.warning('%s: %s is not over: %s', found.at, found.kind, found.current.reason)
+        logger.warning('%s: %s has not ended: %s', found.at, found.kind, found.current.reason)
 
     def _found(self) -> operation.Operation | None:
         with self._given.connected() as reachable:

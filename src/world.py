@@ -200,7 +200,7 @@ class LiveWorld:
         return {**texts, 'tls-ca-chain': chain}
 
     def _fence(self) -> None:
-        """Let no effect out of a unit that was slow, and leads no more.
+        """Prevent an effect if this unit was slow and may no longer be the leader.
 
         Raises:
             TransientError: another unit leads; it will continue the operation.

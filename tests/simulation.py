@@ -64,7 +64,7 @@ class World:
             return None
         endpoint = self.maas_endpoint or found
         if not endpoint:
-            raise errors.MaasNotFound('nobody has said where MAAS is')
+            raise errors.MaasNotFound('nobody has reported the URL of MAAS')
         key = self.fresh_key if fresh and self.fresh_key else self.maas_key
         return direct_maas.DirectMaas(
             self.maas_site, key, endpoint, lambda name: self.maas_asked(name)

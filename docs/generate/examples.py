@@ -136,7 +136,7 @@ def _schedules() -> dict[str, schedules.Schedule]:
         schedules.Run(night, 'complete', operation=night.replace('30:00', '31:12'))
         for night in nights
     ]
-    why = 'restore-all 2026-08-24T22:47:03Z ran for another hour'
+    why = 'restore-all 2026-08-24T22:47:03Z was still running an hour later'
     missed = schedules.Run(nights[0], schedules.MISSED, reason=why)
     read = schedules.Run('2026-08-23T07:00:00Z', 'complete', operation='2026-08-23T07:02:40Z')
     return {

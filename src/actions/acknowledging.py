@@ -1,4 +1,4 @@
-"""The action by which a person says that an operation that has ended needs nothing more."""
+"""The action with which a person acknowledges an ended operation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AcknowledgingActions(action_base.ActionBase):
         """Return the operation that the status shows.
 
         Raises:
-            PreconditionError: it shows none, or one that is not over.
+            PreconditionError: the status shows no operation, or one that has not ended.
         """
         op = self.record.load()
         if op is not None and not op.terminal:
@@ -55,6 +55,6 @@ class AcknowledgingActions(action_base.ActionBase):
         found = status.trouble(op, self.record.earlier, self.record.since)
         if found is None:
             raise errors.PreconditionError(
-                f'no operation that has ended needs anything: juju status {self.app}'
+                f'no ended operation needs attention: juju status {self.app}'
             )
         return found

@@ -1,4 +1,4 @@
-"""Objects that are there and cannot be read: their storage class keeps them in an archive.
+"""Objects that exist but cannot be read, because their storage class keeps them in an archive.
 
 A listing shows them with their size, but GET answers `InvalidObjectState` until they are thawed.
 """
@@ -32,7 +32,7 @@ def found(
     """
     doubtful = [item for item in listed if item.storage_class in {TIERED, *CLASSES}]
     step = -(-len(doubtful) // MOST_ASKED) or 1
-    # Check the newest as well: it may be the only one that has not moved yet.
+    # Check the newest object as well: it may be the only one that is not archived yet.
     asked = [*doubtful[::step], *doubtful[-1:]] if step > 1 else doubtful
     return [item for each in asked if (item := store.head(each.key)).archive]
 

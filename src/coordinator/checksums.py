@@ -1,12 +1,12 @@
-"""What S3 says of an object's content.
+"""What S3 reports about the content of an object.
 
-Two things say something. An **ETag** is an MD5 of the content after one PUT, and after an upload
+S3 reports two values. An **ETag** is an MD5 of the content after one PUT, and after an upload
 in parts the MD5 of the parts' MD5s with their number, `md5-n`. But encryption with keys of KMS or
-of the client, directory buckets and some servers put anything else there, of the same form. So an
-ETag that fits proves the content right, and one that does not proves nothing by itself.
+of the client, directory buckets and some servers put anything else there, of the same form. So a
+matching ETag proves that the content is right, but a different ETag proves nothing.
 
-A **checksum** (`x-amz-checksum-*`) is checked and kept by the server itself, whatever the
-encryption; one that does not fit proves damage. It is of the whole object, or like an ETag of its
+A **checksum** (`x-amz-checksum-*`) is computed and stored by the server itself, whatever the
+encryption. A different checksum proves damage. It is of the whole object, or like an ETag of its
 parts (`COMPOSITE`).
 """
 
@@ -23,8 +23,8 @@ _WRITTEN = re.compile(r'([a-z0-9]+):((?:[0-9a-f]{2})+)(?:-([1-9][0-9]{0,4}))?')
 _COMPOSITE = re.compile(r'(.*)-([1-9][0-9]{0,4})')
 _COMPUTED = {'SHA512': 64, 'SHA256': 32, 'SHA1': 20, 'MD5': 16, 'CRC32': 4}
 """Bytes of those that can be computed here, the strongest first."""
-# Python has no other one, and in Python they are too slow: they are compared with what the server
-# says later. AWS keeps the first of them of all that comes without any.
+# Python has no implementation of the others that is fast enough. They are only compared with later
+# values of the server. AWS keeps the first of them of all that comes without any.
 _LENGTHS = {**_COMPUTED, 'CRC64NVME': 8, 'CRC32C': 4}
 
 
@@ -36,7 +36,7 @@ class Checksum:
     """As S3 names it."""
     digest: bytes
     parts: int = 0
-    """How many digests of parts it is a digest of; 0 if it is one of the content."""
+    """Number of parts whose digests it is computed from; 0 if it is computed from the content."""
     part_size: int = dataclasses.field(default=0, compare=False)
     """Bytes of each part but the last; 0 if that is not known."""
     certain: bool = dataclasses.field(default=False, compare=False)
@@ -49,7 +49,7 @@ class Checksum:
 
 
 def parse(text: str) -> Checksum | None:
-    """Read a checksum as `str` wrote it; None if it is none that can be computed here."""
+    """Read a checksum as `str` wrote it; None if its kind cannot be computed here."""
     found = _WRITTEN.fullmatch(text)
     if found is None or len(found[2]) != 2 * _COMPUTED.get(found[1].upper(), 0):
         return None
@@ -58,7 +58,7 @@ def parse(text: str) -> Checksum | None:
 
 
 def compare(recorded: str, found: str) -> bool | None:
-    """Say whether what a server kept of an object, at two times, is of the same content.
+    """Return whether two values that a server stored at two times are of the same content.
 
     Args:
         recorded: what it was then, as `str` wrote it; '' if nothing.
@@ -78,7 +78,7 @@ def compare(recorded: str, found: str) -> bool | None:
 
 
 def of_etag(etag: str, certain: bool = False) -> Checksum | None:
-    """Return what an ETag may say; None if it has not the form of one that says anything.
+    """Return the digest in an ETag; None if the ETag has another form.
 
     Args:
         etag: with or without quotes.
@@ -93,10 +93,10 @@ def of_etag(etag: str, certain: bool = False) -> Checksum | None:
 
 
 def kept(answer: Mapping[str, Any]) -> Checksum | None:
-    """Return what the server itself computed of an object's content, if it tells that.
+    """Return the checksum that the server computed, if it reports one.
 
-    One of the whole object is worth more than one of parts, whose sizes nobody tells; one that
-    can be computed here, more than another.
+    A checksum of the whole object is preferred to one of parts, whose sizes are unknown, and one
+    that can be computed here to any other.
 
     Args:
         answer: of HeadObject, asked with `ChecksumMode='ENABLED'`, which costs no request of its
@@ -122,7 +122,7 @@ def _of_header(answer: Mapping[str, Any], name: str) -> Checksum | None:
         return None
     digest = _decoded(text)
     if len(digest) != _LENGTHS[name]:
-        # Some servers put another checksum in the place of one that they do not have.
+        # Some servers return another checksum instead of one that they do not have.
         return None
     return Checksum(name, digest, parts, certain=True)
 

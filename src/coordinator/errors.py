@@ -15,14 +15,14 @@ met: collections.Counter[str] = collections.Counter()
 
 
 class CoordinatorError(Exception):
-    """Base of all errors that a person may read: each message says what to do about it.
+    """Base of all errors that a person may read. Each message says what to do.
 
-    Messages quote charms, controllers and buckets, and are printed, logged and shown as they are:
-    so they are made plain here, once.
+    Messages quote charms, controllers and buckets, so they are made plain here, before they are
+    printed, logged or shown.
     """
 
     met_as = ''
-    """What the metrics count it as; '' if they do not."""
+    """The kind of failure that the metrics count; '' if they do not count it."""
 
     def __init__(self, message: str):
         super().__init__(plain.one_line(message, LONGEST))
@@ -31,15 +31,15 @@ class CoordinatorError(Exception):
 
 
 class PreconditionError(CoordinatorError):
-    """Nothing has begun and nothing was changed: the request is refused."""
+    """The request is refused: nothing was started or changed."""
 
 
 class TransientError(CoordinatorError):
-    """The outside did not answer as it should: the next dispatch tries again."""
+    """The outside did not answer as expected: the next dispatch retries the request."""
 
 
 class Lacking(TransientError):
-    """What a person must give is missing, in words that are the same each time it is found so."""
+    """Something that a person must provide is missing. The message is the same each time."""
 
 
 class StepError(CoordinatorError):
@@ -48,23 +48,23 @@ class StepError(CoordinatorError):
     def __init__(self, message: str, task: int | None = None):
         super().__init__(message)
         self.task = task
-        """The Juju task that failed, when it was one: a resumed operation looks past it."""
+        """Id of the Juju task that failed, if any. A resumed operation ignores this task."""
 
 
 class RefusedError(StepError):
-    """Nothing was touched, so the operation can be undone even from the pivot."""
+    """Nothing was changed, so the operation can be undone even at the pivot."""
 
 
 class BegunError(StepError):
-    """What should be undone has replaced data by now: nothing goes back, the operation goes on."""
+    """The step to undo has already replaced data: the operation continues instead."""
 
 
 class RetryStepError(StepError):
-    """This attempt came to nothing, through no fault of its own: another attempt may succeed."""
+    """This attempt was interrupted from outside: another attempt may succeed."""
 
 
 class BlockedUnit(StepError):
-    """A unit needs a person, unless it settles within a minute by itself."""
+    """A unit needs a person if it does not settle within a minute."""
 
 
 class AgentLost(StepError):
@@ -89,7 +89,7 @@ class ConnectionFailed(TransientError):
 
 
 class AnswerLost(ConnectionFailed):
-    """A request with an effect was sent, and no answer came: it may take effect yet."""
+    """A request with an effect got no answer: it may still take effect."""
 
 
 class ControllerBusy(TransientError):
@@ -105,7 +105,7 @@ class ShutOut(StepError):
 
 
 class UntrustedController(ShutOut):
-    """The controller's certificate is not vouched for by the CA that is known."""
+    """The certificate of the controller is not signed by the known CA, or has another name."""
 
 
 class NotAuthorised(ShutOut):
@@ -113,7 +113,7 @@ class NotAuthorised(ShutOut):
 
 
 class NotFound(StepError):
-    """The thing named is not in the model, or not in the bucket."""
+    """The named thing is not in the model or the bucket."""
 
 
 class OperationBlocked(StepError):
@@ -127,7 +127,7 @@ class ModelMoved(ShutOut):
 
 
 class AlreadyExists(StepError):
-    """What should be made is there already."""
+    """The thing to create already exists."""
 
 
 class UnexpectedAnswer(StepError):
@@ -138,13 +138,13 @@ class UnexpectedAnswer(StepError):
 
 
 class StoreUnavailable(TransientError):
-    """S3 did not answer, or answered that it cannot just now."""
+    """S3 did not answer, or is temporarily unavailable."""
 
     met_as = S3_UNANSWERED
 
 
 class StoreAnswerLost(StoreUnavailable, AnswerLost):
-    """Something was to be stored or deleted, and no answer came: it may take effect yet."""
+    """A request to store or delete an object got no answer: it may still take effect."""
 
 
 class StoreRefused(StepError):
@@ -161,11 +161,11 @@ class ObjectArchived(StoreRefused):
 
 
 class MaasUnavailable(TransientError):
-    """MAAS did not answer, or answered that it cannot just now."""
+    """MAAS did not answer, or is temporarily unavailable."""
 
 
 class MaasNotFound(Lacking):
-    """Neither the secret of `maas-api-key` nor maas-region has said where MAAS is."""
+    """Neither the secret of `maas-api-key` nor maas-region has reported the URL of MAAS."""
 
 
 class MaasRefused(StepError):
@@ -173,8 +173,8 @@ class MaasRefused(StepError):
 
 
 class MaasKeyRefused(MaasRefused):
-    """The API key is not valid: a restore puts those of the backup in force again."""
+    """The API key is not valid. A restore also returns the keys to the time of the backup."""
 
 
 class MaasUnintelligible(UnexpectedAnswer):
-    """What answers at MAAS' address does not speak its API, or its answer is far too large."""
+    """The server at the URL of MAAS does not speak its API, or its answer is too large."""

@@ -125,7 +125,7 @@ def collision(maas: Mapping[str, str], postgresql: Mapping[str, str]) -> str:
         for folder in folders:
             top = f'{outer}/{folder}'.strip('/')
             if f'{inner}/'.startswith(f'{top}/'):
-                return f'{inner} lies inside {top} of bucket {maas["bucket"]}: {why}'
+                return f'{inner} is inside {top} of bucket {maas["bucket"]}: {why}'
     return ''
 
 

@@ -135,7 +135,7 @@ def test_without_confirm_it_prints_what_would_happen_and_changes_nothing(fresh: 
     assert 'the backups of PostgreSQL move to postgresql-restored-1, if they must move' in checks
     assert 'the database of postgresql' in replaces
     assert 'images, preseeds and controller ids of 2 region(s) of maas-region' in replaces
-    assert f'by those of {task.output["backup-id"]} from model maas' in replaces
+    assert f'with those of {task.output["backup-id"]} from model maas' in replaces
     assert 'MAAS will be down for about 5 min' in replaces
     assert task.output['verdict'] == 'ready. Nothing has been changed'
     assert task.output['next'].endswith(

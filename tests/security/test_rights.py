@@ -35,8 +35,8 @@ def everything(sim: simulation.Simulation) -> object:
 def told(level: str) -> str:
     """Return what a user of this access is told."""
     return (
-        f'Juju user backup-bot has {level} access to model maas, the passwords need admin: run '
-        'juju grant backup-bot admin maas'
+        f'Juju user backup-bot has {level} access to model maas, but reading the passwords needs '
+        'admin: run juju grant backup-bot admin maas'
     )
 
 

@@ -206,18 +206,26 @@ def entry(fields: str) -> str:
         (
             '',
             errors.UnexpectedAnswer,
-            'is not an answer of S3 (LookupError): is endpoint right in',
+            'is not that of an S3 server (LookupError): check endpoint in',
         ),
-        ('<html><body>Log in</body></html>', errors.UnexpectedAnswer, 'is not an answer of S3'),
+        (
+            '<html><body>Log in</body></html>',
+            errors.UnexpectedAnswer,
+            'is not that of an S3 server',
+        ),
         ('no XML', errors.StoreUnavailable, 'cannot answer now (500)'),
         ('<a>' * 100_000, errors.StoreUnavailable, 'cannot answer now (500)'),
-        (entry('<Size>1</Size>'), errors.UnexpectedAnswer, "S3 says of '' no"),
-        (entry('<Key>a</Key>'), errors.UnexpectedAnswer, "S3 says of 'a' no 'Size'"),
-        (entry('<Key>a</Key><Size>x</Size>'), errors.UnexpectedAnswer, 'is not an answer of S3'),
+        (entry('<Size>1</Size>'), errors.UnexpectedAnswer, "of ''"),
+        (entry('<Key>a</Key>'), errors.UnexpectedAnswer, "S3 does not report 'Size' of 'a'"),
+        (
+            entry('<Key>a</Key><Size>x</Size>'),
+            errors.UnexpectedAnswer,
+            'is not that of an S3 server',
+        ),
         (
             entry('<Key>a</Key><Size>1</Size><LastModified>soon</LastModified>'),
             errors.UnexpectedAnswer,
-            'is not an answer of S3',
+            'is not that of an S3 server',
         ),
     ],
     ids=['empty', 'html', 'text', 'nested', 'no-key', 'no-size', 'size', 'time'],
@@ -231,12 +239,12 @@ def test_what_is_no_listing_is_not_taken_for_an_empty_one(
 def test_objects_of_other_folders_are_in_no_listing():
     script = hostile_answer(entry('<Key>theirs/a</Key>').encode())
     said = failure(script, errors.UnexpectedAnswer, path='ours')
-    assert said == "S3 lists 'theirs/a' below ''"
+    assert said == "S3 lists 'theirs/a', which is not below 'ours/'"
 
 
 def test_an_object_of_which_nothing_is_said_is_an_error():
     said = failure(hostile_answer(b'', 'x: y'), errors.UnexpectedAnswer, 'head')
-    assert said == "S3 says of 'key' no 'LastModified'"
+    assert said == "S3 does not report 'LastModified' of 'key'"
 
 
 @pytest.mark.parametrize('status', ['301 Moved Permanently', '307 Temporary Redirect'])

@@ -280,7 +280,7 @@ def test_an_operation_of_a_kind_that_this_revision_does_not_know_is_held(
     unknown = json.loads(charm_states.new_operation().to_json()) | {'kind': 'expire-all'}
     out = wake(charm_states.state(json.dumps(unknown)))
     assert charm_states.saved(out).status == operation.HELD
-    assert 'knows no operation expire-all' in charm_states.saved(out).error
+    assert 'does not know the operation expire-all' in charm_states.saved(out).error
     assert systemd.calls == []
 
 

@@ -161,7 +161,7 @@ def test_backup_all_is_refused_before_the_peer_relation_is_there():
     state = charm_states.state(without=['coordinator'])
     assert (
         charm_states.refusal('backup-all', state)
-        == 'the charm is still being installed: try again'
+        == 'the charm is still being installed: run the action again in a minute'
     )
 
 
@@ -187,7 +187,7 @@ def test_a_dry_run_prints_plan_and_checks_and_changes_nothing(
 
 def test_prove_restore_names_the_set_that_it_needs(repository: worlds.StoredWorld):
     refused = charm_states.refusal('prove-restore', charm_states.state())
-    assert 'the last operation was no restore' in refused
+    assert 'the last operation was not a restore' in refused
     assert 'backup-id=' in refused
     refused = charm_states.refusal('prove-restore', charm_states.state(), backup_id='2026')
     assert 'is not a backup id' in refused
@@ -322,11 +322,11 @@ def test_show_operation_lists_those_that_have_ended():
 
 def test_show_operation_says_when_none_has_ended():
     assert charm_states.refusal('show-operation', charm_states.state(), earlier=True) == (
-        f'no operation has ended yet: {FOLLOW} shows the one that runs'
+        f'no operation has ended yet: {FOLLOW} shows the running one'
     )
 
 
 def test_show_operation_needs_one():
     assert charm_states.refusal('show-operation', charm_states.state()) == (
-        f'no operation yet: juju run {APP}/leader backup-all'
+        f'no operation has run yet: juju run {APP}/leader backup-all'
     )

@@ -74,7 +74,7 @@ def test_list_backups_lists_what_is_asked_for(repository: worlds.StoredWorld):
     )
     assert [entry['backup-id'] for entry in json.loads(results['backups'])] == newer[2:]
     assert results['note'] == (
-        f'1 older backup set(s) than {newer[2]} are not shown: list-backups limit=...'
+        f'1 backup set(s) older than {newer[2]} are not shown: list-backups limit=...'
     )
 
 

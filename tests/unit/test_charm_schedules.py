@@ -209,7 +209,7 @@ def test_a_start_that_is_refused_is_tried_again_after_a_pause(
     assert 'no recipients' in pending.reason
     (call,) = [each for each in systemd.calls if '--on-active=60s' in each]
     assert call[-1].startswith('JUJU_DISPATCH_PATH=hooks/due exec ')
-    assert 'has not begun: no recipients' in caplog.text
+    assert 'has not started: no recipients' in caplog.text
     assert 'operation' not in charm_states.databag(out)
 
 
@@ -371,7 +371,7 @@ def test_the_status_says_when_the_next_run_is_due():
             'is refused: all its times are in the past. Set another: juju config',
         ),
         ('verify-schedule', 'every 0.1', 'more often than once a minute'),
-        ('verify-depth', 'abyss', "verify-depth is 'abyss', it can be objects or deep"),
+        ('verify-depth', 'abyss', "verify-depth is 'abyss', but must be objects or deep"),
     ],
 )
 def test_an_option_without_a_usable_value_is_named(option: str, value: str, said: str):
@@ -387,17 +387,17 @@ def test_a_schedule_of_one_time_is_over_when_its_run_has_ended():
     name, message = shown(kept, options(kept), op=op.to_json())
     assert (name, message.rpartition('; ')[2]) == (
         'active',
-        'all times of backup-schedule have come',
+        'all times of backup-schedule have passed',
     )
     results, _ = charm_states.act('show-schedule', charm_states.state(kept=kept))
-    assert 'over: all its times have come' in results['schedules']
+    assert 'over: all its times have passed' in results['schedules']
 
 
 def test_a_run_of_one_time_that_has_not_begun_is_not_over():
     out = woken(overdue(), charm_states.new_operation())
     kept = {BACKUP: stored(out)}
     _, message = shown(kept, options(kept))
-    assert 'have come' not in message
+    assert 'have passed' not in message
 
 
 def test_a_missed_run_is_shown_until_the_same_is_done():

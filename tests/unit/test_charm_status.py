@@ -181,7 +181,7 @@ def test_credentials_that_are_malformed_block_an_operation_too():
     wrong = {'username': 'backup bot', 'password': 'hunter2'}
     name, message = status(charm_states.state(op, leader=False, credentials=wrong))
     assert name == 'blocked'
-    assert 'the secret of juju-credentials is wrong in: username' in message
+    assert 'the secret of juju-credentials has unusable values: username' in message
     assert 'hunter2' not in message
 
 

@@ -229,7 +229,7 @@ def test_only_the_operation_that_the_status_shows_is_acknowledged():
 @pytest.mark.parametrize(
     ('op', 'why'),
     [
-        (None, f'no operation that has ended needs anything: juju status {APP}'),
+        (None, f'no ended operation needs attention: juju status {APP}'),
         (
             charm_states.new_operation(),
             f'backup-all {examples.BACKUP_ID} has not ended, it is open: {FOLLOW}',

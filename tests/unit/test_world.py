@@ -164,7 +164,7 @@ def test_what_the_integrator_does_not_give_is_named(fields: dict[str, str], miss
     ):
         _ = live.maas_store
     assert str(caught.value) == (
-        f's3-integrator-maas gives no {missing}: see juju status s3-integrator-maas and juju '
+        f's3-integrator-maas provides no {missing}: see juju status s3-integrator-maas and juju '
         'config s3-integrator-maas'
     )
 
@@ -185,7 +185,7 @@ def test_each_store_is_opened_once():
 def test_the_postgresql_store_is_the_other_relation():
     with (
         reached(charm_states.state(s3=TRACK_1)) as live,
-        pytest.raises(errors.TransientError, match='s3-integrator-postgresql gives no'),
+        pytest.raises(errors.TransientError, match='s3-integrator-postgresql provides no'),
     ):
         _ = live.postgresql_store
 
@@ -214,7 +214,7 @@ def test_a_malformed_secret_is_named_and_waited_for():
     state = charm_states.state(credentials={'username': 'not a name', 'password': 'hunter2'})
     with (
         reached(state) as live,
-        pytest.raises(errors.TransientError, match='is wrong in: username') as caught,
+        pytest.raises(errors.TransientError, match='has unusable values: username') as caught,
     ):
         _ = live.juju
     assert 'hunter2' not in ''.join(traceback.format_exception(caught.value))
@@ -259,7 +259,7 @@ def test_the_secret_says_where_maas_is_or_else_who_found_it():
 
 @pytest.mark.parametrize(
     ('content', 'said'),
-    [(None, 'juju grant-secret'), ({'api-key': 's3cret'}, 'is wrong in: api-key')],
+    [(None, 'juju grant-secret'), ({'api-key': 's3cret'}, 'has unusable values: api-key')],
 )
 def test_a_maas_key_that_cannot_be_used_is_waited_for(content: dict[str, str] | None, said: str):
     with (

@@ -1,10 +1,10 @@
 """The engine: takes an operation one checkpoint further.
 
-A dispatch calls `advance` once and saves what it returns; the save takes hold when the dispatch
-ends. So each call must leave the world such that it may be made again from the record before:
+A dispatch calls `advance` once and saves the returned record. Juju stores it when the dispatch
+ends. If the dispatch is killed, the same call is repeated from the earlier record, so:
 
-- A step that may have an effect is entered only when its intent (`doing` and a watermark) came
-  out of an earlier dispatch; the intent is stored together with the end of the step before.
+- A step with effects is entered only if an earlier dispatch has stored its intent (`doing` and a
+watermark). The intent is stored together with the end of the previous step.
 - A step is entered at most once per call, unless it only looks: at most one effect per dispatch.
 - Nothing here sleeps. `Wait` ends the dispatch, and an equal record is not written again.
 """
@@ -25,14 +25,15 @@ T = TypeVar('T')
 
 TRYING_AGAIN = 'trying again: '
 _COARSE = 300
-"""Seconds after which the age is stored even if nothing else has changed. A new leader may miss
-that much."""
+"""Seconds after which the age is stored even if nothing else has changed. A new leader may be this
+far behind."""
 
 
 def advance(op: operation.Operation, plan: step.Plan, world: ports.World) -> operation.Operation:
     """Return the operation one checkpoint further.
 
-    Returns the very same object when there is nothing to store: it is held, has ended, or waits.
+    Returns the same object if there is nothing to store: the operation is held, has ended, or
+    waits.
     """
     if not op.open:
         return op
@@ -42,7 +43,7 @@ def advance(op: operation.Operation, plan: step.Plan, world: ports.World) -> ope
 
 
 def is_uncertain(op: operation.Operation) -> bool:
-    """Whether a later look may find something else although nothing is different."""
+    """Whether the next dispatch may get another result although the world has not changed."""
     return op.current.reason.startswith(TRYING_AGAIN) or doubt.lasts(op)
 
 
@@ -52,7 +53,7 @@ def _moved(op: operation.Operation, plan: step.Plan, world: ports.World) -> oper
         if current is None:
             return _holding(
                 op,
-                f'this revision of the charm knows no step {op.step!r} of {op.kind}: '
+                f'this revision of the charm does not know step {op.step!r} of {op.kind}: '
                 'refresh the charm to the revision that started the operation, '
                 'then run resume-operation',
             )
@@ -82,10 +83,10 @@ def _do(
     if isinstance(outcome, step.Done):
         logger.info('%s: done', op.at)
         return _next(op.step_ended(operation.DONE, world.now()), plan, world)
-    # Whatever was just started is noted first: the undo must find it.
+    # Store what was just started before the step fails, so that the undo finds it.
     op = _waiting(op, outcome, world)
     if _late(op, current.deadline(op.settings)):
-        # A tolerated step becomes something left to do, in the words of its wait reason.
+        # If a tolerated step is late, its wait reason becomes something left to do.
         why = outcome.reason if current.tolerated else _too_late(op, current, outcome.reason)
         return _failed(op, plan, current, why, world)
     return op
@@ -98,7 +99,7 @@ def _gone_wrong(
     error: errors.CoordinatorError,
     world: ports.World,
 ) -> operation.Operation:
-    """Try a step again, or have it fail: whatever kind of error it is decides."""
+    """Retry a step or let it fail, depending on the kind of error."""
     if isinstance(error, errors.TransientError):
         op = doubt.noted(op, error)
         if not _late(op, current.deadline(op.settings)):
@@ -126,9 +127,9 @@ def _enter(
     op: operation.Operation,
     world: ports.World,
 ) -> T:
-    """Enter a step. A fault of our own must not leave an operation without an end.
+    """Call a handler of a step. A fault in our code must not leave the operation without an end.
 
-    It is treated as transient: it is tried again until the deadline, and then undone.
+    It counts as a transient error: the step is retried until its deadline, and then undone.
     """
     try:
         return handler(op, world)
@@ -168,7 +169,7 @@ def _next(op: operation.Operation, plan: step.Plan, world: ports.World) -> opera
     try:
         return _begin(op, following, world)
     except errors.CoordinatorError as error:
-        # The step before is done all the same: the next dispatch tries the intent again.
+        # The previous step is done nevertheless. The next dispatch computes the intent again.
         return op.waiting(f'{TRYING_AGAIN}{error}', world.now())
 
 
@@ -227,7 +228,7 @@ def _undo(
 def _unfinished(
     op: operation.Operation, current: step.Step, why: str, world: ports.World
 ) -> operation.Operation:
-    """Tell that a step is given up as it is, and what may be left of it."""
+    """Record that a step is abandoned, and what it may leave over."""
     op = op.with_problem(why)
     for line in current.remaining(op, world):
         op = op.with_problem(line)
@@ -253,7 +254,7 @@ def _before(plan: step.Plan, name: str) -> Sequence[step.Step]:
 def _to_undo(
     op: operation.Operation, plan: step.Plan, steps: Sequence[step.Step]
 ) -> step.Step | None:
-    """Return the last of some steps that was begun and can be undone; None when none was."""
+    """Return the last of these steps that was started and can be undone; None if there is none."""
     for each in reversed(steps):
         entry = op.entry(each.name)
         if each.name == plan.commit and entry.state == operation.DONE:
@@ -276,7 +277,7 @@ def _ending(op: operation.Operation, status: str, world: ports.World) -> operati
 def _waiting(
     op: operation.Operation, outcome: step.Wait, world: ports.World
 ) -> operation.Operation:
-    """Note what is waited for, and tell the log when it is another thing than before."""
+    """Record the reason for waiting, and log it if it differs from the last one."""
     noted = op.waiting(outcome.reason, world.now(), outcome.task)
     if noted.current != op.current:
         logger.info('%s: %s', noted.at, outcome.reason)
@@ -286,15 +287,15 @@ def _waiting(
 def _trying_again(
     op: operation.Operation, error: errors.CoordinatorError, world: ports.World
 ) -> operation.Operation:
-    """Note the first of a row of transient errors; the later ones differ in nothing that helps.
+    """Record the first of several transient errors in a row, and ignore the others.
 
-    Were each noted, texts that vary (ports, request ids) would make every look a checkpoint, and
-    each checkpoint brings the next dispatch at once: a storm instead of patience.
+    Their texts vary (ports, request ids). If each was recorded, every dispatch would store a
+    checkpoint, and each checkpoint starts the next dispatch immediately.
     """
     noted = op.waiting(f'{TRYING_AGAIN}{error}', world.now())
     lacking = isinstance(error, errors.Lacking)
     if lacking and noted.current == op.current:
-        # A person has been told, and it may take hours until it is there.
+        # The status shows what is missing. It may take hours until somebody provides it.
         return op
     logger.warning('%s: %s', op.at, error)
     if op.current.reason.startswith(TRYING_AGAIN) and not lacking:
@@ -305,7 +306,7 @@ def _trying_again(
 def _noting_task(
     op: operation.Operation, error: errors.CoordinatorError, world: ports.World
 ) -> operation.Operation:
-    """Note the task that failed, which an earlier dispatch may have started and not recorded."""
+    """Record the failed task: an earlier dispatch may have started it without recording it."""
     task = error.task if isinstance(error, errors.StepError) else None
     return op if task is None else op.waiting(op.current.reason, world.now(), task)
 

@@ -1,8 +1,8 @@
 """Whether a request with an effect, whose answer was lost, may still take effect.
 
-To look now would be too early, and to send it again might do it twice: so nothing is done for a
-while. Since when is a fact of the record; what a dispatch that was killed could not store,
-`in_flight` has left on the unit's disk.
+A check would be too early, and a second request might have its effect twice, so the operation
+waits. The start of the wait is a fact of the record. A killed dispatch cannot store that fact;
+`in_flight` has then left a mark on the unit's disk.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from coordinator import errors, ports, times
 from coordinator.engine import operation
 
 _SINCE = 'answer-lost'
-"""Fact: the operation's age when the doubt began."""
+"""Fact: the operation's age in seconds at the start of the doubt."""
 _SENT = 'answer-lost-sent'
 """Fact: when the last doubtful request was sent. It is only compared for equality, as it comes
 from another dispatch's clock."""
 _LONGEST = datetime.timedelta(seconds=30)
-"""How long a controller may take over a request whose connection is gone."""
+"""Seconds within which a controller may still execute a request after its connection broke."""
 
 
 def lasts(op: operation.Operation) -> bool:
-    """Whether it is too soon to look, and to act."""
+    """Whether it is too early to check and to act."""
     since = operation.age_of(op.fact(_SINCE))
     return since is not None and op.age - since < _LONGEST.total_seconds()
 
@@ -35,12 +35,12 @@ def noted(op: operation.Operation, error: errors.TransientError) -> operation.Op
 
 
 def all_answered(before: operation.Operation, after: operation.Operation) -> bool:
-    """Whether every request of a dispatch, given as what it made of a record, got its answer."""
+    """Whether every request of a dispatch was answered, judged by the record that it made."""
     return before.fact(_SINCE) == after.fact(_SINCE)
 
 
 def taken_up(op: operation.Operation, world: ports.World) -> operation.Operation:
-    """Take up the doubt that a dispatch has left which was killed, or whose record was lost."""
+    """Start a doubt if an earlier dispatch was killed during a request, or its record was lost."""
     left = world.take_up()
     sent = times.stamp(left) if left is not None else ''
     if not sent or sent == op.fact(_SENT):

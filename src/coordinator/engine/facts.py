@@ -1,7 +1,7 @@
-"""Facts that more than one module reads, or that hold more than a text: who writes them, and how.
+"""Facts that several modules read, or that are more than a text.
 
-A fact is a text in the record. One that only its own step reads, as the text that it is, is
-declared in the module of that step.
+A fact is a text in the record. If only one step uses a fact as plain text, the module of that step
+declares it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _Value = TypeVar('_Value')
 
 @dataclasses.dataclass(frozen=True)
 class Fact(Generic[_Value]):
-    """One fact. Its name and its encoding are in records that exist: neither may change."""
+    """One fact. Existing records contain its name and its encoding, so neither may change."""
 
     name: str
     writer: str
     """The step that writes it; '' if any may."""
     absent: _Value
-    """What it is as long as it was not written."""
+    """Its value until it is written."""
     decode: Callable[[str], _Value] = json.loads
     encode: Callable[[_Value], str] = json.dumps
 
     def of(self, op: operation.Operation) -> _Value:
-        """Return what an operation knows.
+        """Return the value of the fact in an operation.
 
         Raises:
             ValueError: the record comes from S3, and was changed there.
@@ -38,11 +38,11 @@ class Fact(Generic[_Value]):
         return self.decode(text) if text else self.absent
 
     def known(self, op: operation.Operation) -> bool:
-        """Whether it was written, even if it holds nothing."""
+        """Whether it was written, even with an empty value."""
         return bool(op.fact(self.name))
 
     def put(self, value: _Value) -> dict[str, str]:
-        """Return it for the record."""
+        """Return the value, encoded for the record."""
         return {self.name: self.encode(value)}
 
 
@@ -65,7 +65,8 @@ AIMED_BEFORE = Fact[Mapping[str, Mapping[str, str]]]('aimed-before', 'aim-reposi
 FORMER_CLUSTERS = Fact[Sequence[str]](
     'restore-former-system-id', 'aim-repositories', (), str.split, lambda ids: ' '.join(ids)
 )
-"""System identifiers of the clusters in the repository that the site had before it was aimed."""
+"""System identifiers of the clusters in PostgreSQL's repository before the restore changed its
+path."""
 NEW_PATH = _text('postgresql-new-path', 'renew-repository')
 """The path to which PostgreSQL's backups move."""
 MODEL = Fact[Mapping[str, str]]('model', 'check', {})
@@ -73,7 +74,7 @@ MODEL = Fact[Mapping[str, str]]('model', 'check', {})
 PASSWORD_HASHES = Fact[Mapping[str, str]]('password-hashes', 'capture-secrets', {})
 """By user; salted."""
 REPOSITORY = Fact[Mapping[str, str]]('repository', 'check', {})
-"""Endpoint, bucket and path that s3-maas led to."""
+"""Endpoint, bucket and path of s3-maas at the start of the operation."""
 OWN_PLACE = Fact[Mapping[str, str]]('own-postgresql-place', 'check', {})
 """Endpoint, bucket and path that s3-postgresql led to before a rehearsal."""
 AGENTS_LOST = Fact[Mapping[str, int]](
@@ -81,7 +82,7 @@ AGENTS_LOST = Fact[Mapping[str, int]](
 )
 """By the id of a task: the age of the operation at which the agent of its unit was first lost."""
 IMAGES_LOST = Fact[Sequence[str]]('images-lost', 'await-images', ())
-"""Uploaded images that are gone since the operation began to look."""
+"""Uploaded images that were deleted since the first list of the operation."""
 FILES_REPLACED = Fact[Sequence[str]]('files-backups-replaced', 'back-up-maas', ())
 """Ids of files backups during which an image changed."""
 ENDPOINTS = Fact[Sequence[str]](

@@ -50,8 +50,8 @@ def read(text: str) -> Document:
     found = document['format']
     if found > FORMAT:
         raise errors.ForeignRecordError(
-            f'the operation record has format {found}, this revision of the charm knows {FORMAT}: '
-            'refresh the charm to the newer revision again'
+            f'the operation record has format {found}, but this revision of the charm only knows '
+            f'{FORMAT}: refresh the charm to the newer revision again'
         )
     for number in range(found, FORMAT):
         document = _NEXT[number](document)

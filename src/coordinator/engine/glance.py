@@ -1,4 +1,4 @@
-"""A glance at the task that is waited for, which is all that most beats need.
+"""Checks the task that an operation waits for, which is enough for most beats.
 
 A backup of hours has hundreds of beats, and nearly each finds its task still running. A dispatch
 for that would load the whole charm and run twenty hook tools. So a dispatch that waits for a task
@@ -26,12 +26,12 @@ from coordinator.unit import beat, elapsed
 _SECONDS = 20
 """For one hook tool."""
 _TIMEOUTS = connection.Timeouts(address=3.0, connecting=5.0, login=3.0, call=5.0)
-"""A controller that is slow or away is left to the whole dispatch."""
+"""A slow or unreachable controller is left to the whole dispatch."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Waiting:
-    """What a dispatch that waits for a task leaves for the next beat: nothing that is secret."""
+    """What a dispatch that waits for a task leaves for the next beat; contains no secret."""
 
     operation: str
     age: int
@@ -55,7 +55,7 @@ class Waiting:
 
 
 def digest(text: str) -> str:
-    """Return what tells two texts apart."""
+    """Return a digest of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -66,7 +66,7 @@ class Note:
         self._path = charm_dir / beat.NOTE
 
     def read(self) -> Waiting | None:
-        """Return what was noted, if anything readable was."""
+        """Return the note; None if there is none or it cannot be read."""
         try:
             return Waiting(**json.loads(self._path.read_text()))
         except (OSError, ValueError, TypeError):
@@ -95,7 +95,7 @@ def suffices(charm_dir: pathlib.Path) -> bool:
     try:
         return _nothing_new(charm_dir)
     except Exception:
-        # The whole dispatch meets the same trouble, and says so.
+        # The whole dispatch meets the same error, and reports it.
         return False
 
 

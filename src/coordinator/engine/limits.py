@@ -1,7 +1,7 @@
-"""What keeps the record of an operation small: a databag is read and written whole each time.
+"""Keeps the record of an operation small, because a databag is read and written as a whole.
 
-Messages are cut first. Names cannot be, so whether those of a site fit is checked before an
-operation begins. What still does not fit holds the operation: the record is never lost.
+Messages are cut first. Names cannot be cut, so a check before the operation makes sure that they
+fit. If the record still does not fit, the operation is held: the record is never lost.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ def fitted(op: operation.Operation, before: operation.Operation | None) -> opera
         if _bytes(short) <= allowed:
             return short
     if op.terminal:
-        # No step asks for facts any more, and the history has them.
+        # No step needs the facts any more, and the history keeps them.
         return dataclasses.replace(short, facts={})
     why = (
         f'the record of {op.kind} {op.id} would have {_bytes(short)} bytes, {allowed} are allowed'
     )
     if before is None or before.id != op.id:
         raise errors.PreconditionError(f'{why}: use shorter names and paths')
-    # Whatever this dispatch has done is found again by looking, as if the dispatch had died.
+    # The next dispatch checks what this one has done, as after a crash.
     return before.held(
         f'{why}: {this.command("abort-operation")} ends it, with force=true if it is held for '
         'this again'
@@ -63,9 +63,9 @@ def _bytes(op: operation.Operation) -> int:
 
 
 def _shortened(op: operation.Operation, length: int) -> operation.Operation:
-    """Cut messages, all but the error and the current step's reason.
+    """Cut all messages but the error and the reason of the current step.
 
-    An operation that goes back needs no reason, and must not be held for its size once more.
+    An operation that is being undone needs no reason, and must not be held again for its size.
     """
     whole = '' if op.undoing else op.step
     kept = op
@@ -107,8 +107,8 @@ def names_fit(
     needed = _needed(config, status, places)
     if needed > _NAMES:
         raise errors.StepError(
-            f'the record of an operation has room for {_NAMES} bytes of names, this site needs '
-            f'{needed}: use shorter paths in S3 or fewer recipients, or have fewer units'
+            f'the record of an operation has room for {_NAMES} bytes of names, but this site '
+            f'needs {needed}: use shorter paths in S3, fewer recipients or fewer units'
         )
     return 'the names of this site fit into the record of an operation'
 

@@ -1,4 +1,4 @@
-"""What the log says of operations: their names before what adapters say, and faults of our own."""
+"""Log lines about operations: adds their names, and logs faults in our code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def fault(where: str, error: Exception) -> str:
-    """Log a fault of our own, and return what to say of it.
+    """Log a fault in our code, and return a message about it.
 
     Its text may hold anything, so the answer names only its kind and its place.
     """

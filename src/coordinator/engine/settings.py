@@ -20,7 +20,7 @@ MOST_RECIPIENTS = 16
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Fixed when an operation starts: a change of config never bends one that is under way."""
+    """Fixed when an operation starts: changed options never affect a running operation."""
 
     maas: str
     """Name of the maas-region application."""
@@ -41,11 +41,11 @@ class Settings:
     trusted_signers: tuple[str, ...] = ()
     """Public keys whose sets a restore accepts, besides those of this application; none: any."""
     retention: rules.Policy = dataclasses.field(default_factory=rules.Policy)
-    """Which backup sets stay; a record of a revision without it keeps all of them."""
+    """Which backup sets are kept; a record of an earlier revision without this field keeps all."""
 
     @property
     def scaling_deadline(self) -> datetime.timedelta:
-        """For PostgreSQL's units to go, and for them to come back."""
+        """For PostgreSQL's units to be removed, and again for new units to join."""
         return datetime.timedelta(minutes=self.scaling_minutes)
 
     @property
@@ -74,7 +74,7 @@ class Settings:
             raw['trusted_signers'] = list(self.trusted_signers)
         if self.image_sync_minutes == Settings.image_sync_minutes:
             del raw['image_sync_minutes']
-        # Most operations have none, and their records no room to spare.
+        # Most operations have none, and a record has little room.
         return {**raw, 'retention': self.retention.to_dict()} if self.retention.rules else raw
 
     @classmethod
@@ -154,7 +154,7 @@ def verifies_deeply(config: Mapping[str, object]) -> bool:
     depth = str(config.get('verify-depth'))
     if depth not in DEPTHS:
         raise errors.PreconditionError(
-            f'verify-depth is {depth[:40]!r}, it can be {" or ".join(DEPTHS)}'
+            f'verify-depth is {depth[:40]!r}, but must be {" or ".join(DEPTHS)}'
         )
     return depth == DEEP
 

@@ -1,4 +1,4 @@
-"""What a step is, and what it may answer."""
+"""Steps and plans: what a step is, and what it returns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Done:
 
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     left: str = ''
-    """What the operator must still do himself, when there is such a thing."""
+    """What the operator must still do; '' if nothing."""
     warnings: Sequence[str] = ()
     """Risks that the operator should know of; they do not stop the operation."""
 
@@ -31,14 +31,15 @@ class Done:
 
 @dataclasses.dataclass(frozen=True)
 class Wait:
-    """Not yet: a later dispatch looks again."""
+    """The step has not reached its goal yet: a later dispatch enters it again."""
 
     reason: str
-    """For people; **stable while nothing changes**, or every look would be a checkpoint."""
+    """For people. It must be **the same while nothing changes**; otherwise every dispatch would
+    store a checkpoint."""
     task: int | None = None
-    """The Juju task that is waited for."""
+    """Id of the Juju task that the step waits for."""
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """What was learned so far and must outlive this dispatch."""
+    """Facts that later dispatches need."""
 
     def __post_init__(self) -> None:
         # It quotes what other charms say, and is logged as it is.
@@ -50,7 +51,7 @@ Outcome = Done | Wait
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """How the world looked just before a step's first effect: what is newer is the step's own."""
+    """State of the world just before the first effect of a step, which caused all newer things."""
 
     watermark: int = 0
     """The newest Juju task id."""
@@ -62,7 +63,7 @@ Deadline = Callable[[settings.Settings], datetime.timedelta]
 
 
 def minutes(count: int) -> Deadline:
-    """Return a deadline that no setting changes."""
+    """Return a deadline that is the same for all settings."""
     return lambda _: datetime.timedelta(minutes=count)
 
 
@@ -73,8 +74,8 @@ _QUARTER_HOUR = minutes(15)
 class Step:
     """One named, repeatable piece of a plan.
 
-    `do` may be entered any number of times, from the last checkpoint on: it looks before it
-    acts and has at most one effect each time.
+    `do` may be called any number of times from the last checkpoint. It checks the world before it
+    acts, and has at most one effect per call.
     """
 
     name: str
@@ -82,22 +83,24 @@ class Step:
     """What it does, for the dry run; `report` fills in the model's names and numbers."""
     do: Handler
     mark: Callable[[operation.Operation, ports.World], Mark] | None = None
-    """Looks, without any effect; its answer is stored before `do` is entered."""
+    """Reads the world without any effect. Its result is stored before `do` is called."""
     undo: Handler | None = None
-    """Puts back what `do` did, as far as it got; re-entered like `do`."""
+    """Reverses what `do` did, as far as it got. Called any number of times, like `do`."""
     deadline: Deadline = _QUARTER_HOUR
     """For one attempt."""
     undo_deadline: Deadline = _QUARTER_HOUR
     remains: Callable[[operation.Operation], Sequence[str]] | None = None
-    """What may be left of it, or missing, when neither it nor its undo came to an end: out of the
-    record alone, as the world may not answer then."""
+    """Returns what may be left over or missing if neither the step nor its undo ended. It only
+    uses the record, because the world may not answer then."""
     left_over: Callable[[operation.Operation, ports.World], Sequence[str]] | None = None
-    """What is left over or missing, as the world shows it now; reported instead of `remains`."""
+    """Returns what is left over or missing in the world now. If it succeeds, it replaces
+    `remains`."""
     attempts: int = 3
     only_looks: bool = False
-    """`do` leaves nothing behind, so it needs no intent: it may follow in the same dispatch."""
+    """Whether `do` has no effect. Such a step needs no intent, so it may follow in the same
+    dispatch."""
     tolerated: bool = False
-    """Its failure is reported, but does not stop what follows."""
+    """Whether the operation continues if the step fails, and only reports it."""
 
     def remaining(self, op: operation.Operation, world: ports.World | None) -> Sequence[str]:
         """Return what the step has left over, from the world, or else from the record."""
@@ -105,7 +108,7 @@ class Step:
             try:
                 return self.left_over(op, world)
             except Exception as error:
-                # Whatever the error is, it must not keep an operation from ending.
+                # No error here may prevent the end of an operation.
                 logger.warning(
                     '%s: cannot find out what is left over: %s', op.at, type(error).__name__
                 )
@@ -121,7 +124,7 @@ class Plan:
     pivot: str = ''
     """From this step on an error holds the operation instead of undoing it."""
     commit: str = ''
-    """Once this step is done, it and those before it stay done: only later ones are undone."""
+    """Once this step is done, an undo only reverses later steps."""
 
     def reached(self, op: operation.Operation) -> bool:
         """Whether an operation at its end has achieved the purpose of the plan.
@@ -142,7 +145,7 @@ class Plan:
         return next((step for step in self.steps if step.name == name), None)
 
     def remains(self, op: operation.Operation, world: ports.World | None = None) -> list[str]:
-        """Return what the operator must know of an operation that ends as it is."""
+        """Return what the operator must know if an operation ends without an undo."""
         # A held operation may be of a revision with fewer steps.
         op = op.following(self.names)
         lines = (line for step in reversed(self.steps) for line in step.remaining(op, world))

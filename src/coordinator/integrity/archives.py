@@ -151,10 +151,10 @@ class Tar:
             within = f'in the middle of {self._name!r}' if self._in_the_middle else 'between files'
             raise check.Damaged(
                 f'is cut off: the tar in it ends {within}, after {self._at} bytes and '
-                f'{check.files(self.files)}, without the mark of its end'
+                f'{check.files(self.files)}, without its end mark'
             )
         if not self._entries:
-            raise check.Damaged('holds no files: restore-backup of maas-region refuses it')
+            raise check.Damaged('contains no files, so restore-backup of maas-region refuses it')
 
     @property
     def _ended(self) -> bool:
@@ -220,7 +220,7 @@ class Tar:
 
     def _beyond_end(self, data: memoryview) -> None:
         if data.tobytes().count(0) != len(data):
-            raise check.Damaged(f'has something behind the end of its tar, at byte {self._at}')
+            raise check.Damaged(f'has data after the end of its tar, at byte {self._at}')
 
 
 def _padded(size: int) -> int:

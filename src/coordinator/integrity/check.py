@@ -10,7 +10,7 @@ from coordinator import checksums, ports
 
 
 class Damaged(Exception):
-    """The content is not what it should be. The message goes on from the object's name."""
+    """The content is damaged. The message continues a sentence that begins with the object."""
 
 
 class Check(Protocol):
@@ -21,12 +21,12 @@ class Check(Protocol):
         ...
 
     def finish(self) -> str:
-        """Say what was there, when all bytes were."""
+        """Return what the object contained, after its last byte."""
         ...
 
 
 class Bytes:
-    """A check that takes any content: the checksums are all that is compared."""
+    """A check that accepts any content: only the checksums are compared."""
 
     def feed(self, chunk: bytes) -> None:
         pass
@@ -50,5 +50,5 @@ class Object:
 
 
 def files(count: int) -> str:
-    """Say how many files there are."""
+    """Return the number of files, for people."""
     return '1 file' if count == 1 else f'{count} files'

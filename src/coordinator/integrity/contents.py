@@ -64,7 +64,7 @@ def _images(backup_set: manifest.Manifest, repository: ports.ObjectStore) -> lis
     key = told.reading.key
     if key not in catalogue.images_keys(backup_set.backup_id):
         # The manifest lies where others may write.
-        raise errors.UnexpectedAnswer(f'{key} is no list of images of this set')
+        raise errors.UnexpectedAnswer(f'{key} is not a list of images of this set')
     content = repository.get(key, images.LARGEST)
     if hashlib.sha256(content).hexdigest() != told.reading.sha256:
         raise errors.UnexpectedAnswer(f'{key} is not what was stored for this set')

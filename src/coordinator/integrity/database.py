@@ -128,8 +128,8 @@ class Files:
         if not self._in_blocks:
             return check.files(self._good)
         return (
-            f'{check.files(self._good)}; what is in {self._in_blocks} of them only pgBackRest can '
-            'tell (block-incremental): they are stored as they were'
+            f'{check.files(self._good)}; only pgBackRest can read what is in {self._in_blocks} '
+            'of them (block-incremental), but they are stored as they were'
         )
 
 

@@ -26,7 +26,7 @@ _MOST = 1 << 20
 # Its stub takes the class of its errors for one of them.
 _IGZIP_ERROR = cast('type[Exception]', isal.igzip_lib.IsalError)
 _BROKEN = (_IGZIP_ERROR, zstd.ZstdError, OSError, RuntimeError, ValueError)
-"""What the libraries raise; lz4 has no error of its own."""
+"""Errors of the libraries; lz4 has no error class."""
 
 
 class _Decompressor(Protocol):
@@ -117,7 +117,7 @@ class Stream:
         try:
             out = member.decompress(data, _MOST)
         except _BROKEN as error:
-            behind = 'has something else behind its' if self.members else 'has a broken'
+            behind = 'has other data after its' if self.members else 'has a broken'
             raise check.Damaged(f'{behind} {self._kind} stream ({error})') from None
         self._sink(out)
 

@@ -43,7 +43,7 @@ class Pace:
         self._notes = collections.deque([(clock(), done)])
 
     def add(self, count: int) -> None:
-        """Count bytes that were read; a negative number takes back some that were in vain."""
+        """Count bytes that were read; a negative number subtracts bytes to read again."""
         with self._lock:
             self._done += count
             now = self._clock()

@@ -1,4 +1,4 @@
-"""The adapter that answers for `ports.Reader`: a process of its own, on the unit's machine.
+"""The adapter that answers for `ports.Reader`: a separate process on the unit's machine.
 
 A set may take hours to read, and while a dispatch runs, no other hook or action of the unit does.
 So the reading goes on beside them. The process is no child of the unit's agent for long, but dies
@@ -36,14 +36,15 @@ _SECONDS = 30
 
 
 class Reader:
-    """The reading of one unit: one at a time, in a folder of its own."""
+    """The readings of one unit, one at a time, in a separate folder."""
 
     def __init__(self, folder: pathlib.Path):
         self._folder = folder
 
     def look(self, name: str) -> ports.Reading | None:
         """Return how the reading of this name stands; None if there is none."""
-        # Before the note: one that has just ended has left its last note by then.
+        # Check the process before the note: a process that has just ended has already written its
+        # last note.
         running = self._runs()
         note = self._note()
         if note is None or note.name != name:
@@ -70,9 +71,9 @@ class Reader:
         """Begin a reading, or continue one."""
         note = self._note()
         if note is not None and note.name != name and self._runs():
-            # Of an operation that was ended by force, or of another time that this unit led.
+            # From an operation that was ended by force, or from an earlier term of this leader.
             self.stop()
-            raise errors.TransientError('the reading of another backup set is about to end')
+            raise errors.TransientError('the process that reads another backup set is ending')
         request = {
             'name': name,
             'backup-set': backup_set,
@@ -101,7 +102,7 @@ class Reader:
             *_, why = begun.stderr.decode(errors='replace').strip().splitlines() or ['']
             raise errors.TransientError(
                 'the process that reads backup sets did not start: '
-                f'{why[:200] or "it ended at once"}'
+                f'{why[:200] or "it ended immediately"}'
             )
 
     def stop(self) -> None:

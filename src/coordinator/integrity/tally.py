@@ -60,7 +60,7 @@ class Tally:
 
     @classmethod
     def from_json(cls, text: str, of: str) -> Tally:
-        """Read a stored tally; begin anew with one that is damaged or of another list."""
+        """Read a stored tally; return an empty one if it is damaged or of another list."""
         found = cls.read(text)
         return found if found.of == of else cls(of)
 
@@ -86,6 +86,6 @@ class Tally:
 
 
 def name_of(objects: Sequence[check.Object]) -> str:
-    """Return what tells a list of objects from any other."""
+    """Return a digest of a list of objects."""
     listed = json.dumps([(item.key, item.size) for item in objects])
     return hashlib.sha256(listed.encode()).hexdigest()

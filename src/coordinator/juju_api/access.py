@@ -56,8 +56,8 @@ def credentials(content: Mapping[str, str]) -> Credentials:
     wrong = ', '.join(key for key, right in usable.items() if not right)
     if wrong:
         raise errors.PreconditionError(
-            f'the secret of juju-credentials is wrong in: {wrong}. It takes username, password '
-            f'and, where wanted, endpoints (host:port, ...) and ca-cert: {_how()}'
+            f'the secret of juju-credentials has unusable values: {wrong}. It needs username and '
+            f'password. endpoints (host:port, ...) and ca-cert are optional: {_how()}'
         )
     return found
 

@@ -30,7 +30,8 @@ def read(shape: type[_Shape], response: object, what: str) -> _Shape:
     try:
         return shape.read(response)
     except shapes.ShapeError as error:
-        # An answer may hold secrets: the error has none of its values, and no cause that has.
+        # An answer may contain secrets, so neither the error nor its cause contains any of its
+        # values.
         wrong = str(error)
     except RecursionError:
         wrong = 'nested too deep'
@@ -39,7 +40,9 @@ def read(shape: type[_Shape], response: object, what: str) -> _Shape:
 
 def unexpected(what: str, wrong: str) -> errors.UnexpectedAnswer:
     """Return the error for an answer that breaks the API's promise."""
-    return errors.UnexpectedAnswer(f'The answer to {what} has not the expected shape: {wrong}.')
+    return errors.UnexpectedAnswer(
+        f'The answer to {what} does not have the expected shape: {wrong}.'
+    )
 
 
 class Error(shapes.Shape):

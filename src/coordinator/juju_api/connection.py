@@ -270,8 +270,7 @@ def _unreached(
     reasons = reasons or 'no address of the controller is known'
     if any(isinstance(error, errors.UntrustedController) for error in failures.values()):
         return errors.UntrustedController(
-            f'The controller is not the one that the CA certificate vouches for ({reasons}). '
-            f'{dial.CHECK_CA}.'
+            f'The certificate of the controller is not trusted ({reasons}). {dial.CHECK_CA}.'
         )
     for error in failures.values():
         if not isinstance(error, errors.ConnectionFailed):

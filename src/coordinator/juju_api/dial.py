@@ -23,7 +23,7 @@ class LimitExceededError(Exception):
 
 
 class BoundedSocket(ssl.SSLSocket):
-    """Reads no more, and waits no longer, than it was told.
+    """Limits the bytes that it reads and the time that it waits.
 
     The websocket client reads as much as a frame announces, and its timeout is one for each
     read: a peer that sends a byte now and then would hold a dispatch forever.

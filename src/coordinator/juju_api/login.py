@@ -61,7 +61,7 @@ def session(response: object, caller: refusals.Caller) -> Session:
     if not answer.facades:
         # A success in form alone: the controller would have us bring a macaroon first.
         raise errors.NotAuthorised(
-            f'The controller does not take a password from "{caller.user}". '
+            f'The controller does not accept a password from "{caller.user}". '
             f'{refusals.CHECK_CREDENTIALS}: they must be those of a local Juju user.'
         )
     user = answer.user_info

@@ -44,7 +44,9 @@ def translate(what: str, message: str, code: str, caller: Caller) -> errors.Coor
     """Return the error for what the controller said to the call `what`."""
     said = f'{what}: {message}'
     if code in _BUSY_CODES or any(text in message for text in _BUSY_TEXTS):
-        return errors.ControllerBusy(f'The controller is busy ({said}); this is tried again.')
+        return errors.ControllerBusy(
+            f'The controller is busy ({said}); the coordinator retries the request.'
+        )
     if code == 'unauthorized access':
         return _unauthorised(message, said, caller)
     if code in _LOGIN_CODES:

@@ -135,7 +135,7 @@ def checked(raw: object) -> Raw:
 
 def _checked(raw: object) -> Raw:
     if not isinstance(raw, dict):
-        raise items.Malformed('something else instead of an object')
+        raise items.Malformed('not an object')
     return raw
 
 
@@ -143,7 +143,7 @@ def _of(raw: Raw, field: str, kind: type[_T]) -> _T:
     value = raw.get(field)
     # To Python a truth value is a number as well.
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise items.Malformed(f'{field} is missing, or no {kind.__name__}')
+        raise items.Malformed(f'{field} is missing or not of type {kind.__name__}')
     return value
 
 
@@ -151,14 +151,14 @@ def _size(raw: Raw, field: str) -> int:
     value = _of(raw, field, int)
     # The column is a bigint. A larger number would not fit into a float either.
     if not 0 <= value < 1 << 63:
-        raise items.Malformed(f'{field} is no number of bytes')
+        raise items.Malformed(f'{field} is not a number of bytes')
     return value
 
 
 def _number(raw: Raw, field: str) -> float:
     value = raw.get(field)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise items.Malformed(f'{field} is missing, or no number')
+        raise items.Malformed(f'{field} is missing or not a number')
     return float(value)
 
 
@@ -180,7 +180,7 @@ def _name(raw: Raw, field: str) -> str:
 def _clean(value: object) -> str:
     """Return a text that can be written: JSON may hold halves of characters."""
     if not isinstance(value, str):
-        raise items.Malformed('something else instead of a text')
+        raise items.Malformed('not a text')
     return value.encode(errors='replace').decode()
 
 

@@ -224,8 +224,8 @@ class MaasApi:
             yield
         except items.Malformed as error:
             raise errors.MaasUnintelligible(
-                f'{self._endpoint.url} does not answer {path} as the API of MAAS does ({error}): '
-                'if this is no MAAS, set endpoint in the secret of maas-api-key'
+                f'the answer of {self._endpoint.url} to {path} is not that of MAAS ({error}): '
+                'if this server is not MAAS, set endpoint in the secret of maas-api-key'
             ) from None
 
 

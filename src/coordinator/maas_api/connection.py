@@ -67,7 +67,7 @@ class Line:
         Raises:
             MaasUnavailable: there is no answer, or not all of it, or MAAS cannot just now.
             MaasKeyRefused: the key is not valid.
-            MaasRefused: the user may not do this, or the certificate is not vouched for.
+            MaasRefused: the user may not do this, or the certificate is not trusted.
             MaasUnintelligible: this is not MAAS.
             NotThere: the status is 404 or 400.
         """
@@ -144,8 +144,8 @@ class Line:
                 'user more rights, or give the coordinator the key of another user'
             )
         raise errors.MaasUnintelligible(
-            f'{url} answered with status {status}, as the API of MAAS never does: set endpoint in '
-            f'the secret of maas-api-key to the URL of MAAS: {login.how()}'
+            f'{url} answered with status {status}, which the API of MAAS never returns: set '
+            f'endpoint in the secret of maas-api-key to the URL of MAAS: {login.how()}'
         )
 
     def _refusal(self, said: bytes) -> str:
@@ -153,12 +153,12 @@ class Line:
         if b'timestamp' in said.lower():
             # OAuth, as MAAS has it, allows for five minutes.
             return (
-                f'MAAS at {url} refuses the API key, as the clocks of this unit and of MAAS are '
-                'more than 5 min apart: timedatectl shows whether they are synchronised'
+                f'MAAS at {url} refuses the API key, because the clocks of this unit and of MAAS '
+                'are more than 5 min apart: timedatectl shows whether they are synchronised'
             )
         return (
-            f'MAAS at {url} refuses the API key: it was deleted, or never was one of this MAAS. '
-            'After a restore the keys of the time of the backup are in force. Make a key, then: '
+            f'MAAS at {url} refuses the API key: it was deleted, or belongs to another MAAS. '
+            'A restore also returns the keys to the time of the backup. Create a key, then: '
             'juju update-secret <name> api-key#file=<file>'
         )
 
@@ -170,7 +170,7 @@ class Line:
             yield
         except ssl.SSLCertVerificationError as error:
             raise errors.MaasRefused(
-                f'the certificate of MAAS at {url} is not vouched for ({error.verify_message}): '
+                f'the certificate of MAAS at {url} is not trusted ({error.verify_message}): '
                 'set ca-cert in the secret of maas-api-key to the CA that has signed it'
             ) from None
         except (OSError, http.client.RemoteDisconnected, http.client.IncompleteRead) as error:
@@ -181,14 +181,14 @@ class Line:
                 why = self._why(error, timeouts)
                 raise errors.MaasUnavailable(f'MAAS at {url} does not answer ({why})') from None
             raise errors.MaasUnintelligible(
-                f'what answers at {url} does not speak HTTP ({type(error).__name__})'
+                f'the server at {url} does not speak HTTP ({type(error).__name__})'
             ) from None
 
     def _why(self, error: Exception, timeouts: Timeouts) -> str:
         if self._overdue.is_set():
-            return f'not all of it in {timeouts.whole:g} s'
+            return f'the answer took longer than {timeouts.whole:g} s'
         if isinstance(error, TimeoutError):
-            return f'nothing for {timeouts.silence:g} s'
+            return f'no data for {timeouts.silence:g} s'
         if isinstance(error, OSError) and error.strerror:
             return error.strerror
         return type(error).__name__
@@ -245,6 +245,6 @@ def _context(endpoint: login.Endpoint, scheme: str) -> ssl.SSLContext | None:
         return ssl.create_default_context(cadata=endpoint.ca_cert or None)
     except (ssl.SSLError, ValueError):
         raise errors.Lacking(
-            'ca-cert in the secret of maas-api-key is no PEM certificate: juju update-secret '
+            'ca-cert in the secret of maas-api-key is not a PEM certificate: juju update-secret '
             '<name> ca-cert#file=<file>'
         ) from None

@@ -15,11 +15,11 @@ _SPACE = ' \t\r\n'
 
 
 class Malformed(Exception):
-    """This is no JSON, or none of the wanted shape."""
+    """The text is not JSON, or does not have the expected shape."""
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise Malformed(f'{constant} is no number')
+    raise Malformed(f'{constant} is not a number')
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse)
@@ -63,7 +63,7 @@ def each(chunks: Iterable[bytes], most: int = MOST) -> Iterator[dict[str, Any]]:
         yield text.item()
         mark = text.mark()
     if mark != ']' or text.mark():
-        raise Malformed('a list that does not end as one')
+        raise Malformed('a list without an end')
 
 
 class _Text:
@@ -92,7 +92,7 @@ class _Text:
     def item(self) -> dict[str, Any]:
         """Return the object that begins here, and pass it."""
         if self.mark() != '{':
-            raise Malformed('a list of something else than objects')
+            raise Malformed('a list with something other than objects')
         self.back()
         while True:
             try:
@@ -103,7 +103,7 @@ class _Text:
                 if there > LONGEST_ITEM or not self._grow(2 * there):
                     raise Malformed('an object without an end') from None
             except (ValueError, RecursionError):
-                raise Malformed('an object that no MAAS makes') from None
+                raise Malformed('an object that is not valid JSON') from None
             else:
                 return found
 

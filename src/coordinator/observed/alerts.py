@@ -96,8 +96,8 @@ ALERTS = (
         '5m',
         CRITICAL,
         'The newest complete backup set of MAAS is too old.',
-        'No complete backup set of {{ $labels.juju_application }} in model '
-        '{{ $labels.juju_model }} was begun within backup-max-age.',
+        'The newest complete backup set of {{ $labels.juju_application }} in model '
+        '{{ $labels.juju_model }} is older than backup-max-age.',
     ),
     Alert(
         'MaasBackupFailed',
@@ -110,7 +110,7 @@ ALERTS = (
         CRITICAL,
         'The last {{ $labels.kind }} failed.',
         'The last {{ $labels.kind }} of {{ $labels.juju_application }} in model '
-        '{{ $labels.juju_model }} failed. Show why: juju run '
+        '{{ $labels.juju_model }} failed. Find the cause: juju run '
         '{{ $labels.juju_application }}/leader show-operation',
     ),
     Alert(
@@ -118,9 +118,10 @@ ALERTS = (
         _max('operation_state state="held"') + ' == 1',
         '5m',
         CRITICAL,
-        'An operation is held for a person.',
+        'An operation is held and needs you.',
         'An operation of {{ $labels.juju_application }} in model {{ $labels.juju_model }} is '
-        'held. No other can begin, and PostgreSQL or MAAS may be down. Show why: juju run '
+        'held. No other operation can start, and PostgreSQL or MAAS may be down. Find the '
+        'cause: juju run '
         '{{ $labels.juju_application }}/leader show-operation',
     ),
     Alert(
@@ -143,7 +144,7 @@ ALERTS = (
         CRITICAL,
         'A backup set is damaged, or could not be verified.',
         'verify-backup of {{ $labels.juju_application }} in model {{ $labels.juju_model }} '
-        'failed, or found a damaged backup set. Show which: juju run '
+        'failed, or found a damaged backup set. List the sets: juju run '
         '{{ $labels.juju_application }}/leader list-backups',
     ),
     Alert(
@@ -154,10 +155,10 @@ ALERTS = (
         + _max('newest_set_timestamp_seconds kind="verified"'),
         '1h',
         WARNING,
-        'No backup set was ever verified.',
-        'No complete backup set of {{ $labels.juju_application }} in model '
-        '{{ $labels.juju_model }} was found good by verify-backup. Do it now: juju run '
-        '{{ $labels.juju_application }}/leader verify-backup',
+        'No backup set has been verified.',
+        'verify-backup has found no complete backup set of {{ $labels.juju_application }} in '
+        'model {{ $labels.juju_model }} good. Verify the newest set: juju run '
+        '{{ $labels.juju_application }}/leader verify-backup backup-id=latest',
     ),
     Alert(
         'MaasBackupDatabaseExpired',
@@ -166,7 +167,7 @@ ALERTS = (
         WARNING,
         'PostgreSQL has deleted the database backup of {{ $value }} backup set(s).',
         'The retention of PostgreSQL in model {{ $labels.juju_model }} is shorter than that of '
-        '{{ $labels.juju_application }}: {{ $value }} backup set(s) cannot be restored any more.',
+        '{{ $labels.juju_application }}: {{ $value }} backup set(s) can no longer be restored.',
     ),
     Alert(
         'MaasBackupPostgresqlUnitsMissing',
@@ -175,7 +176,7 @@ ALERTS = (
         CRITICAL,
         'PostgreSQL has fewer units than before an operation.',
         'An operation of {{ $labels.juju_application }} in model {{ $labels.juju_model }} has '
-        'removed units of PostgreSQL, and {{ $value }} of them are not back.',
+        'removed units of PostgreSQL, and {{ $value }} of them are still missing.',
     ),
     Alert(
         'MaasBackupRunMissed',
@@ -184,7 +185,7 @@ ALERTS = (
         CRITICAL,
         'A scheduled {{ $labels.kind }} did not run.',
         'The last scheduled {{ $labels.kind }} of {{ $labels.juju_application }} in model '
-        '{{ $labels.juju_model }} was due and did not begin. Show why: juju run '
+        '{{ $labels.juju_model }} was due but did not start. Find the cause: juju run '
         '{{ $labels.juju_application }}/leader show-schedule',
     ),
     Alert(
@@ -193,7 +194,7 @@ ALERTS = (
         '15m',
         WARNING,
         'The metrics of the coordinator cannot be scraped.',
-        'Nothing is known of {{ $labels.juju_application }} in model {{ $labels.juju_model }}: no '
-        'other alert about it can fire.',
+        'The metrics of {{ $labels.juju_application }} in model {{ $labels.juju_model }} are '
+        'missing, so no other alert about it can fire.',
     ),
 )

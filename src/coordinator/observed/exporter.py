@@ -1,4 +1,4 @@
-"""Serves the metrics of one unit. A program of its own; systemd has it listen on loopback.
+"""Serves the metrics of one unit: a separate program, for which systemd listens on loopback.
 
 It reads the note that dispatches leave whenever somebody scrapes, and asks nobody else. After ten
 minutes without a scrape it ends: systemd goes on listening, and starts it again when it is needed.

@@ -146,12 +146,12 @@ METRICS = (
     Metric('build_info', 'Version of the coordinator. Always 1.', _build, ('version',)),
     Metric(
         'leader',
-        '1 on the unit that leads as far as it knows, 0 on the others.',
+        '1 on the unit that considers itself the leader, 0 on the others.',
         lambda note, now: _one(float(note.leads)),
     ),
     Metric(
         'observed_since_timestamp_seconds',
-        'When this unit left its first note for the exporter.',
+        'When this unit first wrote a note for the exporter.',
         lambda note, now: _one(note.since),
     ),
     Metric(
@@ -162,7 +162,7 @@ METRICS = (
     ),
     Metric(
         'newest_set_timestamp_seconds',
-        'When the newest backup set of a kind was begun. Kinds: complete; verified, if '
+        'When the newest backup set of a kind was started. Kinds: complete; verified, if '
         'verify-backup found it good; read-whole, if it did with deep=true; proven, if MAAS held '
         'exactly what the set does after a restore of it. A kind without a set is missing.',
         _newest_time,
@@ -196,13 +196,13 @@ METRICS = (
     ),
     Metric(
         'operation_state',
-        '1 for the state of the operation that is under way: running, waiting, undoing or held.',
+        '1 for the state of the current operation: running, waiting, undoing or held.',
         _state,
         ('state',),
     ),
     Metric(
         'operation_info',
-        'The operation that is under way or held, and the step where it is. Always 1.',
+        'The current operation, and its current step. Always 1.',
         _operation,
         ('kind', 'operation_id', 'step'),
     ),
@@ -214,7 +214,7 @@ METRICS = (
     ),
     Metric(
         'last_operation_status',
-        '1 for how the last operation of a kind ended: complete, failed or aborted.',
+        '1 for the status of the last operation of a kind: complete, failed or aborted.',
         _outcome,
         ('kind', 'status'),
     ),
@@ -244,13 +244,13 @@ METRICS = (
     ),
     Metric(
         'schedule_next_due_timestamp_seconds',
-        'When the next run of a schedule is due. Missing if none is.',
+        'When the next run of a schedule is due. Missing if no run is.',
         _next_due,
         ('kind',),
     ),
     Metric(
         'schedule_missed_runs_total',
-        'Runs of a schedule that were due and did not begin.',
+        'Runs of a schedule that were due but did not start.',
         _of_schedule(lambda kept: kept.missed),
         ('kind',),
         'counter',
@@ -264,7 +264,7 @@ METRICS = (
     ),
     Metric(
         'postgresql_missing_units',
-        'Units of PostgreSQL that an operation has removed and that are not known to be back.',
+        'Units of PostgreSQL that an operation has removed and that are still missing.',
         lambda note, now: _one(note.missing_units),
     ),
     Metric(
@@ -275,13 +275,13 @@ METRICS = (
     ),
     Metric(
         'maas_downtime_seconds',
-        'How long MAAS was down in the newest restore, or has been down in the one under way.',
+        'How long MAAS was down in the newest restore, or has been down in the current one.',
         lambda note, now: _lasted(note.down, now),
     ),
     Metric(
         'failed_requests_total',
-        'Requests of this unit that S3 or the controller did not answer, so that they are '
-        'repeated, or refused.',
+        'Requests of this unit that S3 or the controller refused, or did not answer, so that the '
+        'unit repeats them.',
         _failures,
         ('server', 'failure'),
         'counter',

@@ -131,7 +131,7 @@ class Note:
             values['last'] = {kind: Last(**last) for kind, last in raw.get('last', {}).items()}
             return cls(**values)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise ValueError(f'this is no note of the coordinator: {error}') from None
+            raise ValueError(f'this is not a note of the coordinator: {error}') from None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -89,7 +89,7 @@ def _pending(line: schedules.Schedule, now: datetime.datetime) -> schedules.Pend
         times.stamp(now),
         attempts=failures,
         retry_at=pause,
-        reason=f'a pause of {pause // 60} min, as the last requested backup came to nothing',
+        reason=f'a pause of {pause // 60} min, because the last requested backup failed',
     )
 
 
@@ -171,7 +171,7 @@ def _settled(
             held = op.status == operation.HELD
             return each.becoming(reason=f'{op.kind} {op.id} is held: {op.error}' if held else '')
     if entry is None:
-        why = f'the end of {KIND} {each.operation} was not seen: request a backup again'
+        why = f'the end of {KIND} {each.operation} is not known: request a backup again'
         return each.becoming(state=requests.FAILED, reason=why)
     # A set that was published is there, however its operation ended.
     if each.backup_id == last_complete:

@@ -44,7 +44,7 @@ def configured(
         return schedule
     option = schedules.OPTIONS[kind]
     if schedule.pending is not None:
-        schedule = _missed(schedule, now, f'{option} was changed before it began')
+        schedule = _missed(schedule, now, f'{option} was changed before the run started')
     stamp = times.stamp(now)
     fresh = dataclasses.replace(
         schedule, text=text, calendar='', problem='', due='', seen=stamp, pending=None
@@ -115,7 +115,7 @@ def _arrived(
             due,
             schedules.MISSED,
             times.stamp(now),
-            reason=f'no unit led at that time; the run of {newest} makes up for it',
+            reason=f'no unit led at that time; the run of {newest} replaces it',
         )
         schedule = schedule.adding(run)
     return dataclasses.replace(schedule, pending=schedules.Pending(newest))
@@ -182,7 +182,7 @@ def waiting(
     if op.status == operation.HELD:
         return _missed(schedule, now, f'{op.kind} {op.id} is held'), False
     if waited >= LONGEST_WAIT:
-        return _missed(schedule, now, f'{op.kind} {op.id} ran for another hour'), False
+        return _missed(schedule, now, f'{op.kind} {op.id} was still running an hour later'), False
     return schedule.waiting(f'{op.kind} {op.id} is running'), False
 
 
@@ -220,7 +220,7 @@ def refused(
     if not again:
         return _missed(schedule, now, why)
     if pending.attempts >= len(PAUSES):
-        why = f'it could not begin in {pending.attempts + 1} attempts: {why}'
+        why = f'it could not start in {pending.attempts + 1} attempts: {why}'
         return _missed(schedule, now, why)
     later = dataclasses.replace(
         pending,

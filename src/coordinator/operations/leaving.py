@@ -132,7 +132,7 @@ def _relate(op: operation.Operation, world: ports.World) -> str:
         return ''
     if relating.facts:
         raise errors.StepError(
-            f'{relating.reason}; once juju status --relations does not show it any more: juju '
+            f'{relating.reason}; once juju status --relations no longer shows it: juju '
             f'integrate {" ".join(facts.ENDPOINTS.of(op))}'
         )
     return relating.reason

@@ -61,7 +61,7 @@ _PUBLISH = Step(
     remains=publishing.remains,
 )
 
-# Whatever becomes of it: the set that was just made is there, and stays.
+# If it fails, the new set is published nevertheless.
 _EXPIRE = Step(
     'expire-backups',
     'delete the backup sets that no rule keeps: {retention}',
@@ -84,7 +84,7 @@ BACKUP_ALL = Plan(
             only_looks=True,
         ),
         _CAPTURE,
-        # While PostgreSQL still has all its units, as this may take long.
+        # Before PostgreSQL is scaled down, because the wait may take long.
         Step(
             'await-images',
             'with maas-api-key: wait until every region controller has all images',
@@ -106,13 +106,13 @@ BACKUP_ALL = Plan(
             left_over=tasks.left_over,
             deadline=lambda settings: settings.postgresql_backup_deadline,
         ),
-        # Requested here, awaited later: the units come back while the files are backed up.
+        # Request the units here and wait for them later: they join while the files are backed up.
         Step(
             'request-postgresql-units',
             '{request}',
             scaling.request_scale,
         ),
-        # As soon as the database is backed up: what changes later is not in the set.
+        # Immediately after the database backup, because later changes are not in the set.
         Step(
             'take-inventory',
             'record what MAAS holds, sealed for {recipients} recipient(s)',
@@ -132,7 +132,7 @@ BACKUP_ALL = Plan(
             deadline=fence.files_deadline,
             attempts=fence.ATTEMPTS,
         ),
-        # Both parts are good by now, so the set is published even if a unit does not come back.
+        # Both parts are complete, so the set is published even if a unit does not join.
         Step(
             'restore-postgresql-scale',
             'wait until {postgresql} has its {units} unit(s); remove storage left behind',
@@ -210,7 +210,7 @@ RESTORE_ALL = Plan(
             remains=relations.remains,
             left_over=relations.left_over,
         ),
-        # From here on the old database is gone, so an error holds the operation.
+        # From here on the old database no longer exists, so an error holds the operation.
         Step(
             'restore-postgresql',
             'start the restore of the database on {postgresql}{others}',
@@ -235,7 +235,8 @@ RESTORE_ALL = Plan(
             database_restore.await_restored,
             deadline=lambda settings: settings.postgresql_backup_deadline,
         ),
-        # Before it is scaled: the block of a repository of another cluster would spread.
+        # Before it is scaled up: new units would be blocked by the repository of another cluster
+        # as well.
         Step(
             'renew-repository',
             'move the backups of {postgresql} to a new path, '
@@ -273,7 +274,7 @@ RESTORE_ALL = Plan(
             # Regions initialise one after the other, and may have to migrate the database.
             deadline=minutes(120),
         ),
-        # Whatever MAAS says: the set is restored, and stays so.
+        # The result of the comparison does not change that the set is restored.
         Step(
             'prove',
             'compare what MAAS holds with the inventory of the set, if there is a maas-api-key',

@@ -54,8 +54,8 @@ def taken_over(found: operation.Operation, config: settings.Settings) -> operati
 
 def _ways() -> str:
     return (
-        'resume-operation continues it as far as the history in S3 tells, '
-        f'{this.command("abort-operation")} undoes it as long as no data was replaced'
+        'resume-operation continues it from its last state in the history in S3, '
+        f'{this.command("abort-operation")} undoes it if no data was replaced'
     )
 
 
@@ -84,6 +84,6 @@ def _only(found: operation.Operation, named: Iterable[str], allowed: set[str]) -
 def _refuse(found: operation.Operation, why: str) -> None:
     raise errors.ForeignRecordError(
         f'{found.kind} {found.id} of the history has not ended and is not taken over, '
-        f'as it {why}: '
+        f'because it {why}: '
         'see juju status, and repair the site manually'
     )

@@ -196,5 +196,5 @@ def controllers_in(listed: bytes, source: str) -> tuple[str, ...]:
     """
     controllers = listed.decode(errors='replace').split()
     if not all(_CONTROLLER.fullmatch(name) for name in controllers):
-        raise UnfinishedError(f'{source} holds more than ids of controllers')
+        raise UnfinishedError(f'{source} contains more than ids of controllers')
     return tuple(sorted(controllers))

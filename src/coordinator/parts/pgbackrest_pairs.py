@@ -1,4 +1,4 @@
-"""pgBackRest's pairs of files: it reads the copy where the first is missing or damaged.
+"""pgBackRest's pairs of files: it reads the copy if the first file is missing or damaged.
 
 `backup.info`, `archive.info` and each `backup.manifest` have a copy beside them (`infoLoad` of
 pgBackRest). One of the two is enough for it.
@@ -62,7 +62,7 @@ def _sound(store: ports.ObjectStore, key: str, limit: int) -> Found:
     try:
         sections = pgbackrest_info.sound(content, key)
     except errors.UnexpectedAnswer:
-        # A single garbled answer is no damage: read it again.
+        # A single garbled answer is not damage: read the file again.
         content = store.get(key, limit=limit)
         sections = pgbackrest_info.sound(content, key)
     return Found(key, sections, hashlib.sha256(content).hexdigest(), len(content))

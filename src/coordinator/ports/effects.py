@@ -10,7 +10,7 @@ _effects: set[Callable[..., Any]] = set()
 
 
 def effect(call: _Call) -> _Call:
-    """Mark a call of a port that changes something outside; all others only look."""
+    """Mark a call of a port as one that changes something outside. All other calls only read."""
     _effects.add(call)
     return call
 
@@ -21,6 +21,6 @@ def effects_of(port: type) -> frozenset[str]:
 
 
 def looks_of(port: type) -> frozenset[str]:
-    """Return the names of the calls of a port that only look."""
+    """Return the names of the calls of a port that only read."""
     calls = {name for name, call in vars(port).items() if callable(call) and name[0] != '_'}
     return frozenset(calls) - effects_of(port)

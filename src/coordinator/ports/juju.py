@@ -62,7 +62,7 @@ class Secret:
 
 @dataclasses.dataclass(frozen=True)
 class Access:
-    """Who the coordinator is to the controller, and what that user may do."""
+    """The Juju user of the coordinator, and its access."""
 
     user: str
     model_access: str
@@ -71,7 +71,7 @@ class Access:
 
     @property
     def admin(self) -> bool:
-        """Whether secrets of other owners may be read: the most that any step needs."""
+        """Whether the user may read secrets of other owners, which only some steps need."""
         return self.superuser or self.model_access == 'admin'
 
 
@@ -89,9 +89,9 @@ class JujuModel(Protocol):
         ...
 
     def status(self, *applications: str) -> ModelStatus:
-        """Return applications, units, machines and relations: all, or `only` of those named.
+        """Return the model: all of it, or the part about the named applications.
 
-        All of a large model are hundreds of KiB: whoever waits names what it waits for.
+        A large model has hundreds of KiB, so a step that waits names its applications.
         """
         ...
 
@@ -127,7 +127,7 @@ class JujuModel(Protocol):
 
     @effect
     def cancel_task(self, task_id: int) -> None:
-        """Ask for a task's end, as best Juju can (4.0 cannot). Effect."""
+        """Cancel a task, if Juju can (4.0 cannot). Effect."""
         ...
 
     @effect
@@ -155,7 +155,7 @@ class JujuModel(Protocol):
 
     @effect
     def remove_storage(self, ids: Sequence[str]) -> None:
-        """Destroy storage that no unit owns; what is gone already is no error. Effect."""
+        """Destroy storage that no unit owns. Missing storage is not an error. Effect."""
         ...
 
     @effect
@@ -169,7 +169,7 @@ class JujuModel(Protocol):
         ...
 
     def config(self, application: str) -> Mapping[str, str | int | float | bool]:
-        """Return the values in force, defaults included; options without a value are absent."""
+        """Return the present values, including defaults; options without a value are absent."""
         ...
 
     def options(self, application: str) -> Set[str]:
@@ -206,5 +206,5 @@ class JujuModel(Protocol):
 
     @effect
     def remove_secret(self, secret_id: str) -> None:
-        """Remove a user secret with all revisions; one that is gone is no error. Effect."""
+        """Remove a user secret with all revisions. A missing secret is not an error. Effect."""
         ...

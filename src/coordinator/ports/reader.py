@@ -10,10 +10,10 @@ from coordinator.ports.store import ObjectStore
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """How the reading of a backup set stands."""
+    """Progress of reading a backup set."""
 
     tally: str
-    """What was found so far, as the reader stores it: another one may go on from there."""
+    """The results so far, as the reader stores them, so that another reading can continue."""
     read: int
     """Bytes of the objects that were read to their end."""
     done: int
@@ -30,17 +30,18 @@ class Reading:
     findings: tuple[str, ...] = ()
     """What is wrong with the objects that were read: the first ones."""
     damaged: int = 0
-    """How many objects something is wrong with."""
+    """Number of damaged objects."""
     error: str = ''
-    """Why it ended before its end, if that is known."""
+    """Why the reading stopped early, if known."""
     refused: bool = False
     """Whether S3 refused something for good, so that a retry would fail in the same way."""
 
 
 class Reader(Protocol):
-    """Reads backup sets whole, one at a time, by itself: it goes on while no dispatch runs.
+    """Reads backup sets completely, one at a time, also while no dispatch runs.
 
-    It may be gone at any time, with its machine or its agent: `look` tells, and `start` goes on.
+    It may end at any time with its machine or its agent. `look` reports this, and `start`
+    continues.
     """
 
     def look(self, name: str) -> Reading | None:

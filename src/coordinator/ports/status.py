@@ -25,7 +25,7 @@ class Unit:
     """Agent status: idle, executing, allocating, lost, ..."""
     workload_version: str
     subordinate: bool = False
-    """Whether it lives beside another unit, and leaves with that."""
+    """Whether it is a subordinate unit, which is removed with its principal."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,13 +65,13 @@ class Relation:
 
 @dataclasses.dataclass(frozen=True)
 class Offer:
-    """An application's endpoints that other models may relate theirs to."""
+    """An application's endpoints that other models can integrate with."""
 
     name: str
     application: str
     endpoints: tuple[str, ...]
     connections: int
-    """How many relations of other models there are: none of them is among this model's."""
+    """Number of relations of other models, which are not among this model's relations."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,7 @@ class ModelStatus:
     offers: Sequence[Offer] = ()
 
     def only(self, applications: Collection[str]) -> Self:
-        """Return what of it is about these applications, and relates them to each other."""
+        """Return the part about these applications and the relations between them."""
         shown = {name: app for name, app in self.applications.items() if name in applications}
         used = {unit.machine for app in shown.values() for unit in app.units.values()}
         return dataclasses.replace(

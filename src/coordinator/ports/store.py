@@ -13,7 +13,7 @@ from coordinator.ports.effects import effect
 
 @dataclasses.dataclass(frozen=True)
 class StoredObject:
-    """One object of an object store, as a listing or a HEAD request tells it."""
+    """One object of an object store, as a listing or a HEAD request describes it."""
 
     key: str
     """Relative to the store's path, without a leading slash."""
@@ -109,5 +109,5 @@ class ObjectStore(Protocol):
 
     @effect
     def delete(self, key: str) -> None:
-        """Delete an object; one that is not there is no error."""
+        """Delete an object. A missing object is not an error."""
         ...

@@ -14,10 +14,10 @@ from coordinator.ports.store import ObjectStore
 
 
 class World(Protocol):
-    """Everything outside the operation record that a step may look at or change.
+    """Everything outside the operation record that a step may read or change.
 
-    Reaching for a part that is not configured raises `TransientError` with the command that
-    configures it: an operation under way waits for the operator, within its deadline.
+    Using a part that is not configured raises `TransientError` with the command that configures
+    it. A running operation then waits for the operator, until its deadline.
     """
 
     @property
@@ -91,7 +91,7 @@ class World(Protocol):
         ...
 
     def elapsed(self, operation_id: str, age: int) -> int:
-        """Return the age of an operation in seconds, and note this look at it.
+        """Return the age of an operation in seconds, and record the time of this call.
 
         Args:
             operation_id: of the operation.
@@ -108,14 +108,13 @@ class World(Protocol):
         ...
 
     def take_up(self) -> datetime.datetime | None:
-        """Remember from now on, on the unit's own disk, that something was sent.
+        """Mark on the unit's disk that a request with an effect is being sent.
 
-        Returns:
-            when a dispatch of this unit sent something last that nothing was heard of; mostly
-            None.
+        Returns: the time of the last unanswered request of an earlier dispatch of this unit;
+        usually None.
         """
         ...
 
     def settle(self) -> None:
-        """Forget what was sent: all of it was answered."""
+        """Remove the mark: all requests were answered."""
         ...

@@ -1,7 +1,7 @@
 """Keeps the operation in the application databag of the peer relation.
 
-A write takes hold when the dispatch ends; then every unit hears of it, the writing leader too:
-that is what brings the next dispatch. So nothing is written that equals what is there.
+A write takes effect when the dispatch ends. Then Juju notifies every unit, also the leader that
+wrote it, and this causes the next dispatch. So an equal record is never written.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ class Record:
         if not text:
             return None
         op = operation.Operation.from_json(text)
-        # What this very dispatch has stored may yet be lost: only what was read is remembered.
+        # What this dispatch has stored may still be lost, so only records that were read are
+        # remembered.
         return op if self._stored else self._not_older(op, text)
 
     def _not_older(self, op: operation.Operation, text: str) -> operation.Operation:
@@ -110,7 +111,7 @@ class Record:
         return now - since if since is not None else datetime.timedelta()
 
     def save(self, op: operation.Operation) -> operation.Operation | None:
-        """Store an operation, made to fit; return it so, or None when nothing differs.
+        """Store an operation, shortened to fit; return it, or None if nothing differs.
 
         Raises:
             ForeignRecordError: what is there was written by a newer revision, and stays.
@@ -153,7 +154,7 @@ class Record:
         return ended.Since.from_json(text) if text else ended.Since()
 
     def set_since(self, since: ended.Since) -> None:
-        """Note what has become of them; what is settled is not looked at again."""
+        """Store what has become of them. Settled operations are not checked again."""
         unsettled = self.unsettled
         if unsettled is not None and unsettled.id in since.settled:
             self._put(_UNSETTLED, '')
@@ -182,7 +183,7 @@ class Record:
         return json.loads(text)['backup-id'] if text else ''
 
     def set_last_complete(self, backup_id: str, now: datetime.datetime) -> None:
-        """Note a complete set that is newer than the noted one, or if that is in the future."""
+        """Store the id of a complete set if the stored id is older, or in the future."""
         if not times.is_ahead(self.last_complete, now):
             backup_id = max(backup_id, self.last_complete)
         self._put(_LAST_COMPLETE, json.dumps({'backup-id': backup_id}))

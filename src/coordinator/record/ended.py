@@ -1,7 +1,7 @@
-"""What the databag remembers of operations that have ended: a line each, the last ones only.
+"""The last ended operations in the databag, one line each.
 
-Nothing is decided by it; it is what an operator sees of them without S3. What was found of an
-operation after its end is kept apart, as its line never changes.
+The code decides nothing by them; they are what an operator sees without S3. Later findings about
+an operation are kept separately, because its line never changes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Ended:
     started: str
     ended: str
     error: str
-    """What went wrong, or what one that did not fail has left to do; '' when all is well."""
+    """The error, or what an operation that did not fail has left to do; '' if nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Since:
         """Return it with what is left to do of an operation now."""
         if not lines:
             return self.settling(operation_id)
-        # Half a command is worse than none, so the line has no room for a second one.
+        # Half a command is worse than no command, so the line only has the first one.
         more = f'; {len(lines) - 1} more in show-operation' if len(lines) > 1 else ''
         first = plain.one_line(lines[0], _LONGEST - len(more))
         return Since(self.settled, {operation_id: first + more})
@@ -95,7 +95,7 @@ def to_json(entries: Sequence[Ended]) -> str:
 
 
 def from_json(text: str) -> tuple[Ended, ...]:
-    """Read entries, newest first. What is none is passed over: no operation depends on it."""
+    """Read entries, newest first. Invalid entries are ignored: no operation depends on them."""
     names = [field.name for field in dataclasses.fields(Ended)]
     try:
         return tuple(Ended(**{name: str(raw[name]) for name in names}) for raw in json.loads(text))

@@ -1,7 +1,7 @@
 """The history of operations in the repository: for people, and for when the model is gone.
 
-The record in the peer databag is what counts. Only a coordinator that has none yet reads back the
-newest one from here: it takes over what one before it has left unfinished.
+The record in the peer databag is authoritative. Only a coordinator without a record reads the
+newest history, to take over an unfinished operation of an earlier coordinator.
 Each operation is one object, which no operation of another model has: its record, the model it was
 for, and, whole, the messages that the record had no room for.
 """
@@ -43,7 +43,7 @@ class Message:
 
 @dataclasses.dataclass(frozen=True)
 class Told:
-    """An operation as its history tells it."""
+    """An operation and its messages, from its history."""
 
     operation: operation.Operation
     messages: tuple[Message, ...]
@@ -72,7 +72,7 @@ def _but_for_waiting(op: operation.Operation) -> operation.Operation:
 
 
 def write(op: operation.Operation, world: ports.World) -> None:
-    """Store how far an operation has come; that S3 does not take it stops no operation.
+    """Store the state of an operation. If S3 refuses it, the operation continues nevertheless.
 
     Of a rehearsal nothing is stored: the repository is another site's.
     """
@@ -92,7 +92,7 @@ def write(op: operation.Operation, world: ports.World) -> None:
         if op.terminal:
             _expire(store, world.model_uuid)
     except Exception as error:
-        # Whatever it is: the record is what counts, and this is only a copy for people.
+        # No error here matters: the record is authoritative, and this is only a copy for people.
         reason = str(error) if isinstance(error, errors.CoordinatorError) else type(error).__name__
         level = logging.INFO if _is_checked(op, error) else logging.WARNING
         logger.log(level, '%s: its history was not stored: %s', op.at, reason)
@@ -218,7 +218,7 @@ def _expire(store: ports.ObjectStore, model_uuid: str) -> None:
     Names tell whose they are, and nothing is read: those of other models are theirs, and those
     that older revisions have left, whose names tell no model, stay.
     """
-    # A thousand in each request. What comes after so many is newer than what goes.
+    # A request lists a thousand histories, oldest first. The ones to delete are among the first.
     looked_at = itertools.islice(store.list(_FOLDER), _LOOKED_AT)
     own = [item.key for item in looked_at if item.key.endswith(f'-{model_uuid}{_SUFFIX}')]
     # Ids are times, so the first key is the oldest.

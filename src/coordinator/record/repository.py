@@ -24,7 +24,8 @@ def of(op: operation.Operation, world: ports.World) -> ports.ObjectStore:
     here = world.maas_store.place
     if not integrators.same_server(here['endpoint'], place['endpoint']):
         raise errors.StepError(
-            f'{op.settings.s3_maas} leads to {here["endpoint"]}, the operation began with '
-            f'{place["endpoint"]}: juju config {op.settings.s3_maas} endpoint={place["endpoint"]}'
+            f'{op.settings.s3_maas} has the endpoint {here["endpoint"]}, but the operation '
+            f'started with {place["endpoint"]}: juju config {op.settings.s3_maas} '
+            f'endpoint={place["endpoint"]}'
         )
     return world.maas_store_at(place['bucket'], place['path'])

@@ -78,7 +78,7 @@ class Schedule:
 
     @property
     def over(self) -> bool:
-        """Whether all its times have come, as those of `2026-12-01 03:00` do."""
+        """Whether all its times are in the past, as for `2026-12-01 03:00`."""
         return bool(self.text) and not self.calendar and not self.problem
 
     @property
@@ -120,7 +120,7 @@ def over(kept: Schedules) -> list[str]:
 
 
 def missed(kept: Schedules, completed: Mapping[str, str]) -> tuple[str, Run] | None:
-    """Return a run that was missed, with its kind, unless something has made up for it.
+    """Return a missed run with its kind, unless an operation of that kind has completed since.
 
     Args:
         kept: the schedules.

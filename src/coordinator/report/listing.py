@@ -72,7 +72,7 @@ class Choice:
         if self.older:
             first = self.shown[0].backup_id if self.shown else ''
             notes.append(
-                f'{self.older} older backup set(s) than {first} are not shown: list-backups '
+                f'{self.older} backup set(s) older than {first} are not shown: list-backups '
                 'limit=...'
             )
         if self.of_others:

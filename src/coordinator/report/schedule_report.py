@@ -74,7 +74,7 @@ def _now(schedule: schedules.Schedule) -> str:
         return f'refused: {schedule.problem}'
     pending = schedule.pending
     if pending is None:
-        return 'over: all its times have come' if schedule.over else ''
+        return 'over: all its times have passed' if schedule.over else ''
     return f'the run of {pending.due} is due: {pending.reason or "it begins"}'
 
 

@@ -107,7 +107,7 @@ def _missed(
 def _next(kept: schedules.Schedules) -> str:
     found, over = schedules.next_due(kept), schedules.over(kept)
     coming = f'; next {found[0]} {found[1]}' if found else ''
-    return coming + (f'; all times of {" and ".join(over)} have come' if over else '')
+    return coming + (f'; all times of {" and ".join(over)} have passed' if over else '')
 
 
 def left_to_do(

@@ -66,7 +66,7 @@ def _described(key: str, found: Mapping[str, Any], size: str) -> ports.StoredObj
             storage_class=_storage_class(found),
         )
     except KeyError as error:
-        raise errors.UnexpectedAnswer(f'S3 says of {key!r} no {error}') from None
+        raise errors.UnexpectedAnswer(f'S3 does not report {error} of {key!r}') from None
 
 
 def _etag(found: Mapping[str, Any]) -> str:

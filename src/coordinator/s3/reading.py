@@ -87,7 +87,9 @@ class Reading:
         if answer['ETag'] != self._etag:
             raise self._changed()
         if not answer['ContentRange'].startswith(f'bytes {self._at}-{self._size - 1}/'):
-            raise errors.UnexpectedAnswer(f'S3 gives another part of {self._key} than was asked')
+            raise errors.UnexpectedAnswer(
+                f'S3 returned another part of {self._key} than was requested'
+            )
         return self._body
 
     def _changed(self) -> errors.UnexpectedAnswer:

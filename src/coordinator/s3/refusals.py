@@ -76,13 +76,13 @@ class Translator:
             ) from None
         except (botocore.parsers.ResponseParserError, ValueError, LookupError) as error:
             raise errors.UnexpectedAnswer(
-                f'what {self.endpoint or "AWS"} answers is not an answer of S3 '
-                f'({type(error).__name__}): is endpoint right in juju config {self.integrator}?'
+                f'the answer of {self.endpoint or "AWS"} is not that of an S3 server '
+                f'({type(error).__name__}): check endpoint in juju config {self.integrator}'
             ) from None
 
     def _unusable(self, error: Exception) -> errors.StoreRefused:
         return errors.StoreRefused(
-            f'what {self.integrator} gives is not usable ({type(error).__name__}): see juju '
+            f'the settings of {self.integrator} are not usable ({type(error).__name__}): see juju '
             f'config {self.integrator}'
         )
 
@@ -117,7 +117,7 @@ class Translator:
             )
         return errors.StoreRefused(
             f'S3 refuses {error.operation_name} in bucket {self.bucket}: {code or status}. Check '
-            f'the keys that {self.integrator} gives and what they may do'
+            f'the keys of {self.integrator} and their permissions'
         )
 
     def _elsewhere(self, answer: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""Backup sets in the repository: where they lie, list, commit, withdraw, pin.
+"""Backup sets in the repository: their keys; how to list, publish, withdraw and pin them.
 
-A set exists while its manifest does. So the manifest is written after everything else, and
-taken away before anything else.
+A set exists while its manifest does. So the manifest is written after everything else, and deleted
+before everything else.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def check_id(backup_id: str) -> str:
     """Return the id if it is one: only such ids ever become part of a key.
 
     Raises:
-        PreconditionError: it is not of the form 2026-08-22T10:15:00Z.
+        PreconditionError: it does not have the form 2026-08-22T10:15:00Z.
     """
     if not object_keys.ID.fullmatch(backup_id):
         raise errors.PreconditionError(
@@ -280,7 +280,7 @@ def opened(store: ports.ObjectStore, backup_id: str) -> manifest.Manifest:
     Raises:
         NotFound: there is no such set.
         ForeignRecordError: its manifest is of a newer version.
-        UnexpectedAnswer: its manifest is damaged, or that of another set.
+        UnexpectedAnswer: its manifest is damaged, or belongs to another set.
     """
     return _parsed(store.get(manifest_key(backup_id)), backup_id)
 
@@ -331,7 +331,7 @@ def pin(store: ports.ObjectStore, backup_id: str) -> None:
 
 
 def unpin(store: ports.ObjectStore, backup_id: str) -> None:
-    """Let retention judge a set again; one that is not pinned is no error."""
+    """Unpin a set; a set that is not pinned is not an error."""
     store.delete(keep_key(backup_id))
 
 

@@ -1,6 +1,6 @@
-"""Deletes one backup set: its manifest first, so that what a crash leaves is no backup set.
+"""Deletes one backup set, its manifest first: after a crash, what is left is not a set.
 
-PostgreSQL's part stays: only pgBackRest may delete from its repository.
+PostgreSQL's part is kept: only pgBackRest may delete from its repository.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Target:
         found = catalogue.opened(store, entry.backup_id)
         if index.Summary.of(found) != entry.summary:
             raise errors.StepError(
-                f'{index.KEY} is wrong about backup set {entry.backup_id}: somebody changed '
-                'it. Delete it, list-backups creates it again'
+                f'{index.KEY} has wrong data about backup set {entry.backup_id}: somebody changed '
+                'it. Delete this object; list-backups creates it again'
             )
         return cls(entry.backup_id, found.maas.backup_id)
 

@@ -278,7 +278,7 @@ def names(known: Known, identity: str, backup_id: str) -> dict[tuple[str, str], 
     found = _named(opened, backup_id)
     if found is None:
         raise errors.StepError(
-            f'the sealed inventory of backup set {backup_id} is damaged, or that of another set'
+            f'the sealed inventory of backup set {backup_id} is damaged, or belongs to another set'
         )
     return found
 

@@ -1,7 +1,7 @@
-"""Which backup sets stay by a policy, and which go. Pure: it decides, others delete.
+"""Decides which backup sets a policy keeps. Pure: other modules delete.
 
-Each rule counts for itself: it walks from the newest set to the oldest, keeps the newest of each
-of its periods, and ends when it has kept as many as its number. A set stays if any rule keeps
+Each rule counts separately. It goes from the newest set to the oldest, keeps the newest set of
+each of its periods, and ends when it has kept its number of sets. A set is kept if any rule keeps
 it. What follows from that, and why it is so and not otherwise: docs/explanation/retention.md.
 """
 
@@ -27,7 +27,7 @@ ARCHIVED = 'archived'
 FAILED = 'failed'
 """It never became complete, or objects of it are missing."""
 UNREADABLE = 'unreadable'
-"""Its manifest is damaged, or that of another set."""
+"""Its manifest is damaged, or belongs to another set."""
 NEWER = 'newer'
 """Its manifest has a version that this revision does not know."""
 
@@ -46,7 +46,7 @@ _NO_TIME = 'its id is not a valid time, so not deleted'
 _FUTURE = 'dated in the future, so not deleted before that time'
 _PINNED = 'pinned'
 _IN_USE = 'in use by {}'
-_ELSEWHERE = 'its files lie in {}, so not deleted'
+_ELSEWHERE = 'its files are in {}, so not deleted'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +76,7 @@ class BackupSet:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """Whether a set stays, and why."""
+    """Whether a set is kept, and why."""
 
     backup_set: BackupSet
     rules: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class Verdict:
 
     @property
     def reason(self) -> str:
-        """Why it stays, for people; '' if it goes."""
+        """Why it is kept, for people; '' if it is deleted."""
         return ', '.join(filter(None, (self.exempt, *self.rules)))
 
 
@@ -109,9 +109,9 @@ def verdicts(
     ordered = sorted(sets, key=lambda item: item.backup_id)
     left_alone = {item.backup_id: _left_alone(item, model_uuid, now) for item in ordered}
     judged = [item for item in ordered if not left_alone[item.backup_id]]
-    # A set that cannot be restored any more must not take the place of one that can. But it stays
-    # as long as it would have, had its database part not expired: it was asked for, only while it
-    # is there can anybody be told, and a repository that is misread costs no set.
+    # A set without its database part must not replace a set that can be restored. But it is kept
+    # as long as with its database part: only an existing set can be reported, and a wrong reading
+    # of pgBackRest's repository must not delete sets.
     restorable = [item for item in judged if item.state == COMPLETE]
     kept = {
         rule: _kept(rule, count, restorable) | _kept(rule, count, judged)
@@ -133,15 +133,15 @@ def verdicts(
 
 
 def _left_alone(item: BackupSet, model_uuid: str, now: datetime.datetime) -> str:
-    """Return why a set neither goes nor counts; '' if it may and does."""
+    """Return why a set is neither deleted nor counted; '' if the rules apply to it."""
     if item.state in _LEFT_ALONE:
         return _LEFT_ALONE[item.state]
     if item.model_uuid != model_uuid:
         return _OTHER_MODEL
     if item.time is None:
         return _NO_TIME
-    # A clock that once was years ahead would make such a set the newest for years, and every
-    # new one go at once.
+    # After a clock that was years ahead, such a set would be the newest for years, and every new
+    # set would be deleted immediately.
     return _FUTURE if item.time > now else ''
 
 

@@ -25,7 +25,7 @@ class Policy:
     The config option of the rule `daily` is `keep-daily`.
     """
 
-    # Ids are times and there is one set of each: every set is a period of its own.
+    # Ids are unique times, so every set is a separate period.
     last: int = _keep(lambda time: time)
     daily: int = _keep(lambda time: time.date())
     # The year of an ISO week, which is not always that of the date.

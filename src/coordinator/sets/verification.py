@@ -28,7 +28,7 @@ class Result:
     at: str
     """UTC, in the form of a backup id."""
     whole: bool
-    """Whether every object was read whole, or only looked whether it is there."""
+    """Whether every object was read completely, and not only checked for its existence."""
     good: bool
     archived: bool = False
     """Whether nothing is wrong with it but that objects must be thawed before it can be read."""
@@ -83,7 +83,7 @@ def outdated(outcomes: Iterable[Result], new: Result) -> list[Result]:
     return [
         item
         for item in outcomes
-        # What is good at a time that is yet to come was told by a clock that was wrong.
+        # A good outcome in the future comes from a wrong clock.
         if item != new and (new.whole or not item.whole or (item.good and item.at >= new.at))
     ]
 

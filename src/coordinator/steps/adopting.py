@@ -47,7 +47,8 @@ def pair(
     """Return the database backup's label, and the number of controllers of the files backup.
 
     Raises:
-        StepError: the two are no set, or the passwords of then cannot be known; says why.
+        StepError: the two backups do not belong together, or the passwords of that time are
+        unknown.
         PreconditionError: an id has not the form of one.
     """
     for name in (MAAS, POSTGRESQL):

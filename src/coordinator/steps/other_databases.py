@@ -1,4 +1,4 @@
-"""Whose data a restore takes back besides MAAS's: the database is restored as a cluster, whole."""
+"""Whose data a restore replaces besides MAAS' data: PostgreSQL only restores the whole cluster."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def found(status: ports.ModelStatus, config: settings.Settings) -> list[str]:
 def check(
     status: ports.ModelStatus, config: settings.Settings, parameters: Mapping[str, str]
 ) -> str | checking.Warned:
-    """Make sure that nobody else's data goes back in time, unless that is meant.
+    """Make sure that a restore replaces data of other applications only if allowed.
 
     Raises:
         StepError: others keep data in PostgreSQL, and nobody has allowed it.

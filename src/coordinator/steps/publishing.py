@@ -24,7 +24,7 @@ def check_parts(op: operation.Operation, world: ports.World) -> step.Outcome:
     here, began = world.maas_store.place, repository.of(op, world).place
     if not integrators.same_place(here, began):
         raise errors.StepError(
-            f'{op.settings.s3_maas} got another bucket or path during the backup: '
+            f'{op.settings.s3_maas} was set to another bucket or path during the backup: '
             'run backup-all again'
         )
     sealed = manifest.Object.model_validate_json(op.fact(passwords.SEALED))

@@ -1,4 +1,4 @@
-"""Steps on the relation between MAAS and its database: taken away for a restore, and put back."""
+"""Steps on the relation between MAAS and its database: removed for a restore, and added again."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ def application(status: ports.ModelStatus, name: str) -> ports.Application:
     except KeyError:
         if url := status.consumed.get(name):
             raise errors.StepError(
-                f'{name} is an application of another model, offered as {url}: this charm backs '
-                'up and restores MAAS and PostgreSQL of its own model only. Relate it, and MAAS, '
+                f'{name} is an application of another model, offered as {url}: this charm only '
+                'backs up and restores MAAS and PostgreSQL of its model. Relate it, and MAAS, '
                 f'to applications of model {status.name}'
             ) from None
         raise errors.StepError(

@@ -331,7 +331,7 @@ def test_a_step_that_the_plan_does_not_know_is_held(toy: toy_plans.Toy, world: w
     plan = toy.plan('a')
     op = advance.advance(worlds.new_operation('z'), plan, world)
     assert op.status == operation.HELD
-    assert "no step 'z'" in op.error
+    assert "does not know step 'z'" in op.error
 
 
 @pytest.mark.parametrize('status', [operation.COMPLETE, operation.FAILED, operation.ABORTED])

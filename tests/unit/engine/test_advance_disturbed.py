@@ -260,7 +260,7 @@ def test_a_current_step_that_the_plan_has_no_more_holds_the_operation(
 ):
     op = run(at_b(toy, world), toy.plan('a', 'c'), world)
     assert op.status == operation.HELD
-    assert "no step 'b'" in op.error
+    assert "does not know step 'b'" in op.error
     op = run(op.resumed(world.now()), toy.plan('a', 'b', 'c'), world)
     assert (op.status, toy.effects) == (operation.COMPLETE, ['a', 'b', 'c'])
 

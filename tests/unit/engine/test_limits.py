@@ -146,7 +146,7 @@ def test_names_of_sites_that_there_are_fit(ask: Callable[[], str]):
     ids=['path', 'multi-byte', 'long-name', 'many'],
 )
 def test_names_that_do_not_fit_are_refused_before_anything_begins(ask: Callable[[], str]):
-    with pytest.raises(errors.StepError, match=r'this site needs .*: use shorter paths in S3'):
+    with pytest.raises(errors.StepError, match=r'but this site needs .*: use shorter paths in S3'):
         ask()
 
 

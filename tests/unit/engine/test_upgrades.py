@@ -177,8 +177,8 @@ def test_an_older_operation_that_has_ended_is_remembered_when_the_next_one_begin
 # --- Newer ---------------------------------------------------------------------------------------
 
 REFUSAL = (
-    f'the operation record has format {formats.FORMAT + 1}, this revision of the charm knows '
-    f'{formats.FORMAT}: refresh the charm to the newer revision again'
+    f'the operation record has format {formats.FORMAT + 1}, but this revision of the charm only '
+    f'knows {formats.FORMAT}: refresh the charm to the newer revision again'
 )
 
 

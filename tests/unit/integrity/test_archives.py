@@ -167,12 +167,12 @@ def test_a_negative_size_is_damage():
 
 
 def test_something_behind_the_end_is_named():
-    assert 'has something behind the end of its tar' in damage(tar(FILES) + b'more')
+    assert 'has data after the end of its tar' in damage(tar(FILES) + b'more')
 
 
 @pytest.mark.parametrize('content', [tar({})[:512] + bytes(1024), bytes(10240)])
 def test_an_archive_that_maas_would_refuse_to_restore_is_named(content: bytes):
-    assert damage(content) == 'holds no files: restore-backup of maas-region refuses it'
+    assert damage(content) == 'contains no files, so restore-backup of maas-region refuses it'
 
 
 def test_a_tar_gz_of_several_members_is_read_whole():

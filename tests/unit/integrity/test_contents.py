@@ -98,7 +98,7 @@ def test_without_a_known_etag_content_that_makes_no_sense_is_found_all_the_same(
     size = len(b'no controllers!!')
     recorded = next(item.size for item in backup_set.manifest.maas.objects if item.key == key)
     assert backup_set.verdicts()[key] == (
-        f'{key} cannot be used: it holds more than ids of controllers',
+        f'{key} cannot be used: it contains more than ids of controllers',
         f'{key} has {size} bytes instead of {recorded}',
     )
 

@@ -141,7 +141,7 @@ def test_block_incremental_files_are_compared_as_they_are_stored():
         kind='none', compression=pgbackrest_files.BLOCKS, size=1 << 30, sha1=sha1(b'unknown')
     )
     assert look([entry], packed) == (
-        '1 file; what is in 1 of them only pgBackRest can tell (block-incremental): they are '
+        '1 file; only pgBackRest can read what is in 1 of them (block-incremental), but they are '
         'stored as they were'
     )
     assert damage([entry], packed[::-1]) == 'pg_data/a has another SHA-1'
@@ -238,7 +238,7 @@ def test_an_object_that_is_missing_is_named():
 def test_an_encrypted_repository_is_no_damage():
     stored = Repository()
     stored.store.put(f'{FOLDER}/backup.manifest', b'Salted__' + bytes(100))
-    with pytest.raises(pgbackrest_info.EncryptedRepository, match='only pgBackRest reads it'):
+    with pytest.raises(pgbackrest_info.EncryptedRepository, match='only pgBackRest can read it'):
         stored.findings()
 
 

@@ -92,7 +92,7 @@ def test_a_content_that_was_changed_does_not_come_out_unnoticed(kind: str, data:
 @with_checksum
 def test_something_else_behind_a_stream_is_named(kind: str):
     packed = PACKERS[kind](CONTENT) + b'something else'
-    assert damage(kind, packed).startswith(f'has something else behind its {kind} stream (')
+    assert damage(kind, packed).startswith(f'has other data after its {kind} stream (')
 
 
 def test_what_was_never_compressed_is_named():

@@ -90,7 +90,7 @@ def test_an_object_of_another_size_is_named(store: memory_store.MemoryStore):
 
 def test_content_that_is_not_what_was_recorded_is_named(store: memory_store.MemoryStore):
     item = check.Object(store, 'key-1', 1 << 18, [sha256(b'other')])
-    assert findings(item) == ('key-1 has another checksum than was recorded',)
+    assert findings(item) == ('key-1 has another checksum than the recorded one',)
 
 
 def test_an_etag_that_may_be_anything_accuses_nobody(store: memory_store.MemoryStore):
@@ -107,7 +107,7 @@ def test_a_damaged_object_is_read_to_its_end_for_its_checksum(
 ):
     item = check.Object(store, 'key-7', 7 << 18, [sha256(b'')], lambda: Fussy(at_once))
     verdict = inspect([item])[0]
-    assert verdict.findings == (said, 'key-7 has another checksum than was recorded')
+    assert verdict.findings == (said, 'key-7 has another checksum than the recorded one')
     assert verdict.bytes == 7 << 18
 
 

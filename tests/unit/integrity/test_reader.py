@@ -190,7 +190,7 @@ def test_a_reading_of_another_name_has_to_end_first(
 ):
     nowhere = (silent, silent, silent)
     reading.start('an operation that was ended by force', found.to_json().decode(), *nowhere)
-    with pytest.raises(errors.TransientError, match='of another backup set is about to end'):
+    with pytest.raises(errors.TransientError, match='another backup set is ending'):
         reading.start(NAME, found.to_json().decode(), *nowhere)
     until_it_is_gone(folder)
     reading.start(NAME, found.to_json().decode(), *nowhere)
@@ -204,7 +204,7 @@ def test_one_that_cannot_leave_its_first_note_has_not_started(
     silent: object_store.S3Store,
 ):
     (folder / f'{reader.NOTE}.new').mkdir(parents=True)
-    with pytest.raises(errors.TransientError, match='did not start: it ended at once'):
+    with pytest.raises(errors.TransientError, match='did not start: it ended immediately'):
         reading.start(NAME, found.to_json().decode(), silent, silent, silent)
     until_it_is_gone(folder)
     assert reading.look(NAME) is None

@@ -84,13 +84,15 @@ def test_an_agent_conf_without_ca_says_what_to_set_and_nothing_else(
 def test_what_is_wrong_in_the_secret_is_named_and_its_content_never(
     environment: dict[str, str], change: dict[str, str], named: str
 ):
-    with pytest.raises(errors.PreconditionError, match=f'is wrong in: {named}\\. ') as caught:
+    with pytest.raises(
+        errors.PreconditionError, match=f'has unusable values: {named}\\. '
+    ) as caught:
         access.endpoint({**LOGIN, **change}, UUID, 'maas', environment)
     assert 'hunter2' not in ''.join(traceback.format_exception(caught.value))
 
 
 def test_a_secret_without_keys_names_both(environment: dict[str, str]):
-    with pytest.raises(errors.PreconditionError, match='wrong in: password, username'):
+    with pytest.raises(errors.PreconditionError, match='unusable values: password, username'):
         access.endpoint({}, UUID, 'maas', environment)
 
 

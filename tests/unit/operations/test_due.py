@@ -134,7 +134,7 @@ def test_a_run_that_waits_while_the_option_changes_is_missed_and_told():
     (run,) = leader.after(minutes=1).runs
     assert (run.outcome, run.reason) == (
         'missed',
-        'backup-schedule was changed before it began',
+        'backup-schedule was changed before the run started',
     )
 
 
@@ -164,7 +164,7 @@ def test_a_unit_that_was_off_makes_up_for_one_run_and_tells_of_the_others():
     assert kept.pending.due == '2026-08-22T14:00:00Z'
     assert outcomes(kept) == [('13:00', 'missed'), ('12:00', 'missed'), ('11:00', 'missed')]
     assert kept.missed == 3
-    assert 'the run of 2026-08-22T14:00:00Z makes up for it' in kept.runs[0].reason
+    assert 'the run of 2026-08-22T14:00:00Z replaces it' in kept.runs[0].reason
     assert leader.after(seconds=1) == kept, 'and for no more'
 
 
@@ -235,7 +235,10 @@ def test_a_run_waits_for_a_running_operation_for_an_hour():
     assert leader.decide(None, 3599), 'it ended in time'
     assert not leader.decide(running(), 3600)
     assert leader.kept.pending is None
-    assert leader.kept.runs[0].reason == 'backup-all 2026-08-22T10:15:00Z ran for another hour'
+    assert (
+        leader.kept.runs[0].reason
+        == 'backup-all 2026-08-22T10:15:00Z was still running an hour later'
+    )
 
 
 def test_a_held_operation_makes_a_run_missed_at_once():
@@ -276,7 +279,7 @@ def test_a_start_that_fails_is_tried_again_after_growing_pauses_and_then_missed(
     (run,) = leader.kept.runs
     assert (run.outcome, run.reason) == (
         'missed',
-        'it could not begin in 6 attempts: no bucket',
+        'it could not start in 6 attempts: no bucket',
     )
 
 

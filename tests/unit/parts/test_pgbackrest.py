@@ -138,7 +138,7 @@ def test_a_label_becomes_the_charms_id():
 
 @pytest.mark.parametrize('label', ['', 'latest', '2025-08-14T10:33:36Z', '20250814-103336D'])
 def test_what_is_no_full_label_has_no_id(label: str):
-    with pytest.raises(errors.UnexpectedAnswer, match='no label of a full'):
+    with pytest.raises(errors.UnexpectedAnswer, match='not the label of a full'):
         pgbackrest.label_to_id(label)
 
 

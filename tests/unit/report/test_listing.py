@@ -56,7 +56,7 @@ def test_the_newest_sets_are_shown_newest_last():
     choice = chosen(sets, limit=2)
     assert list(choice.shown) == sets[3:]
     assert choice.note == (
-        f'3 older backup set(s) than {sets[3].backup_id} are not shown: list-backups limit=...'
+        f'3 backup set(s) older than {sets[3].backup_id} are not shown: list-backups limit=...'
     )
     assert chosen(sets).note == ''
 
@@ -182,7 +182,7 @@ def test_for_programs_sets_have_their_ids_sizes_and_versions(form: str):
 def test_for_programs_what_is_not_shown_is_said_apart_from_the_list():
     results = listing.results(chosen(days(3), limit=1), listing.Wanted(form='json'), 'backups')
     assert len(json.loads(results['backups'])) == 1
-    assert results['note'].startswith('2 older backup set(s) than ')
+    assert results['note'].startswith('2 backup set(s) older than ')
 
 
 # --- How much ------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def test_a_list_has_as_many_sets_as_an_action_can_tell(form: str):
     shown = results['backups'].count('2026-08-22T10:40:00Z')
     assert 100 < shown < len(sets)
     note = results['backups'] if form == 'table' else results['note']
-    assert f'{len(sets) - shown} older backup set(s) than ' in note
+    assert f'{len(sets) - shown} backup set(s) older than ' in note
     assert sets[-1].backup_id in results['backups']
 
 

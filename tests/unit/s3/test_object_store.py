@@ -142,8 +142,8 @@ def test_what_s3_puts_off_is_transient(
         (
             403,
             'InvalidAccessKeyId',
-            'S3 refuses ListObjectsV2 in bucket backups: InvalidAccessKeyId. Check the keys that '
-            'integrator gives and what they may do',
+            'S3 refuses ListObjectsV2 in bucket backups: InvalidAccessKeyId. Check the keys of '
+            'integrator and their permissions',
         ),
     ],
 )
@@ -202,8 +202,8 @@ def test_what_s3_refuses_says_what_to_do(
             501,
             'NotImplemented',
             '',
-            'S3 refuses GetObject in bucket backups: NotImplemented. Check the keys that '
-            'integrator gives and what they may do',
+            'S3 refuses GetObject in bucket backups: NotImplemented. Check the keys of '
+            'integrator and their permissions',
         ),
     ],
     ids=['archived', 'tiered', 'denied', 'kms', 'sse-c', 'not-implemented'],

@@ -211,13 +211,13 @@ def known_with(packed: bytes) -> inventory.Known:
 
 @pytest.mark.parametrize('packed', [b'', b'no gzip', b'\x1f\x8b\x08\x00'])
 def test_damaged_names_are_refused(packed: bytes):
-    with pytest.raises(errors.StepError, match='is damaged, or that of another set'):
+    with pytest.raises(errors.StepError, match='is damaged, or belongs to another set'):
         inventory.names(known_with(packed), str(examples.IDENTITY), BACKUP_ID)
 
 
 def test_the_names_of_another_set_are_refused():
     known = inventory.parse(written(USER, backup_id='2026-01-01T00:00:00Z'), 'it')
-    with pytest.raises(errors.StepError, match='that of another set') as caught:
+    with pytest.raises(errors.StepError, match='belongs to another set') as caught:
         inventory.names(known, str(examples.IDENTITY), BACKUP_ID)
     assert caught.value.__context__ is None
 

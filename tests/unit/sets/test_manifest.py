@@ -66,8 +66,8 @@ def test_a_newer_version_is_refused_whatever_else_it_holds():
     with pytest.raises(errors.ForeignRecordError) as caught:
         parse({'version': 2, 'shape': 'unheard-of'})
     assert str(caught.value) == (
-        f'{SOURCE} has version 2, this revision of the charm reads up to 1: juju '
-        'refresh maas-backup-coordinator'
+        f'{SOURCE} has version 2, but this revision of the charm only reads versions up to 1: '
+        'juju refresh maas-backup-coordinator'
     )
 
 

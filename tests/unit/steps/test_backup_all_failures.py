@@ -197,7 +197,7 @@ def test_a_password_that_changes_meanwhile_is_not_published(sim: simulation.Simu
     secret = next(s for s in sim.model.secrets.values() if s.label.endswith('postgresql.app'))
     sim.model.update_secret(secret, {**secret.content, 'operator-password': 'changed-meanwhile'})
     op = sim.run()
-    assert 'the passwords of operator changed while the backup ran' in op.error
+    assert 'the passwords of operator changed during the backup' in op.error
     assert sim.manifests() == []
 
 
@@ -335,7 +335,7 @@ def test_a_repository_that_is_aimed_elsewhere_fails_the_backup_and_keeps_no_pass
     sim.model.set_config('s3-integrator-maas', {'path': 'elsewhere'})
     op = sim.run()
     assert op.status == operation.FAILED
-    assert 's3-integrator-maas got another bucket or path during the backup' in op.error
+    assert 's3-integrator-maas was set to another bucket or path during the backup' in op.error
     assert 'secrets.age' not in ' '.join(sim.s3.bucket('maas-backups').objects)
 
 

@@ -54,8 +54,8 @@ def test_settings_with_spaces_and_slashes_are_backed_up_and_restored_as_any(
     ('maas', 'postgresql', 'why'),
     [
         ('shared', 'shared', 'both use shared/shared'),
-        ('pg/archive/maas', 'pg', 'lies inside pg/archive'),
-        ('maas', 'maas/backup/pg', 'lies inside maas/backup'),
+        ('pg/archive/maas', 'pg', 'is inside pg/archive'),
+        ('maas', 'maas/backup/pg', 'is inside maas/backup'),
     ],
 )
 def test_paths_from_which_nothing_could_be_restored_are_refused_before_anything_changes(
@@ -90,7 +90,7 @@ def test_a_set_whose_parts_lie_in_one_path_says_what_to_copy():
     ('path', 'why'),
     [
         (' postgresql ', 'is in use'),
-        ('maas/backup/pg', 'lies inside maas/backup'),
+        ('maas/backup/pg', 'is inside maas/backup'),
         ('maas', 'both use shared/maas'),
     ],
 )

@@ -1,4 +1,4 @@
-"""Steps that delete backup sets: the one that was named, or those that no rule keeps.
+"""Steps that delete backup sets: a named set, or the sets that no rule keeps.
 
 One set at a time: which one is in the record before its manifest goes, and the objects go after
 it. What a crash leaves in between is no backup set, and the next dispatch goes on from the record.
@@ -57,7 +57,7 @@ def _lost(listed: Iterable[catalogue.Entry], world: ports.World) -> dict[str, st
     try:
         lost = database_expired(listed, world)
     except errors.CoordinatorError:
-        # The backup is good, whatever this warning comes to.
+        # The backup is complete even if this warning cannot be computed.
         return {}
     return {operation.DATABASE_EXPIRED: str(len(lost)) if lost else ''}
 
@@ -68,7 +68,7 @@ def look(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 
 def may_go(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Choose the set that was named, if it may go."""
+    """Choose the named set, if it may be deleted."""
     store = repository.of(op, world)
     target = chosen(op.parameters['backup-id'], catalogue.with_failed(store), store, world)
     return step.Done({IN_HAND: target.to_json(), **repository.remembered(world)})
@@ -241,7 +241,7 @@ def chosen(
         why = entry.problem
     elif _elsewhere(entry, store):
         why = (
-            f'the files of backup set {backup_id} lie in {_elsewhere(entry, store)}: '
+            f'the files of backup set {backup_id} are in {_elsewhere(entry, store)}: '
             'to delete it, set s3-maas to that bucket and path'
         )
     elif backup_id == _newest(entry, listed, world):

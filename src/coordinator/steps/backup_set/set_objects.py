@@ -117,7 +117,7 @@ def _on_that_server(
     )
     if elsewhere and not _holds(store, *items):
         raise errors.StoreRefused(
-            f'{items[0].key} lies in {place.bucket}/{place.path} at {place.endpoint}, but only '
+            f'{items[0].key} is in {place.bucket}/{place.path} at {place.endpoint}, but only '
             f'{store.place["endpoint"] or "AWS"} can be reached: set the endpoint of the '
             's3-integrator'
         )

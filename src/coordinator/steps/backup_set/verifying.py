@@ -1,7 +1,7 @@
-"""Steps that verify backup sets, one after the other: looked at, and read whole if that was asked.
+"""Steps that verify backup sets, one after the other.
 
-What is found out is kept beside each set. A set that is damaged fails the operation, but only
-when all sets were looked at.
+They check the objects of each set, and with `deep` read them completely. The result is stored
+beside each set. A damaged set fails the operation, but only after all sets were verified.
 """
 
 from __future__ import annotations
@@ -318,9 +318,9 @@ def _verified(
         raise NotRight(f'backup set {backup_id} has no damage, but cannot be restored now: {told}')
     if wrong:
         raise NotRight(
-            f'do not restore from {_named(wrong)}, {len(wrong)} of '
-            f'{op.fact(_NUMBER)} verified backup set(s): damaged (list-backups shows which sets, '
-            f'and show-backup what is wrong): {told}'
+            f'{len(wrong)} of {op.fact(_NUMBER)} verified backup set(s) are damaged, do not '
+            f'restore from {_named(wrong)} (list-backups shows which sets, and show-backup what '
+            f'is wrong): {told}'
         )
     vanished = int(op.fact(_NUMBER)) - done
     gone = f'{vanished} backup set(s) were deleted during the verification' if vanished > 0 else ''

@@ -184,7 +184,7 @@ def _verification(wanted: manifest.Manifest, world: ports.World) -> checking.Che
     if found is None:
         command = f'verify-backup backup-id={wanted.backup_id} deep=true'
         return checking.Check(
-            'verified', checking.OK, f'not since the backup: {command} does that'
+            'verified', checking.OK, f'not since the backup; to verify it: {command}'
         )
     outcome = checking.OK if found.outcome.good else checking.WARNING
     sentence = '; '.join(filter(None, (str(found.outcome), found.told)))
@@ -212,7 +212,7 @@ def _images(wanted: manifest.Manifest, parameters: Mapping[str, str]) -> str | c
     if wanted.images is None or wanted.images.state != manifest.SYNCHRONISED:
         told = wanted.images.why if wanted.images else 'MAAS was not asked when it was made'
         return (
-            'nobody knows whether the files contain every image that the database refers '
+            'it is not known whether the files contain every image that the database refers '
             f'to: {told}'
         )
     return 'the files contain every image that the database refers to'

@@ -79,8 +79,8 @@ def _misfits(
     there, backed_up = database.workload_version, wanted.postgresql_version
     if _numbers(there)[:1] != _numbers(backed_up)[:1]:
         yield (
-            f'{database.name} is PostgreSQL {there}, the set is of {backed_up}: major versions '
-            'must be equal, deploy the channel of the set'
+            f'{database.name} is PostgreSQL {there}, but the set is of {backed_up}: major '
+            'versions must be equal, deploy the channel of the set'
         )
 
 

@@ -35,7 +35,7 @@ def only_coordinator(status: ports.ModelStatus) -> str:
         raise errors.StepError(
             f'{" and ".join(sorted(names))} are both {this.CHARM}, '
             'and would mistake the tasks of the other for their own: '
-            'juju remove-application one of them'
+            'remove one of them with juju remove-application'
         )
     return f'no other {this.CHARM} is in this model'
 
@@ -52,8 +52,8 @@ def right_clock(whose: str, theirs: datetime.datetime, now: datetime.datetime) -
     apart = abs(now - theirs)
     if apart > times.CLOCKS_APART:
         raise errors.StepError(
-            f"this unit's clock says {now:%Y-%m-%dT%H:%M:%SZ}, that of {whose} "
-            f'{theirs.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}: correct the wrong clock '
+            f"this unit's clock shows {now:%Y-%m-%dT%H:%M:%SZ}, but that of {whose} "
+            f'shows {theirs.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}: correct the wrong clock '
             '(timedatectl on its machine), because backup ids are times'
         )
     return f'the clock agrees with that of {whose}'
@@ -98,8 +98,8 @@ def access(world: ports.World) -> str:
     if not user.admin:
         raise errors.NotAuthorised(
             f'Juju user {user.user} has {user.model_access or "no"} access to model '
-            f'{world.model_name}, the passwords need admin: run juju grant {user.user} admin '
-            f'{world.model_name}'
+            f'{world.model_name}, but reading the passwords needs admin: run juju grant '
+            f'{user.user} admin {world.model_name}'
         )
     return f'Juju user {user.user} is admin of model {world.model_name}'
 

@@ -36,7 +36,7 @@ _AWAITED = 'images-awaited'
 """Fact: since when an image is waited for."""
 _READ_FOR = 'images-read-for'
 """Fact: the attempt of the files backup that the stored reading was made for."""
-_UNREAD = 'nothing read the images before the database was backed up'
+_UNREAD = 'nothing has read the images before the database backup'
 _FOR_ANSWERS = datetime.timedelta(minutes=30)
 """For a MAAS that does not answer."""
 ATTEMPTS = 3
@@ -185,7 +185,7 @@ def _before(op: operation.Operation, world: ports.World) -> step.Wait:
         return reading
     read_for = {_READ_FOR: _attempt(op)}
     if isinstance(reading, asking_maas.Unknown):
-        why = 'the files are backed up although MAAS says nothing of its images'
+        why = 'MAAS does not report its images, and the files are backed up without them'
         return step.Wait(why, facts={**read_for, READING: '', _UNKNOWN: reading.why})
     waiting = _incomplete(op, reading)
     if waiting is not None:
@@ -193,7 +193,7 @@ def _before(op: operation.Operation, world: ports.World) -> step.Wait:
     former = _stored(op, world)
     gone = [*facts.IMAGES_LOST.of(op), *images.lost(former, reading)]
     noted = _store(op, world, reading) if reading != former else {}
-    why = 'it is known which images there are'
+    why = 'MAAS has reported its images'
     return step.Wait(why, facts={**read_for, **noted, **_awaited(reading), **_losing(gone)})
 
 
@@ -214,7 +214,7 @@ def _after(op: operation.Operation, world: ports.World, done: step.Done) -> step
     if isinstance(now, step.Wait):
         return dataclasses.replace(now, facts={**done.facts, **now.facts})
     if isinstance(now, asking_maas.Unknown):
-        why = f'before the files backup MAAS named its images, after it not any more: {now.why}'
+        why = f'MAAS reported its images before the files backup, but not after it: {now.why}'
         return _ending(op, done, _judged(manifest.UNKNOWN, why, op.fact(READING)))
     former = _stored(op, world)
     gone = [*facts.IMAGES_LOST.of(op), *images.lost(former, now)]
@@ -257,8 +257,8 @@ def _why(former: images.Reading, gone: Sequence[str], changed: Sequence[str]) ->
     late = [f'{image.title} ({image.percent}%)' for image in former.incomplete]
     if late:
         reasons.append(
-            f'not every region controller had all of {images.named(late)} (MAAS also waits for '
-            'controllers that are gone and that nobody has deleted in MAAS)'
+            f'not every region controller had {images.named(late)} completely (MAAS also waits '
+            'for controllers that are gone and that nobody has deleted in MAAS)'
         )
     return '; '.join(reasons)
 
@@ -274,7 +274,7 @@ def _ending(op: operation.Operation, done: step.Done, judged: manifest.Images) -
     ]
     warnings = (
         f'files backup {", ".join(superfluous)} of {op.settings.maas} belongs to no backup set, '
-        'as images changed while it was made: its objects can be deleted from the bucket',
+        'because images changed while it was made: its objects can be deleted from the bucket',
     )
     over = {READING: '', facts.IMAGES_LOST.name: '', _AWAITED: ''}
     noted = {**done.facts, **over, _JUDGED: judged.model_dump_json(by_alias=True)}

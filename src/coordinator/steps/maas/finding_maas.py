@@ -31,12 +31,12 @@ def told(world: ports.World, application: str) -> tuple[str, bool]:
 
     A backup without it is no worse than ever, so nothing here stops one.
     """
-    unproven = 'no backup waits for images to synchronise, and no restore is proven'
+    unproven = 'backups do not wait for images to synchronise, and restores are not proven'
     try:
         maas = reach(world, application)
         return _seen(maas) if maas else (f'maas-api-key is not set: {unproven}', False)
     except errors.MaasNotFound:
-        return f'the operation asks {application} where MAAS is', False
+        return f'the operation asks {application} for the URL of MAAS', False
     except errors.CoordinatorError as error:
         return f'{error}. Until that is fixed, {unproven}', True
 
@@ -119,8 +119,8 @@ def reach(world: ports.World, application: str, *, fresh: bool = False) -> maas_
     task = _answered(world, application)
     if task is None:
         raise errors.MaasNotFound(
-            f'no unit of {application} has said where MAAS is: juju run {application}/leader '
-            f'{_ACTION}, or set endpoint in the secret of maas-api-key'
+            f'no unit of {application} has reported the URL of MAAS: juju run '
+            f'{application}/leader {_ACTION}, or set endpoint in the secret of maas-api-key'
         )
     return world.maas(_url(task), fresh=fresh)
 
@@ -209,7 +209,7 @@ def _next(app: ports.Application, former: str) -> str:
     """Return the unit to ask: the leader first, then one after the other."""
     units = sorted(app.units, key=lambda name: (not app.units[name].leader, name))
     if not units:
-        raise errors.StepError(f'{app.name} has no unit that could say where MAAS is')
+        raise errors.StepError(f'{app.name} has no unit that can report the URL of MAAS')
     if former not in units:
         return units[0]
     return units[(units.index(former) + 1) % len(units)]

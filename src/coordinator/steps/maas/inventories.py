@@ -88,7 +88,7 @@ def stored(found: manifest.Manifest, store: ports.ObjectStore) -> inventory.Know
     content = store.get(key, inventory.LARGEST)
     if hashlib.sha256(content).hexdigest() != taken.stored.sha256:
         raise errors.StepError(
-            f'{key} is not what was stored for this set: it was changed or exchanged'
+            f'{key} is not what was stored for this set: it was changed or swapped'
         )
     return inventory.parse(content, key)
 
@@ -121,9 +121,9 @@ def foreseen(found: manifest.Manifest, world: ports.World, application: str) -> 
     """Return whether a restore of a set can be proven here, for its checks."""
     why = _why_not(found)
     if why:
-        return f'nothing can prove that everything is there: the set has no inventory ({why})'
+        return f'the restore cannot be proven: the set has no inventory ({why})'
     if not _has_key(world, application):
-        return f'nothing can prove that everything is there: {asking_maas.NO_KEY}'
+        return f'the restore cannot be proven: {asking_maas.NO_KEY}'
     return 'after the restore MAAS is compared with the inventory of the set'
 
 
@@ -148,11 +148,11 @@ def preview(found: manifest.Manifest, world: ports.World, application: str) -> s
     except errors.CoordinatorError as error:
         return f'not compared: {error}'
     if not there:
-        return f'MAAS holds what backup set {found.backup_id} does: 0 differences'
+        return f'MAAS holds the same as backup set {found.backup_id}: 0 differences'
     effects = (
         ('removes {} added after the backup', differences.ADDED),
-        ('brings back {} deleted since', differences.MISSING),
-        ('changes back {}', differences.CHANGED),
+        ('restores {} deleted since', differences.MISSING),
+        ('reverts {} changed since', differences.CHANGED),
     )
     texts = [
         text.format(counted)

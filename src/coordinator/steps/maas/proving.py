@@ -106,8 +106,8 @@ def _compared(
         )
     app = this.application()
     return (
-        f'{answer.why}. A restore puts the API keys of the time of its set in force: make a key '
-        f'in MAAS, put it into the secret of maas-api-key, and run juju run {app}/leader '
+        f'{answer.why}. A restore also returns the API keys to the time of the backup: create a '
+        f'key in MAAS, put it into the secret of maas-api-key, and run juju run {app}/leader '
         f'prove-restore backup-id={found.backup_id}'
     )
 
@@ -139,7 +139,9 @@ def _told(
     if catalogue.exists(repository.of(op, world), found.backup_id):
         beside.put(op, world, key, differences.to_json(outcome, op.settings.recipients))
     else:
-        whole = 'The backup set was deleted meanwhile, so the others are not stored'
+        whole = (
+            'The backup set was deleted in the meantime, so the other differences are not stored'
+        )
     return f'{told}. {whole}'
 
 

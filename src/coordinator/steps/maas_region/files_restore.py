@@ -1,4 +1,4 @@
-"""Steps that have each region restore its files, with a controller id of its own."""
+"""Steps that make each region restore its files, each with a separate controller id."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def mark(op: operation.Operation, world: ports.World) -> step.Mark:
 
 
 def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
-    """Give each region a controller id of its own, while everything can still be put back."""
+    """Assign a controller id to each region while an undo is still possible."""
     mark = relations.mark_detach(op, world)
     if facts.CONTROLLERS.known(op):
         return mark
@@ -39,16 +39,16 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
     ids = chosen_set.of(op).maas.controllers
     if len(app.units) != len(ids):
         raise errors.StepError(
-            f'{app.name} has {len(app.units)} units now, but the set {len(ids)} controllers: add '
-            'or remove units until the numbers are equal (juju add-unit, juju remove-unit), then '
-            'run restore-all again'
+            f'{app.name} has {len(app.units)} units now, but the set has {len(ids)} controllers: '
+            'add or remove units until the numbers are equal (juju add-unit, juju remove-unit), '
+            'then run restore-all again'
         )
     given = dict(zip(sorted(app.units, key=site.number), ids, strict=True))
     return step.Mark(mark.watermark, {**mark.facts, **facts.CONTROLLERS.put(given)})
 
 
 def restore(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Have all regions restore at the same time; one that fails is tried again alone."""
+    """Make all regions restore at the same time. If one fails, only that region repeats it."""
     waiting = tasks.runs_on(op, world, 'restore-backup')
     if waiting is not None and waiting.reason.startswith(_RESTORING):
         # All regions have begun.
@@ -76,7 +76,7 @@ def restore(op: operation.Operation, world: ports.World) -> step.Outcome:
         if own and not own[-1].ended:
             running.append(own[-1])
             continue
-        # The charm would call the backup id invalid, and be right in its own way.
+        # The charm would report the backup id as invalid.
         moved = aiming.moved(op, world, op.settings.s3_maas)
         if moved:
             raise errors.StepError(moved)
@@ -123,7 +123,7 @@ def _other_regions(app: ports.Application, given: Mapping[str, str]) -> step.Wai
     come = sorted(app.units.keys() - given.keys(), key=site.number)
     if len(gone) != len(come):
         raise errors.StepError(
-            f'{app.name} has {len(app.units)} units, but the set {len(given)} controllers: '
+            f'{app.name} has {len(app.units)} units, but the set has {len(given)} controllers: '
             f'the restore began with {", ".join(sorted(given))}. Add or remove units '
             f'until there are {len(given)}, then run resume-operation'
         )

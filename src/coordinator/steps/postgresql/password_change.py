@@ -130,8 +130,8 @@ def remains(op: operation.Operation) -> list[str]:
     app, before = op.settings.postgresql, op.fact(OPTION_BEFORE) or '""'
     labels = (_BEFORE_LABEL.format(op.id), _LABEL.format(chosen_set.of(op).backup_id))
     return [
-        f'{app} may take its passwords from a secret of the set, before it was: juju config {app} '
-        f'{OPTION}={before}',
+        f'{app} may still use the passwords of the set; to set the former value: juju config '
+        f'{app} {OPTION}={before}',
         *(f'secret "{x}" may be left: juju secrets, juju remove-secret' for x in labels),
     ]
 

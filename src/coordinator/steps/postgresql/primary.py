@@ -41,8 +41,8 @@ def ask(op: operation.Operation, world: ports.World, app: ports.Application) -> 
     task = tasks.find(op, world, app.name, 'get-primary', {}, after=asked)
     among = ' '.join(sorted(app.units))
     if task is None or op.fact(_AMONG) != among:
-        # Since a unit has gone the primary may be another one, even if the record of its going
-        # was lost.
+        # After the removal of a unit the primary may be another unit, even if the record of the
+        # removal was lost.
         task = world.juju.run_action(min(app.units, key=site.number), 'get-primary', {})
     if not task.ended:
         why = f'{task.unit} is reporting the primary (task {task.id})'
@@ -55,7 +55,7 @@ def ask(op: operation.Operation, world: ports.World, app: ports.Application) -> 
         why = f'get-primary on {task.unit} (task {task.id}) named {primary or "no primary"}'
         return _asking_again(op, task, why, _FAILOVER_SECONDS)
     shown = [unit.name for unit in shown_by(app)]
-    # A unit that is blocked cannot show besides that it is the primary.
+    # The status of a blocked unit does not show whether it is the primary.
     told = app.units[primary].message != site.ANOTHER_CLUSTER
     if told and shown != [primary]:
         why = (

@@ -77,7 +77,7 @@ def _no_replica(status: ports.ModelStatus, name: str) -> str:
     related = any(here in relation.endpoints for relation in status.relations)
     if len(app.units) == 1 or _WITHOUT_TLS not in tracks or related:
         return ''
-    return f'the charm of {name}, track {_WITHOUT_TLS}, backs up no replica without TLS'
+    return f'the charm of {name}, track {_WITHOUT_TLS}, does not back up a replica without TLS'
 
 
 def _certificates(name: str) -> str:

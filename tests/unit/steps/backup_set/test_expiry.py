@@ -187,7 +187,7 @@ def test_an_index_that_leads_to_another_sets_files_is_found_out(
     monkeypatch.setattr(catalogue, 'entries', forged)
     op = expired(sets)
     assert op.status == operation.FAILED
-    assert f'coordinator/index.json is wrong about backup set {OLDEST}' in op.error
+    assert f'coordinator/index.json has wrong data about backup set {OLDEST}' in op.error
     assert len(backup_sets.listed(sets)) == 5
 
 

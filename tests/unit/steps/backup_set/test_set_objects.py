@@ -78,7 +78,7 @@ def test_another_checksum_is_damage_whatever_the_etag_says(
     full = f'{wanted.maas.place.path}/{item.key}'
     kept = bucket(sim).objects[full]
     bucket(sim).objects[full] = dataclasses.replace(kept, content=kept.content[::-1])
-    said = 'is not the object that was verified: S3 says of it sha256:'
+    said = 'is not the object that was verified: S3 reports sha256:'
     with pytest.raises(errors.StepError, match=said):
         set_objects.maas_objects(wanted, sim.world, etags=etags)
 

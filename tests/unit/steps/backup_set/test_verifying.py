@@ -69,7 +69,7 @@ def test_an_object_of_another_size_fails_it_and_is_named(sim: simulation.Simulat
     begin(sim, deep=deep)
     sim.run()
     assert sim.op.status == operation.FAILED
-    assert '1 of 1 verified backup set(s): damaged' in sim.op.error
+    assert '1 of 1 verified backup set(s) are damaged' in sim.op.error
     assert key in sim.op.error
     entry = listed(sim)[backup_sets.made(sim)]
     assert entry.state == retention.DAMAGED
@@ -207,7 +207,10 @@ def test_all_sets_are_verified_and_the_damaged_ones_are_named(sim: simulation.Si
     begin(sim, verifying.ALL, deep=True)
     sim.run()
     assert sim.op.status == operation.FAILED
-    assert f'do not restore from {damaged}, 1 of 3 verified backup set(s)' in sim.op.error
+    assert (
+        f'1 of 3 verified backup set(s) are damaged, do not restore from {damaged} ('
+        in sim.op.error
+    )
     assert key in sim.op.error
     assert {name: entry.state for name, entry in listed(sim).items()} == {
         damaged: retention.DAMAGED,
@@ -249,7 +252,9 @@ def test_an_exchanged_manifest_does_not_end_the_others(sim: simulation.Simulatio
     store.put(catalogue.manifest_key(name), store.get(other))
     begin(sim, verifying.ALL)
     sim.run()
-    assert f'do not restore from {name}, 1 of 3' in sim.op.error
+    assert (
+        f'1 of 3 verified backup set(s) are damaged, do not restore from {name} (' in sim.op.error
+    )
     assert 'it was swapped' in sim.op.error
     assert all(entry.verified for entry in listed(sim).values())
 
@@ -340,7 +345,7 @@ def test_a_reading_that_never_starts_is_given_up(sim: simulation.Simulation):
 
 
 def test_one_that_starts_at_last_is_read(sim: simulation.Simulation):
-    sim.world.reading.refusal = 'the reading of another backup set is about to end'
+    sim.world.reading.refusal = 'the process that reads another backup set is ending'
     begin(sim, deep=True)
     sim.until(lambda: len(sim.world.reading.started) == 3)
     assert sim.op.current.reason.endswith(f' again: {sim.world.reading.refusal}')

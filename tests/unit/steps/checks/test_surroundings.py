@@ -115,7 +115,7 @@ def test_a_clock_that_differs_from_the_controllers_is_refused(
 ):
     then = about_to.clock.now() + datetime.timedelta(minutes=minutes)
     show(about_to, time=then)
-    assert "this unit's clock says" in (why := refused(about_to))
+    assert "this unit's clock shows" in (why := refused(about_to))
     assert 'that of the Juju controller' in why
 
 

@@ -144,7 +144,7 @@ def test_after_the_deadline_the_set_is_made_and_is_inconsistent():
     assert op.status == operation.COMPLETE
     assert op.age < 20 * MINUTE, 'it waits once for the deadline, not before each part'
     assert state(sim) == retention.INCONSISTENT
-    assert 'not every region controller had all of custom/alma-9' in images_of(sim).why
+    assert 'not every region controller had custom/alma-9' in images_of(sim).why
     (problem,) = op.problems
     assert 'is inconsistent' in problem
     assert 'custom/alma-9' in problem

@@ -185,8 +185,8 @@ def test_without_a_key_the_check_says_what_cannot_be_proven():
     outcome, sentence = checked(simulate(key=''))
     assert outcome == 'ok'
     assert sentence == (
-        'maas-api-key is not set: no backup waits for images to synchronise, and no restore is '
-        'proven'
+        'maas-api-key is not set: backups do not wait for images to synchronise, and restores '
+        'are not proven'
     )
 
 
@@ -199,7 +199,7 @@ def test_a_key_of_an_admin_is_well():
 
 def test_a_check_before_any_region_was_asked_runs_no_action():
     sim = simulate()
-    assert checked(sim) == ('ok', 'the operation asks maas-region where MAAS is')
+    assert checked(sim) == ('ok', 'the operation asks maas-region for the URL of MAAS')
     assert not sim.tasks(ACTION)
 
 
@@ -221,7 +221,7 @@ def test_a_revoked_key_is_a_warning_and_no_reason_to_refuse_a_backup():
     sim.api.revoke_keys()
     outcome, sentence = checked(sim)
     assert outcome == 'warning'
-    assert 'refuses the API key. Until that is fixed, no backup waits for' in sentence
+    assert 'refuses the API key. Until that is fixed, backups do not wait for' in sentence
     assert sim.run().status == operation.COMPLETE
 
 

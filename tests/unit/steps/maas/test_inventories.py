@@ -83,7 +83,7 @@ def test_an_inventory_that_was_exchanged_is_not_compared(sim: simulation.Simulat
     writer = inventory.Writer(sim.op.backup_id, '2026-08-22T10:20:00Z')
     content = writer.content([examples.RECIPIENT])
     sim.world.maas_store.put(catalogue.inventory_key(sim.op.backup_id), content)
-    with pytest.raises(errors.StepError, match='was changed or exchanged'):
+    with pytest.raises(errors.StepError, match='was changed or swapped'):
         compared(sim)
 
 
@@ -132,7 +132,7 @@ def test_a_preview_says_what_a_restore_removes_and_brings_back(sim: simulation.S
     sim.api.remove_machine(sim.site.database['machines'][0])
     told = previewed(sim)
     assert told.startswith(
-        'this restore removes 3 machines and 1 image added after the backup, brings back 1 '
+        'this restore removes 3 machines and 1 image added after the backup, restores 1 '
         'machine deleted since: '
     )
     assert 'machine new-0.maas' in told

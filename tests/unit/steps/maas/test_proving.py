@@ -249,7 +249,7 @@ def test_a_key_that_the_restored_maas_does_not_know_is_explained():
     assert (op.status, op.problems) == (operation.COMPLETE, ())
     proof = op.fact(proving.PROOF)
     assert proof.startswith('not proven: ')
-    assert 'the API keys of the time of its set in force' in proof
+    assert 'returns the API keys to the time of the backup' in proof
     assert 'prove-restore backup-id=' in proof
     for part in ('made', 'thebackup'):
         assert part not in proof
@@ -298,7 +298,7 @@ def test_an_inventory_that_was_exchanged_proves_nothing():
     sim.world.maas_store.put(key, b'{"version": 1}')
     op = sim.run()
     assert (op.status, op.problems) == (operation.COMPLETE, ())
-    assert 'was changed or exchanged' in op.fact(proving.PROOF)
+    assert 'was changed or swapped' in op.fact(proving.PROOF)
 
 
 # --- prove-restore ---------------------------------------------------------------------------

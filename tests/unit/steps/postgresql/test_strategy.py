@@ -26,7 +26,7 @@ def auto(**layout: object) -> simulation.Simulation:
 
 
 def without_replicas(**layout: object) -> simulation.Simulation:
-    """Return a site whose PostgreSQL charm backs up no replica."""
+    """Return a site whose PostgreSQL charm does not back up a replica."""
     return auto(postgresql_track='14', **layout)
 
 
@@ -94,7 +94,7 @@ def test_juju_4_never_scales_a_cluster_down_by_itself():
     sim = without_replicas(version='4.0.15')
     before = sim.postgresql_units()
     said = refusal(sim)
-    assert said.startswith('auto: the charm of postgresql, track 14, backs up no replica')
+    assert said.startswith('auto: the charm of postgresql, track 14, does not back up a replica')
     assert 'Juju 4.0.15 may not report' in said
     assert said.endswith(RELATE)
     op = sim.run()
