@@ -60,8 +60,8 @@ def played(name: str) -> night.Night:
 
 @case(
     'backup-with-a-unit-missing',
-    'a unit of PostgreSQL does not come back after a backup',
-    'the set is complete all along; what is done is no longer shown',
+    'a new unit of PostgreSQL does not join after a backup',
+    'the set was complete before; the status no longer shows what you have done',
 )
 def _unit_missing(at: night.Night) -> None:
     at.sim.at_step('back-up-maas')
@@ -76,8 +76,8 @@ def _unit_missing(at: night.Night) -> None:
 
 @case(
     'restore-with-a-unit-missing',
-    'a unit of PostgreSQL does not come back after a restore',
-    'the restore is complete all along, and nothing says to begin it again',
+    'a new unit of PostgreSQL does not join after a restore',
+    'the restore was complete before; do not repeat it',
 )
 def _unit_missing_after_restore(at: night.Night) -> None:
     at.restoring().at_step('restore-postgresql-scale')
@@ -92,8 +92,8 @@ def _unit_missing_after_restore(at: night.Night) -> None:
 
 @case(
     'units-late-after-a-failure',
-    'the database backup fails, and the new units are too late',
-    'the units are there; nothing was published, so a backup is made again',
+    'the database backup fails, and the new units join too late',
+    'the second backup is complete, and no storage is left over',
 )
 def _late(at: night.Night) -> None:
     at.sim.database.fail_next('create-backup', 'no space left')
@@ -114,7 +114,7 @@ def _late(at: night.Night) -> None:
 @case(
     'database-machine-lost',
     'the machine of the only unit of PostgreSQL dies during its backup',
-    'PostgreSQL has new units, and the data of the last backup set',
+    'PostgreSQL has new units with the data of the last backup set',
 )
 def _database_lost(at: night.Night) -> None:
     at.has_a_set()
@@ -135,7 +135,7 @@ def _database_lost(at: night.Night) -> None:
 @case(
     'region-machine-lost',
     'the machine of a region dies during a restore',
-    'the new region restores in place of the lost one, and MAAS is up',
+    'the new region is restored in place of the lost one, and MAAS is up',
 )
 def _region_lost(at: night.Night) -> None:
     sim = at.restoring()
@@ -155,7 +155,7 @@ def _region_lost(at: night.Night) -> None:
 @case(
     'dying-unit-lost',
     'the machine of a unit that is being removed dies',
-    'the backup goes on by itself and is complete',
+    'the backup continues and is complete',
 )
 def _dying_lost(at: night.Night) -> None:
     at.sim.at_step('scale-down-postgresql')
@@ -170,7 +170,7 @@ def _dying_lost(at: night.Night) -> None:
 @case(
     'dying-unit-with-a-failed-hook',
     'a hook fails on a unit that is being removed',
-    'the unit leaves, the backup goes on by itself and is complete',
+    'the unit is removed, and the backup continues and is complete',
 )
 def _dying_failed(at: night.Night) -> None:
     at.sim.at_step('scale-down-postgresql')
@@ -190,7 +190,7 @@ def _dying_failed(at: night.Night) -> None:
 @case(
     'coordinator-removed',
     'the coordinator is removed during a backup, and deployed again',
-    'the last unit requests the units, the new coordinator aborts what was begun',
+    'the last unit had requested the missing units; the new coordinator undoes the rest',
 )
 def _removed(at: night.Night) -> None:
     at.sim.at_step('back-up-postgresql')
@@ -205,7 +205,7 @@ def _removed(at: night.Night) -> None:
 @case(
     'login-revoked',
     "the coordinator's login is revoked during a backup",
-    'the backup goes on by itself and is complete',
+    'the backup continues and is complete',
 )
 def _login(at: night.Night) -> None:
     at.sim.at_step('back-up-postgresql')
@@ -222,7 +222,7 @@ def _login(at: night.Night) -> None:
 @case(
     'units-added-again',
     'Terraform adds each unit of PostgreSQL that the backup removes',
-    'the first backup has failed and changed nothing; with the other strategy no unit leaves',
+    'the first backup failed and changed nothing; the second keeps all units',
 )
 def _added(at: night.Night) -> None:
     at.sim.at_step('scale-down-postgresql')
@@ -244,7 +244,7 @@ def _added(at: night.Night) -> None:
 @case(
     'units-removed-again',
     'something removes each unit of PostgreSQL that the coordinator requests',
-    'PostgreSQL has its units, the backup has failed; the next one is complete',
+    'PostgreSQL has its units; the first backup failed, the second is complete',
 )
 def _removed_again(at: night.Night) -> None:
     at.sim.at_step('back-up-postgresql')
@@ -269,7 +269,7 @@ def _removed_again(at: night.Night) -> None:
 @case(
     'command-disabled',
     'somebody has disabled the command remove-object',
-    'nothing was changed; the next backup is complete',
+    'the first backup changed nothing; the second is complete',
 )
 def _disabled(at: night.Night) -> None:
     at.sim.model.blocked['remove-object'] = 'not on a Friday'
@@ -283,7 +283,7 @@ def _disabled(at: night.Night) -> None:
 @case(
     'integrator-aimed-elsewhere',
     'somebody changes the path of an s3-integrator during a restore',
-    'the restore goes on, and MAAS is up',
+    'the restore continues, and MAAS is up',
 )
 def _aimed(at: night.Night) -> None:
     sim = at.restoring()
@@ -301,7 +301,7 @@ def _aimed(at: night.Night) -> None:
 @case(
     'ended-by-force',
     'somebody ends a restore by force while MAAS is detached',
-    'MAAS and PostgreSQL are as before; what cannot be seen is acknowledged',
+    'MAAS and PostgreSQL are as before the restore',
 )
 def _forced(at: night.Night) -> None:
     sim = at.restoring()
