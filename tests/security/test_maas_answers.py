@@ -260,7 +260,9 @@ def test_the_list_of_machines_is_cut_off_with_all_the_rest():
         where = login.endpoint({'api-key': ':'.join(KEY), 'endpoint': f'http://{server.address}'})
         with client.MaasApi(where, sleep=lambda _: None, clock=lambda: now[0]) as maas:
             now[0] += client.WHOLE_SECONDS - 0.3
-            with pytest.raises(errors.MaasUnavailable, match=r'no data for 0\.3 s|longer than 0\.3 s'):
+            with pytest.raises(
+                errors.MaasUnavailable, match=r'no data for 0\.3 s|longer than 0\.3 s'
+            ):
                 list(maas.machines())
 
 

@@ -1,7 +1,7 @@
 """The record of one operation: plain, frozen, and small enough for a databag.
 
 The record holds step names, never positions, so that a charm of another revision can read it.
-Its methods are the only transitions there are; none of them looks at the world.
+Its methods are the only transitions, and none of them reads the world.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from coordinator import errors, plain, times
 from coordinator.engine import formats, settings
 
 FORGIVEN = 'forgiven-task'
-"""Fact: tasks up to this id that failed count no more, as the operation was resumed."""
+"""Fact: a resumed operation ignores failed tasks up to this id."""
 RESUMED = 'resumed-at'
-"""Fact: the age at which the operation was resumed: what it waited for has its time anew."""
+"""Fact: the age at which the operation was resumed. Its time limits start again from there."""
 
 OPEN, HELD, COMPLETE, FAILED, ABORTED = 'open', 'held', 'complete', 'failed', 'aborted'
 
@@ -39,11 +39,11 @@ def age_of(fact: str) -> int | None:
 
 
 DATABASE_EXPIRED = 'database-expired'
-"""Fact: how many backup sets have no database part any more, '' if all have."""
+"""Fact: number of backup sets whose database part has expired, '' if none."""
 BACKUP_ID = 'backup-id'
 """Fact: the id of the set, if another operation had already taken the operation's own id."""
 STRATEGY = 'postgresql-strategy'
-"""Fact: how the checks have chosen to back up PostgreSQL, if that is left to them."""
+"""Fact: the strategy that the checks have chosen, if the option is `auto`."""
 NEWEST_MADE = 'newest-made'
 """Fact: the newest complete set that this application had made when a restore began."""
 ADOPTED = 'adopted-id'
@@ -56,7 +56,7 @@ THROWAWAY = 'throw-away-model'
 
 @dataclasses.dataclass(frozen=True)
 class StepEntry:
-    """How far one step has come."""
+    """State of one step."""
 
     name: str
     state: str = TO_DO
@@ -64,19 +64,21 @@ class StepEntry:
     since: str = ''
     """When the current attempt or undo began, for people."""
     began: int | None = None
-    """The operation's age at that time, from which deadlines run; None until the first dispatch.
+    """The operation's age at that time in seconds, from which deadlines count; None until the
+    first dispatch.
     """
     started: str = ''
     ended: str = ''
     reason: str = ''
-    """Why it waits, or why it failed."""
+    """Why the step waits, or why it failed."""
     task: int | None = None
-    """The Juju task that it waits for, or waited for last."""
+    """Id of the Juju task that the step waits for, or waited for last."""
 
     @property
     def begun(self) -> bool:
-        """Whether it may have had an effect that nobody has undone, or begun to undo."""
-        # Between two attempts a step is to do again, and what the first has done is still there.
+        """Whether the step may have had an effect whose undo has not started."""
+        # Between two attempts a step is `to-do` again, but the effects of the first attempt still
+        # exist.
         return self.state in (DOING, DONE, BROKEN) or (self.state == TO_DO and bool(self.started))
 
     @property
@@ -91,7 +93,7 @@ def _uncounted(entry: StepEntry) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Overflow:
-    """Something that the record has no room for, whole."""
+    """A message in full that the record has no room for."""
 
     step: str
     text: str
@@ -108,32 +110,31 @@ class Operation:
     steps: tuple[StepEntry, ...]
     started: str
     step: str
-    """Name of the current step; stays on the last one when the operation has ended."""
+    """Name of the current step; of the last one if the operation has ended."""
     status: str = OPEN
     undoing: bool = False
     outcome: str = FAILED
-    """What it ends as once everything is undone."""
+    """The final status once everything is undone."""
     watermark: int = 0
     ended: str = ''
     error: str = ''
-    """What went wrong first, for people."""
+    """The first error, for people."""
     problems: tuple[str, ...] = ()
-    """What else the operator should know: what is missing, what was left behind."""
+    """Further problems for the operator: what is missing or left over."""
     warnings: tuple[str, ...] = ()
-    """Warnings of the checks; they stop nothing and are no errors."""
+    """Warnings of the checks; they do not stop the operation."""
     age: int = dataclasses.field(default=0, compare=False)
-    """Seconds that the operation has lasted, as measured by its dispatches; at most minutes out of
-    date."""
+    """Duration of the operation in seconds, measured by its dispatches; may be minutes behind."""
     generation: int = dataclasses.field(default=0, compare=False)
-    """Number of records stored before this one; shows when a late writer has put an older one
-    back."""
+    """Number of records stored before this one. It shows whether a late writer has stored an older
+    record."""
     cut: int = 0
-    """How many messages were cut or left out so far: the history has them whole."""
+    """Number of messages that were cut or left out so far. The history has them in full."""
     said: tuple[Overflow, ...] = dataclasses.field(default=(), compare=False)
-    """Those of this dispatch, for the history; no part of the record."""
+    """Full messages of this dispatch, for the history; not part of the record."""
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """What the action was given; a secret only by its URI."""
+    """Parameters of the action; a secret only as its URI."""
 
     @property
     def backup_id(self) -> str:
@@ -164,7 +165,7 @@ class Operation:
         now: datetime.datetime,
         parameters: Mapping[str, str] | None = None,
     ) -> Operation:
-        """Return an operation that has not begun its first step."""
+        """Return an operation before its first step."""
         return cls(
             id=operation_id,
             kind=kind,
@@ -177,12 +178,12 @@ class Operation:
 
     @property
     def open(self) -> bool:
-        """Whether dispatches move it on."""
+        """Whether dispatches advance it."""
         return self.status == OPEN
 
     @property
     def terminal(self) -> bool:
-        """Whether it will never change again."""
+        """Whether it has ended, so that its record never changes again."""
         return self.status not in (OPEN, HELD)
 
     @property
@@ -194,7 +195,7 @@ class Operation:
 
     @property
     def at(self) -> str:
-        """Where it is, for logs: its id, its step, and the Juju task of that."""
+        """Its id, its step and the Juju task of the step, for logs."""
         task = self.current.task
         return f'{self.id}: {self.step}' + (f' (task {task})' if task is not None else '')
 
@@ -234,13 +235,13 @@ class Operation:
         return dataclasses.replace(self, steps=gone + steps)
 
     def begun_outside(self, names: tuple[str, ...]) -> list[str]:
-        """Return the steps that were begun and that a plan does not know, so never undoes."""
+        """Return the started steps that are not in the plan, so that it cannot undo them."""
         return [entry.name for entry in self.steps if entry.begun and entry.name not in names]
 
     # --- Transitions -------------------------------------------------------------------
 
     def aged(self, age: int) -> Operation:
-        """Return the operation at this age. A step that has no starting age yet starts now."""
+        """Return the operation at this age. A step without a starting age starts now."""
         older = dataclasses.replace(self, age=age)
         entry = self.current
         return older._with_step(self.step, began=age) if _uncounted(entry) else older
@@ -258,7 +259,7 @@ class Operation:
         return dataclasses.replace(self, cut=self.cut + 1, said=(*self.said, message))
 
     def _saying(self, text: str) -> Operation:
-        """Put a message aside if the record has no room for it, and does not hold it already."""
+        """Keep a message for the history if the record neither has it nor has room for it."""
         line = plain.one_line(text)
         held = (self.error, *self.problems, *self.warnings, *(e.reason for e in self.steps))
         if line == plain.one_line(text, errors.LONGEST) or line in held:
@@ -272,7 +273,7 @@ class Operation:
     def beginning(
         self, watermark: int, facts: Mapping[str, str], now: datetime.datetime
     ) -> Operation:
-        """Store the intent: from here on the current step may have had its effect."""
+        """Record the intent: from now on the current step may have had its effect."""
         entry = self.current
         begun = self._with_step(
             self.step,
@@ -287,7 +288,7 @@ class Operation:
         return dataclasses.replace(begun, watermark=watermark).remembering(facts)
 
     def waiting(self, reason: str, now: datetime.datetime, task: int | None = None) -> Operation:
-        """Note why the current step waits. Nothing differs if nothing new was learned."""
+        """Record why the current step waits. The result is equal if nothing has changed."""
         entry = self.current
         return self._saying(reason)._with_step(
             self.step,
@@ -298,9 +299,9 @@ class Operation:
         )
 
     def attempt_failed(self, reason: str) -> Operation:
-        """Let the current step begin anew, with a new intent.
+        """Start another attempt of the current step, with a new intent.
 
-        One that could not even begin counts as an attempt too, or there would be no end of them.
+        An attempt that could not start counts as well; otherwise the attempts would never end.
         """
         entry = self.current
         return self._saying(reason)._with_step(
@@ -313,7 +314,7 @@ class Operation:
         )
 
     def step_ended(self, state: str, now: datetime.datetime, reason: str = '') -> Operation:
-        """Note that the current step is done, failed or undone."""
+        """Record that the current step is done, failed or undone."""
         return self._saying(reason)._with_step(
             self.step,
             state=state,
@@ -328,7 +329,7 @@ class Operation:
         return dataclasses.replace(self, step=step, watermark=0)
 
     def turning_back(self, error: str, outcome: str = FAILED) -> Operation:
-        """Undo from the current step on; what was only left to do so far is not why."""
+        """Undo from the current step back. Problems left to do are not the error."""
         first = '' if self.error in self.problems else self.error
         return dataclasses.replace(
             self._saying(error),
@@ -338,8 +339,8 @@ class Operation:
         )
 
     def aborting(self, now: datetime.datetime) -> Operation:
-        """Undo, because the operator wants it so; what is being undone gets its time anew."""
-        # What was being undone because it failed has failed all the same.
+        """Undo because the operator aborts. A running undo gets a new deadline."""
+        # An operation that was already being undone after a failure remains `failed`.
         outcome = self.outcome if self.undoing else ABORTED
         back = self.turning_back('aborted by the operator', outcome)
         if back.current.state == UNDOING:
@@ -347,7 +348,7 @@ class Operation:
         return dataclasses.replace(back, status=OPEN)
 
     def going_on(self, why: str, now: datetime.datetime) -> Operation:
-        """Go forward again with a step that turned out to be past the point of going back."""
+        """Continue with a step that can no longer be undone."""
         onward = self.with_problem(f'not aborted: {why}')
         return dataclasses.replace(
             onward._with_step(
@@ -359,7 +360,7 @@ class Operation:
         )
 
     def forced_to_end(self, now: datetime.datetime, remains: Iterable[str]) -> Operation:
-        """End as it is, with nothing put back; `remains` is what the operator must know."""
+        """End without an undo; `remains` is what the operator must know."""
         ended = self.with_problem(
             f'ended by force at {self.step} ({self.current.state}): nothing was undone'
         )
@@ -368,7 +369,7 @@ class Operation:
         return ended.ending(ABORTED, now)
 
     def undo_begins(self, now: datetime.datetime) -> Operation:
-        """Note that the current step is being undone."""
+        """Record that the current step is being undone."""
         return self._with_step(
             self.step, state=UNDOING, since=times.stamp(now), began=self.age, reason=''
         )
@@ -391,7 +392,7 @@ class Operation:
         return dataclasses.replace(self._saying(text), warnings=(*self.warnings, line))
 
     def held(self, reason: str) -> Operation:
-        """Stop here for a person."""
+        """Hold the operation at this step until a person resumes or aborts it."""
         return dataclasses.replace(
             self._saying(reason)._with_step(self.step, reason=plain.one_line(reason)),
             status=HELD,
@@ -401,7 +402,7 @@ class Operation:
     def resumed(
         self, now: datetime.datetime, parameters: Mapping[str, str] | None = None
     ) -> Operation:
-        """Go on with the held step, with its attempts and deadline anew."""
+        """Continue the held step, with new attempts and a new deadline."""
         entry = self.current
         since = times.stamp(now) if entry.state in (DOING, UNDOING) else ''
         forgiven = {FORGIVEN: str(entry.task)} if entry.task is not None else {}
@@ -410,13 +411,14 @@ class Operation:
                 self.step, attempts=min(entry.attempts, 1), since=since, began=None, reason=''
             ),
             status=OPEN,
-            # What held it is fixed; what is being undone failed all the same.
+            # The cause of the hold is fixed, but an operation that is being undone has still
+            # failed.
             error=self.error if self.undoing else '',
             parameters={**self.parameters, **(parameters or {})},
         ).remembering({**forgiven, RESUMED: str(self.age)})
 
     def ending(self, status: str, now: datetime.datetime) -> Operation:
-        """End for good. What is complete has no error, though something may be left to do."""
+        """End the operation. A complete one has no error, but something may be left to do."""
         error = '' if status == COMPLETE else self.error
         return dataclasses.replace(self, status=status, ended=times.stamp(now), error=error)
 
@@ -461,5 +463,5 @@ class Operation:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise errors.ForeignRecordError(
                 f'the operation record in the peer relation cannot be read ({error!r}): '
-                'no revision of this charm wrote it so'
+                'no revision of this charm writes such a record'
             ) from error

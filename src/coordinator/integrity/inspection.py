@@ -127,7 +127,7 @@ def _read_once(item: check.Object, carry_on: Callable[[], bool], progress: pace.
     if count != item.size:
         wrong.append(f'has {count} bytes instead of {item.size}')
     elif compared.outcome() is comparison.Likeness.DIFFERENT:
-        wrong.append('has another checksum than was recorded')
+        wrong.append('has another checksum than the recorded one')
     return _verdict(item, count, looked_at.contents, wrong)
 
 

@@ -67,7 +67,7 @@ def stanza(model: str, application: str) -> str:
 def label_to_id(label: str) -> str:
     """Turn `20250814-103336F` into `2025-08-14T10:33:36Z`, as the postgresql charm does."""
     if not object_keys.LABEL.fullmatch(label):
-        raise errors.UnexpectedAnswer(f'{label!r} is no label of a full pgBackRest backup')
+        raise errors.UnexpectedAnswer(f'{label!r} is not the label of a full pgBackRest backup')
     day, time = label[:8], label[9:15]
     return f'{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}Z'
 

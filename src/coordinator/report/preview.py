@@ -124,7 +124,7 @@ def replaced_text(
         f'({figures.size(found.postgresql.database_bytes)}){_others(others)}, images, preseeds '
         'and controller ids '
         f'of {len(found.maas.controllers)} region(s) of {config.maas} '
-        f'({figures.size(found.maas.bytes)}), by those of {found.backup_id} from model '
+        f'({figures.size(found.maas.bytes)}), with those of {found.backup_id} from model '
         f'{found.model.name}. MAAS will be down {estimate}; each region needs about {listed} of '
         f'that to list the {files_backups} files backup(s) in its path'
     )

@@ -74,7 +74,7 @@ class Connection:
         missing = [key for key in ('bucket', 'access-key', 'secret-key') if not info.get(key)]
         if missing:
             raise errors.TransientError(
-                f'{integrator} gives no {", ".join(missing)}: see juju status {integrator} and '
+                f'{integrator} provides no {", ".join(missing)}: see juju status {integrator} and '
                 f'juju config {integrator}'
             )
         try:
@@ -308,7 +308,9 @@ class S3Store:
         """Return the key of what is listed, without the store's path."""
         found = str(item.get('Key', ''))
         if not found.startswith(self._prefix + prefix):
-            raise errors.UnexpectedAnswer(f'S3 lists {found[:80]!r} below {prefix!r}')
+            raise errors.UnexpectedAnswer(
+                f'S3 lists {found[:80]!r}, which is not below {self._prefix + prefix!r}'
+            )
         return found.removeprefix(self._prefix)
 
     def folders(self, prefix: str) -> Sequence[str]:
@@ -354,7 +356,7 @@ class S3Store:
         if not object_keys.is_plain(full):
             integrator = self.connection.integrator
             raise errors.StoreRefused(
-                f'{full[:80]!r} can be no key of an object here: it must be printable, without .. '
+                f'{full[:80]!r} is not a valid object key: a key must be printable, without .. '
                 f'and of {object_keys.LONGEST} bytes at most: see juju config {integrator} path'
             )
         return full

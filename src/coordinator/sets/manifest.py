@@ -26,7 +26,7 @@ def _like(form: str | re.Pattern[str]) -> pydantic.AfterValidator:
 
     def check(text: str) -> str:
         if not pattern.fullmatch(text):
-            raise ValueError('is not of its form')
+            raise ValueError('does not have the right form')
         return text
 
     return pydantic.AfterValidator(check)
@@ -34,7 +34,7 @@ def _like(form: str | re.Pattern[str]) -> pydantic.AfterValidator:
 
 def _plain_key(text: str) -> str:
     if not object_keys.is_plain(text):
-        raise ValueError('can be no key of an object')
+        raise ValueError('is not a valid object key')
     return text
 
 
@@ -48,7 +48,7 @@ Segment = Annotated[str, _like(r'([0-9A-F]{24})?')]
 Count = Annotated[int, pydantic.Field(ge=0, lt=1 << 62)]
 Seconds = Annotated[int, pydantic.Field(ge=0, lt=1 << 31)]
 Few = pydantic.Field(max_length=100)
-"""So many there may be of what a set has few of."""
+"""Limit for lists of which a set has few items."""
 
 
 class Object(Part):
