@@ -59,7 +59,7 @@ _NEWEST = '.newest-record'
 
 
 def connect(to: given.Given) -> ports.World:
-    """Return the world as this dispatch can reach it. Tests put another in its place."""
+    """Return the world as this dispatch can reach it. Tests replace it."""
     return world.LiveWorld(to)
 
 
@@ -147,7 +147,7 @@ class CoordinatorCharm(ops.CharmBase):
         return [*events, *(self.on[name].relation_changed for name in given.S3)]
 
     def _on_s3_changed(self, event: ops.RelationChangedEvent) -> None:
-        """Take out of our databag what the library has noted there of the integrator's.
+        """Remove from our databag what the S3 library has copied there from the integrator's.
 
         With track 1 of the s3-integrator that is the access key and the secret key.
         """
@@ -158,7 +158,8 @@ class CoordinatorCharm(ops.CharmBase):
     def _on_wake(self, event: ops.EventBase) -> None:
         """Take the open operation one checkpoint further."""
         beats = isinstance(event, AdvanceEvent)
-        # Ask before reading the record: an earlier reading could be from another leader's time.
+        # Ask for leadership before reading the record, because the record may be from before
+        # another leader's term.
         leads = self.unit.is_leader()
         op = self._operation()
         if isinstance(event, ops.RelationDepartedEvent) and self._leaves(op):
@@ -184,8 +185,8 @@ class CoordinatorCharm(ops.CharmBase):
                 self._look_again(op)
             return
         moved = self._advance(op)
-        # When it has ended, the pacemaker's next beat finds that out and stops: were it stopped
-        # here and the record then not committed, nothing would go on.
+        # The next beat of the pacemaker notices the end of the operation and stops. If it was
+        # stopped here and Juju lost the record, nothing would continue the operation.
         if moved.open and not beats:
             self._pacemaker.start(moved.at)
 
@@ -212,7 +213,7 @@ class CoordinatorCharm(ops.CharmBase):
         """Find out what is still left to do after the last operation, if anything was."""
         since = self._record.since
         found = status.trouble(op, self._record.earlier, since)
-        # Why an operation failed stays true, whatever the site is like now.
+        # The reason of a failure does not depend on the present state of the site.
         if found is None or found.status == operation.FAILED:
             return
         ended = op if found.id == op.id else self._record.unsettled
@@ -221,7 +222,7 @@ class CoordinatorCharm(ops.CharmBase):
 
         with self._given.connected() as reachable:
             lines = aftermath.seen(ended, reachable)
-            # The look may have taken long, and who leads no more may store nothing.
+            # The check may have taken long, and only the leader may store anything.
             written = lines is not None or self._record.kept_back
             leads = written and reachable.leads()
             if written and not leads:
@@ -231,7 +232,7 @@ class CoordinatorCharm(ops.CharmBase):
             self._record.set_since(since.finding(found.id, lines))
 
     def _on_broken(self, event: ops.RelationBrokenEvent) -> None:
-        """Juju breaks all relations of a unit that goes before it stops it."""
+        """Juju breaks all relations of a unit before it stops the unit."""
         self._leaves(self._operation())
 
     def _on_leaving(self, event: ops.EventBase) -> None:
@@ -242,7 +243,7 @@ class CoordinatorCharm(ops.CharmBase):
         self._leaves(self._operation())
 
     def _leaves(self, op: operation.Operation | None) -> bool:
-        """Do the last unit's work if this is the last one, and goes."""
+        """Do the last unit's work if this is the last unit and it is being removed."""
         if op is None or not self._succession.is_last(op):
             return False
         self._pacemaker.stop()
@@ -259,7 +260,7 @@ class CoordinatorCharm(ops.CharmBase):
     def _advance(self, op: operation.Operation) -> operation.Operation:
         plan = plans.of(op)
         if plan is None:
-            held = op.held(f'this revision of the charm knows no operation {op.kind}')
+            held = op.held(f'this revision of the charm does not know the operation {op.kind}')
             logger.error('%s: held: %s', held.at, held.error)
             self._record.save(held)
             return held
@@ -272,7 +273,7 @@ class CoordinatorCharm(ops.CharmBase):
             written = moved is not op or self._record.kept_back
             if written and not reachable.leads():
                 self._record.drop()
-                # The next dispatch finds what this one did by looking, as after a crash.
+                # The next dispatch checks what this one did, as after a crash.
                 logger.warning(
                     '%s: this dispatch stored nothing: this unit may no longer be the leader',
                     op.at,
@@ -301,7 +302,7 @@ class CoordinatorCharm(ops.CharmBase):
         try:
             self._observing.note_sets(listing.listed(reachable), reachable)
         except Exception as error:
-            # Whatever it is: the operation has ended, and this is only told.
+            # No error here matters: the operation has ended, and this is only for the metrics.
             ours = isinstance(error, errors.CoordinatorError)
             reason = str(error) if ours else type(error).__name__
             logger.info('%s: the backup sets were not listed for the metrics: %s', op.at, reason)
@@ -309,7 +310,7 @@ class CoordinatorCharm(ops.CharmBase):
     # --- Status --------------------------------------------------------------------------------
 
     def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
-        """Say the one thing that matters now."""
+        """Set the status."""
         event.add_status(self._status)
 
     @functools.cached_property
@@ -346,6 +347,6 @@ class CoordinatorCharm(ops.CharmBase):
 
 
 if __name__ == '__main__':
-    # A dispatch imports much and is over soon: looking for garbage would find next to nothing.
+    # A dispatch imports much and is short, so garbage collection would free almost nothing.
     gc.disable()
     ops.main(CoordinatorCharm)

@@ -1,4 +1,4 @@
-"""The door of all actions, which reads, answers and refuses; and how an operation begins."""
+"""The base of all actions: reads parameters, answers, refuses, and starts operations."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Desk:
 
 
 class ActionBase(ops.Object):
-    """Handlers of actions. None works on an operation: the next dispatch does."""
+    """Base of the action handlers. They only store an operation; the next dispatch works on it."""
 
     def __init__(self, charm: ops.CharmBase, desk: Desk):
         super().__init__(charm, type(self).__name__)
@@ -57,7 +57,7 @@ class ActionBase(ops.Object):
         *,
         leader: bool = False,
     ) -> None:
-        """Let an action in.
+        """Handle an action.
 
         Args:
             action: its name.
@@ -78,7 +78,7 @@ class ActionBase(ops.Object):
         self.framework.observe(event, self._on_action)
 
     def _on_action(self, event: ops.ActionEvent) -> None:
-        """Answer an action; fail it with a sentence, whatever goes wrong."""
+        """Answer an action. If anything goes wrong, fail it with a message."""
         name = event.handle.kind.removesuffix('_action').replace('_', '-')
         try:
             event.set_results(dict(self._doors[name](event)))
@@ -99,9 +99,10 @@ class ActionBase(ops.Object):
         self._must_lead(kind)
         if not lease.Lease(self.given.began).holds():
             raise errors.PreconditionError(
-                f'{self.given.unit.name} may no longer be the leader, nothing was begun: try again'
+                f'{self.given.unit.name} may no longer be the leader, so nothing was started: run '
+                'the action again'
             )
-        # What another coordinator has left comes first.
+        # First take over what another coordinator has left unfinished.
         unknown = self.succession.take_over()
         if unknown:
             raise errors.PreconditionError(unknown)
@@ -124,13 +125,13 @@ class ActionBase(ops.Object):
         # An id from a clock that was years ahead must not push all later ids into the future.
         latest = max((name for name in known if not times.is_ahead(name, now)), default='')
         if latest >= times.stamp(now):
-            # Ids only ever rise, whatever the clock does.
+            # Ids only rise, even if the clock is set back.
             now = times.parse_stamp(latest) + datetime.timedelta(seconds=1)
         names = plans.PLANS[plans.named(kind, parameters)].names
         op = operation.Operation.new(times.stamp(now), kind, names, config, now, parameters)
         expired = last.fact(operation.DATABASE_EXPIRED) if last else ''
         if expired:
-            # The status warns of it until a later look at the database's repository.
+            # The status shows the warning until the repository of the database is read again.
             op = op.remembering({operation.DATABASE_EXPIRED: expired})
         if throwaway:
             op = op.remembering({operation.THROWAWAY: throwaway})
@@ -162,7 +163,7 @@ class ActionBase(ops.Object):
         return {'operation-id': op.id, 'status': 'started', 'follow': self.follow()}
 
     def idle_check(self) -> checking.Check:
-        """Say whether an operation could begin now."""
+        """Return whether an operation could start now, as a check."""
         last = self.record.load()
         if last is None or last.terminal:
             return checking.Check('operation', checking.OK, 'no operation is running')
@@ -175,7 +176,7 @@ class ActionBase(ops.Object):
         config: settings.Settings,
         reachable: ports.World,
     ) -> list[checking.Check]:
-        """Make the checks of a restore: the same whoever asks."""
+        """Return the checks of a restore, for any action that shows them."""
         made = before_restore.restore_checks(found, parameters, config, reachable)
         older = before_restore.older(found, parameters, self.newest_made())
         return [self.idle_check(), *older, *made]
@@ -206,7 +207,9 @@ class ActionBase(ops.Object):
                 f'{self.given.unit.name} is not the leader: juju run {self.app}/leader {action}'
             )
         if not self.record.ready:
-            raise errors.PreconditionError('the charm is still being installed: try again')
+            raise errors.PreconditionError(
+                'the charm is still being installed: run the action again in a minute'
+            )
 
 
 def utc_now() -> datetime.datetime:

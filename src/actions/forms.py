@@ -1,4 +1,4 @@
-"""What the actions on operations may be given, and what of it an operation carries with it."""
+"""Parameters of the actions on operations, and which of them an operation keeps."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class BackupAll:
 
     @property
     def kept(self) -> dict[str, str]:
-        """What the operation carries: what is not so is left out."""
+        """Return the parameters for the operation's record, without those that are false."""
         return {fence.SKIP: 'true'} if self.skip_image_sync else {}
 
 
 @dataclasses.dataclass(frozen=True)
 class _Opening:
-    """Parameters of what may have to open what a backup set has sealed."""
+    """Parameters of an action that may decrypt what a backup set contains."""
 
     identity: str = ''
 
@@ -40,8 +40,8 @@ class _Opening:
         """Refuse what may not be kept.
 
         Raises:
-            PreconditionError: a parameter is not of its form; the identity is not repeated, as
-                it may be the key itself.
+            PreconditionError: a parameter does not have the right form. The message does not
+                repeat the identity, because it may be the key itself.
         """
         identity = self.identity.strip()
         if identity and not _SECRET.fullmatch(identity):
@@ -81,7 +81,7 @@ class ResumeOperation(_Opening):
         """Refuse what may not be kept.
 
         Raises:
-            PreconditionError: a parameter is not of its form.
+            PreconditionError: a parameter does not have the right form.
         """
         super().__post_init__()
         if not object_keys.is_plain(self.postgresql_path.strip().strip('/')):
@@ -89,7 +89,7 @@ class ResumeOperation(_Opening):
 
     @property
     def kept(self) -> dict[str, str]:
-        """What the operation carries: what was not given is left out."""
+        """Return the given parameters for the operation's record."""
         given = {'identity': self.identity, 'postgresql-path': self.postgresql_path}
         return {key: value.strip() for key, value in given.items() if value}
 
@@ -110,7 +110,7 @@ class RestoreAll(ResumeOperation):
         """Refuse what may not be kept.
 
         Raises:
-            PreconditionError: a parameter is not of its form.
+            PreconditionError: a parameter does not have the right form.
         """
         super().__post_init__()
         if self.backup_id.strip() != 'latest':
@@ -118,7 +118,7 @@ class RestoreAll(ResumeOperation):
 
     @property
     def kept(self) -> dict[str, str]:
-        """What the operation carries: what was not given, or is not so, is left out."""
+        """Return the parameters for the operation's record, without empty and false ones."""
         kept = {'backup-id': self.backup_id.strip(), **super().kept}
         if self.postgresql_units:
             kept['postgresql-units'] = str(self.postgresql_units)

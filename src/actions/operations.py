@@ -1,4 +1,4 @@
-"""The charm's actions: they check, store what the engine then does, and print."""
+"""The actions on operations: they check, store an operation for the engine, and print."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class OperationActions(action_base.ActionBase):
-    """Handles the actions on operations. None works on one: the next dispatch does."""
+    """Handles the actions on operations. The next dispatch works on the operation itself."""
 
     def __init__(self, charm: ops.CharmBase, desk: action_base.Desk):
         super().__init__(charm, desk)
@@ -56,7 +56,7 @@ class OperationActions(action_base.ActionBase):
         return {'backup-id': op.id, 'status': 'started', 'follow': self.follow()}
 
     def begin_backup(self, parameters: dict[str, str] | None = None) -> operation.Operation:
-        """Begin a backup, for whoever asks.
+        """Start a backup, for an action, a schedule or a request.
 
         Raises:
             PreconditionError: it cannot begin; says why.
@@ -87,7 +87,7 @@ class OperationActions(action_base.ActionBase):
         last = self.record.load()
         if last is None or not last.fact(chosen_set.BACKUP_SET):
             raise errors.PreconditionError(
-                f'the last operation was no restore: juju run {self.app}/leader prove-restore '
+                f'the last operation was not a restore: juju run {self.app}/leader prove-restore '
                 'backup-id=... names the backup set'
             )
         return chosen_set.of(last).backup_id
@@ -145,7 +145,7 @@ class OperationActions(action_base.ActionBase):
         past = self.record.earlier
         if not past:
             raise errors.PreconditionError(
-                f'no operation has ended yet: {self.follow()} shows the one that runs'
+                f'no operation has ended yet: {self.follow()} shows the running one'
             )
         if for_programs:
             return operation_report.earlier_json(past)
@@ -161,7 +161,7 @@ class OperationActions(action_base.ActionBase):
         return operation_report.operation_text(op, self.app, now, messages, site, ahead)
 
     def _site(self, op: operation.Operation) -> list[str]:
-        """Return how the site is while an operation is not over, or needs a person."""
+        """Return the state of the site while an operation has not ended, or needs a person."""
         if op.terminal:
             return self._since(op)
         with self.given.connected() as reachable:
@@ -206,7 +206,7 @@ class OperationActions(action_base.ActionBase):
     def _asked_for(
         self, operation_id: str
     ) -> tuple[operation.Operation, typing.Sequence[history.Message] | None]:
-        """Return an operation and what its history says besides; without an id, the last one.
+        """Return an operation and the messages in its history; without an id, the last operation.
 
         Raises:
             PreconditionError: there is none.
@@ -215,7 +215,7 @@ class OperationActions(action_base.ActionBase):
             op = self.record.load()
             if op is None:
                 raise errors.PreconditionError(
-                    f'no operation yet: juju run {self.app}/leader backup-all'
+                    f'no operation has run yet: juju run {self.app}/leader backup-all'
                 )
             return op, None
         with self.given.connected() as reachable:
@@ -231,7 +231,7 @@ class OperationActions(action_base.ActionBase):
     # --- Steering --------------------------------------------------------------------------------
 
     def _resume(self, params: forms.ResumeOperation) -> action_base.Results:
-        """Go on with a held operation."""
+        """Continue a held operation."""
         op = steering.resumed(self.record.load(), action_base.utc_now(), params.kept)
         self.record.save(op)
         logger.info('%s: resumed by the operator', op.at)
