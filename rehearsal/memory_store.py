@@ -57,6 +57,10 @@ class MemoryBucket:
         """Full keys of objects that may be listed and not read."""
         self.keeps_checksums = False
         """Whether it tells a checksum of each object, as AWS does."""
+        self.told: dict[str, str] = {}
+        """By full key: what it tells instead, such as a CRC."""
+        self.etags: dict[str, str] = {}
+        """By full key: an ETag that is no MD5 of the content, as after an upload in parts."""
 
     def request(self, write: bool = False) -> None:
         """Note a request, and refuse it if it should be refused."""
@@ -84,6 +88,8 @@ class MemoryBucket:
 
     def checksum(self, full: str) -> str:
         """Return the checksum that the server keeps of an object; '' if it keeps none."""
+        if full in self.told:
+            return self.told[full]
         if not self.keeps_checksums:
             return ''
         digest = hashlib.sha256(self.objects[full].content).digest()
@@ -119,6 +125,7 @@ class MemoryStore:
         full = self._full(key)
         self.bucket.request(write=True)
         self.bucket.objects[full] = MemoryObject(bytes(content), self.bucket.now())
+        self.bucket.etags.pop(full, None)
         return self._stored(full)
 
     def get(self, key: str, limit: int = 1 << 20) -> bytes:
@@ -195,8 +202,9 @@ class MemoryStore:
         key = full.removeprefix(self._root)
         # A listing names the class alone, and not the tier in it.
         named = self.bucket.archived.get(full, '').partition(' ')[0]
+        etag = self.bucket.etags.get(full, found.etag)
         return ports.StoredObject(
-            key, len(found.content), found.etag, found.modified, storage_class=named
+            key, len(found.content), etag, found.modified, storage_class=named
         )
 
     def _refuse(self, key: str) -> None:

@@ -62,8 +62,10 @@ def add(sim: simulation.Simulation, backup_id: str, **changes: object) -> manife
             **changes,
         }
     )
-    catalogue.commit(store, copy)
-    return copy
+    signer = sim.world.signer
+    signed = copy.signed(signer.keys()[0], signer.sign(copy.purpose, copy.digest))
+    catalogue.commit(store, signed)
+    return signed
 
 
 def renamed(key: str, backup_id: str) -> str:

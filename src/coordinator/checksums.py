@@ -57,6 +57,11 @@ def parse(text: str) -> Checksum | None:
     return Checksum(found[1].upper(), digest, int(found[3] or 0), certain=True)
 
 
+def is_strong(text: str) -> bool:
+    """Whether nobody can make other content that has this checksum, as `str` wrote it."""
+    return text.startswith(('sha256:', 'sha512:'))
+
+
 def compare(recorded: str, found: str) -> bool | None:
     """Return whether two values that a server stored at two times are of the same content.
 

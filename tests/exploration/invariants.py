@@ -275,6 +275,7 @@ class Watch:
         if op.kind == 'verify-backup':
             verdicts = {key: found for key in ours if (found := _verdict_of_a_set(sim, key))}
             explained |= set(verdicts)
+            explained |= {catalogue.addendum_key(name) for name in self._before.sets}
             if op.status == operation.COMPLETE and not all(v.good for v in verdicts.values()):
                 yield f'complete, though sets are damaged: {sorted(verdicts)}'
         if op.rehearses:

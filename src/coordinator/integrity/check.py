@@ -47,6 +47,8 @@ class Object:
     """What was said of its content."""
     check: Callable[[], Check] = Bytes
     """Makes what looks at its content."""
+    digest: bool = False
+    """Whether its SHA-256 is asked for."""
 
 
 def files(count: int) -> str:

@@ -103,8 +103,15 @@ class Likeness(enum.Enum):
 class Comparison:
     """Compares content that comes piece by piece with what was said of it."""
 
-    def __init__(self, expected: Iterable[checksums.Checksum], size: int):
-        """Begin with all that was said of an object, and its size."""
+    def __init__(self, expected: Iterable[checksums.Checksum], size: int, *, digest: bool = False):
+        """Begin with all that was said of an object, and its size.
+
+        Args:
+            expected: what was said of its content.
+            size: bytes.
+            digest: whether `sha256` is asked for at the end.
+        """
+        self._sha256 = Stream('SHA256') if digest else None
         self._streams = {
             checksum: [Stream(checksum.algorithm, part) for part in _tried(checksum, size)]
             for checksum in expected
@@ -112,9 +119,16 @@ class Comparison:
 
     def update(self, content: bytes) -> None:
         """Take the next piece, of any length."""
+        if self._sha256 is not None:
+            self._sha256.update(content)
         for streams in self._streams.values():
             for stream in streams:
                 stream.update(content)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of all content, in hexadecimal digits; '' if it was not asked for."""
+        return self._sha256.checksum().digest.hex() if self._sha256 is not None else ''
 
     def outcome(self) -> Likeness:
         """Say whether all content was what was said of it."""

@@ -30,7 +30,8 @@ def objects(
         UnexpectedAnswer: the manifest of its backup is damaged.
         NotFound: that is missing.
     """
-    sealed = backup_set.passwords.sealed
+    sealed, maas = backup_set.passwords.sealed, backup_set.maas
+    digested = {maas_backup.folder(maas.backup_id) + name for name in maas_backup.OBJECTS}
     certain = _etags_are_md5s(repository, sealed)
     wanted = _images(backup_set, repository)
     found = [
@@ -40,9 +41,10 @@ def objects(
             size=item.size,
             expected=expected(item, certain),
             check=_check(item.key, wanted),
+            digest=item.key in digested and not item.sha256,
         )
         for store, item in (
-            *((maas_store, item) for item in backup_set.maas.objects),
+            *((maas_store, item) for item in maas.objects),
             (repository, sealed),
         )
     ]

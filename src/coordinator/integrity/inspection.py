@@ -27,6 +27,8 @@ class Verdict:
     """What was in it, such as `12 files`."""
     findings: tuple[str, ...] = ()
     """What is wrong with it, in sentences; empty if nothing is."""
+    sha256: str = ''
+    """Of what was read, if that was asked for."""
 
 
 def inspect(
@@ -106,7 +108,7 @@ def read(item: check.Object, carry_on: Callable[[], bool], progress: pace.Pace) 
 
 def _read_once(item: check.Object, carry_on: Callable[[], bool], progress: pace.Pace) -> Verdict:
     """Read one object to its end, even when it is known to be damaged."""
-    compared = comparison.Comparison(item.expected, item.size)
+    compared = comparison.Comparison(item.expected, item.size, digest=item.digest)
     looked_at = _Look(item.check())
     count = 0
     try:
@@ -128,7 +130,8 @@ def _read_once(item: check.Object, carry_on: Callable[[], bool], progress: pace.
         wrong.append(f'has {count} bytes instead of {item.size}')
     elif compared.outcome() is comparison.Likeness.DIFFERENT:
         wrong.append('has another checksum than the recorded one')
-    return _verdict(item, count, looked_at.contents, wrong)
+    verdict = _verdict(item, count, looked_at.contents, wrong)
+    return dataclasses.replace(verdict, sha256=compared.sha256)
 
 
 def _verdict(item: check.Object, count: int, contents: str, wrong: Sequence[str]) -> Verdict:

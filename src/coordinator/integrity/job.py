@@ -58,6 +58,7 @@ class Note:
             ended=self.ended,
             objects=self.objects,
             findings=self.tally.findings,
+            digests=self.tally.digests,
             damaged=self.tally.damaged,
             error=self.error,
             refused=self.refused,

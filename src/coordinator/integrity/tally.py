@@ -32,6 +32,8 @@ class Tally:
     """How many objects."""
     findings: tuple[str, ...] = ()
     """The first ones."""
+    digests: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    """SHA-256 by key, of the few objects that were asked for it."""
 
     def rest(self, count: int) -> Iterator[int]:
         """Yield the indices of a list of objects that are not done."""
@@ -40,6 +42,7 @@ class Tally:
 
     def adding(self, index: int, verdict: inspection.Verdict) -> Tally:
         """Return the tally with one more object done."""
+        digests = {verdict.key: verdict.sha256} if verdict.sha256 else {}
         left = {*self.unfinished, *range(self.begun, index)} - {index}
         return dataclasses.replace(
             self,
@@ -48,6 +51,7 @@ class Tally:
             bytes=self.bytes + verdict.bytes,
             damaged=self.damaged + bool(verdict.findings),
             findings=(*self.findings, *verdict.findings)[:_MOST_FINDINGS],
+            digests={**self.digests, **digests},
         )
 
     def has_all(self, count: int) -> bool:
@@ -82,6 +86,8 @@ class Tally:
             bytes=int(stored['bytes']),
             damaged=int(stored['damaged']),
             findings=tuple(str(finding) for finding in stored['findings']),
+            # Those of earlier revisions have none.
+            digests={str(key): str(text) for key, text in stored.get('digests', {}).items()},
         )
 
 

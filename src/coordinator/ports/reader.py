@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Protocol
 
 from coordinator.ports.store import ObjectStore
@@ -29,6 +30,8 @@ class Reading:
     """How many there are."""
     findings: tuple[str, ...] = ()
     """What is wrong with the objects that were read: the first ones."""
+    digests: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    """SHA-256 of what was read, by key: of objects of the files backup that had none."""
     damaged: int = 0
     """Number of damaged objects."""
     error: str = ''

@@ -22,6 +22,7 @@ _SETS = 'coordinator/backup-sets/'
 _MANIFEST, _SEALED, _KEEP = 'manifest.json', 'secrets.age', 'keep'
 _IMAGES, _LATER_IMAGES = 'images.json', 'images-2.json'
 _INVENTORY = 'inventory.jsonl'
+_ADDENDUM = 'addendum.json'
 _READERS = 8
 """Manifests read at the same time: S3 answers slowly, but many at once."""
 
@@ -99,6 +100,11 @@ def images_keys(backup_id: str) -> tuple[str, str]:
 def inventory_key(backup_id: str) -> str:
     """Key of what MAAS held when the set was made."""
     return folder(backup_id) + _INVENTORY
+
+
+def addendum_key(backup_id: str) -> str:
+    """Key of what was found out about a set's objects after it was published."""
+    return folder(backup_id) + _ADDENDUM
 
 
 def differences_key(backup_id: str, operation_id: str) -> str:

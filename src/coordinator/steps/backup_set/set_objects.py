@@ -29,6 +29,7 @@ def findings(
     wanted: manifest.Manifest,
     repository: ports.ObjectStore,
     world: ports.World,
+    vouched: Sequence[manifest.Object] | None = None,
     *,
     contents_follow: bool = False,
 ) -> Findings:
@@ -38,6 +39,7 @@ def findings(
         wanted: the set's manifest.
         repository: where that lies.
         world: for the stores that hold both parts.
+        vouched: of a signed set, as for `maas_objects`.
         contents_follow: whether every object is read next, so that a different ETag alone is not
             reported.
 
@@ -52,6 +54,7 @@ def findings(
             wanted,
             world,
             catalogue.standing(repository, wanted.backup_id),
+            vouched,
             etags=not contents_follow,
         ),
         lambda: weak.extend(postgresql_objects(wanted, world).weaknesses),
@@ -140,6 +143,7 @@ def maas_objects(
     wanted: manifest.Manifest,
     world: ports.World,
     read_whole: verification.Result | None = None,
+    vouched: Sequence[manifest.Object] | None = None,
     *,
     etags: bool = True,
 ) -> str:
@@ -150,6 +154,8 @@ def maas_objects(
         world: for the store.
         read_whole: what counts of the set's verifications: objects that were found to be right
             when they were read need not have the ETag that they had.
+        vouched: of a signed set, the objects as they were when they were read, if that is signed.
+            Then no unsigned verification counts, nor a checksum that somebody can imitate.
         etags: whether those that were not must.
     """
     store = maas_store(wanted, world)
@@ -176,7 +182,10 @@ def maas_objects(
                 'it'
             )
         # A copy of the same content, or one encrypted anew, has another ETag.
-        known = same or times.stamp(found.modified) <= trusted
+        if vouched is None:
+            known = bool(same) or times.stamp(found.modified) <= trusted
+        else:
+            known = _is_vouched(found, expected, vouched)
         if etags and not known and found.etag != expected.etag:
             raise errors.StepError(
                 f'{expected.key} in {where} is not the object that was verified: '
@@ -184,6 +193,19 @@ def maas_objects(
                 'checks its content)'
             )
     return f'the files backup in {where} is complete'
+
+
+def _is_vouched(
+    found: ports.StoredObject, expected: manifest.Object, vouched: Sequence[manifest.Object]
+) -> bool:
+    """Whether an object is what a signed document says, by what nobody can imitate."""
+    if checksums.is_strong(found.checksum) and found.checksum == expected.checksum:
+        return True
+    return any(
+        item.key == expected.key
+        and (found.etag == item.etag or found.checksum == f'sha256:{item.sha256}')
+        for item in vouched
+    )
 
 
 @dataclasses.dataclass(frozen=True)

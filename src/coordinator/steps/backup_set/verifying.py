@@ -12,7 +12,7 @@ from coordinator import errors, figures, integrators, plain, ports, times
 from coordinator.engine import operation, step
 from coordinator.record import repository
 from coordinator.sets import catalogue, manifest, retention, verification
-from coordinator.steps.backup_set import chosen_set, expiry, readable, set_objects
+from coordinator.steps.backup_set import addenda, chosen_set, expiry, readable, set_objects
 
 ALL = 'all'
 """Parameter: every set of this model that could be restored."""
@@ -121,14 +121,19 @@ def _verify(op: operation.Operation, world: ports.World) -> step.Outcome:
         return _progress(op, reading)
     if why := readable.archived(found, store, world):
         return _verified(op, world, store, _judged(world, found, [why], archived=True), ())
+    known = addenda.vouched(found, store, op.settings, world)
     # Before it is read, before it is read on, and when it was read: WAL may have gone meanwhile.
-    looked = set_objects.findings(found, store, world, contents_follow=whole)
+    looked = set_objects.findings(found, store, world, known, contents_follow=whole)
     if reading is not None and reading.ended and not looked.wrong:
+        if not reading.damaged and (
+            waiting := addenda.record(found, known, reading.digests, store, world)
+        ):
+            return waiting
         unchecked = found.images is None or found.images.state != manifest.SYNCHRONISED
         return _verified(op, world, store, _read(world, reading), looked.weak, unchecked=unchecked)
     if looked.wrong or not whole:
         return _looked_at(op, world, store, found, looked.wrong, looked.weak)
-    return _begin_reading(op, world, store, found, reading)
+    return _begin_reading(op, world, store, addenda.completed(found, known), reading)
 
 
 def _name(op: operation.Operation) -> str:

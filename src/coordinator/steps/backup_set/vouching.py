@@ -12,7 +12,7 @@ from coordinator.steps import checking
 
 ACCEPT_UNSIGNED = 'accept-unsigned'
 """Parameter: restore a set although no key that counts has signed it."""
-_Document = TypeVar('_Document', bound=documents.Signed)
+_Document = TypeVar('_Document', bound='documents.Signed')
 
 
 def signed(document: _Document, world: ports.World) -> _Document | step.Wait:

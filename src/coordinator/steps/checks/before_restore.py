@@ -13,7 +13,13 @@ from coordinator.engine import limits, operation, settings, step
 from coordinator.record import repository
 from coordinator.sets import catalogue, manifest
 from coordinator.steps import checking, other_databases, relations, site
-from coordinator.steps.backup_set import chosen_set, readable, set_objects, vouching
+from coordinator.steps.backup_set import (
+    addenda,
+    chosen_set,
+    readable,
+    set_objects,
+    vouching,
+)
 from coordinator.steps.checks import fitting, reliance, revisions, surroundings, throwaway
 from coordinator.steps.maas import inventories
 from coordinator.steps.maas_region import maas_status
@@ -78,7 +84,7 @@ def restore_checks(
     yield checking.made('proof', lambda: inventories.foreseen(wanted, world, config.maas))
     yield _verification(wanted, world)
     yield checking.made('archive', lambda: readable.check(wanted, world.maas_store, world))
-    yield checking.made('maas-objects', lambda: _maas_objects(wanted, world))
+    yield checking.made('maas-objects', lambda: _maas_objects(wanted, config, world))
     yield checking.made('s3-maas-path', lambda: _readable(wanted, config, world))
     yield _postgresql_objects(wanted, world)
     yield checking.made('postgresql-path', lambda: new_path.check(wanted, parameters, world))
@@ -223,9 +229,10 @@ def _readable(wanted: manifest.Manifest, config: settings.Settings, world: ports
     return surroundings.readable_path(path, config.s3_maas)
 
 
-def _maas_objects(wanted: manifest.Manifest, world: ports.World) -> str:
+def _maas_objects(wanted: manifest.Manifest, config: settings.Settings, world: ports.World) -> str:
     verified = catalogue.standing(world.maas_store, wanted.backup_id)
-    return set_objects.maas_objects(wanted, world, verified)
+    vouched = addenda.vouched(wanted, world.maas_store, config, world)
+    return set_objects.maas_objects(wanted, world, verified, vouched)
 
 
 def _postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> checking.Check:
