@@ -144,8 +144,8 @@ def restore(
 def compare(running: embedded.Embedded, teller: Teller) -> None:
     """Show what a restore of the newest set would change of what MAAS holds now."""
     teller.say(f'$ juju run {embedded.APP}/leader show-backup backup-id=latest compare=true')
-    given = {'backup-id': 'latest'}
-    task = running.run_action(f'{embedded.APP}/leader', 'show-backup', **given, compare=True)
+    given: dict[str, Any] = {'backup-id': 'latest', 'compare': True}
+    task = running.run_action(f'{embedded.APP}/leader', 'show-backup', **given)
     changes: str = task.output.get('changes', task.message)
     teller.show(changes)
 

@@ -126,7 +126,7 @@ BACKUP_ALL = Plan(
             'back-up-maas',
             'back up images, preseeds and controller ids on the leader of {maas}',
             fence.back_up,
-            mark=files_backup.mark,
+            mark=fence.mark_back_up,
             undo=files_backup.cancel,
             remains=files_backup.remains,
             deadline=fence.files_deadline,

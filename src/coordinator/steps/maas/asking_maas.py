@@ -78,11 +78,13 @@ def _elsewhere(op: operation.Operation, world: ports.World, phase: str) -> step.
 
 
 def find(op: operation.Operation, world: ports.World) -> step.Wait | None:
-    """Have a region say where MAAS is; None once it is known, or if nobody can say it.
+    """Have a region say where MAAS is; None if it is known, or if nobody can say it.
 
     What keeps it from being known is among the answers of `ask`.
     """
     try:
+        if finding_maas.is_known(op, world):
+            return None
         outcome = finding_maas.find(op, world)
     except errors.ShutOut:
         raise

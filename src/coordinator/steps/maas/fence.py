@@ -162,6 +162,26 @@ def remains(op: operation.Operation) -> list[str]:
 # --- Around the files backup -----------------------------------------------------------------
 
 
+def mark_back_up(op: operation.Operation, world: ports.World) -> step.Mark:
+    """Note what the files backup needs, and whether the images are still as they were read.
+
+    If they are not, or nobody knows, `back_up` reads them in a dispatch of its own.
+    """
+    marked = files_backup.mark(op, world)
+    attempt = str(op.current.attempts + 1)
+    try:
+        rest = bool(op.fact(READING)) and _rest(op, world, attempt)
+    except errors.CoordinatorError:
+        rest = False
+    return dataclasses.replace(marked, facts={**marked.facts, _READ_FOR: attempt if rest else ''})
+
+
+def _rest(op: operation.Operation, world: ports.World, attempt: str) -> bool:
+    reading = _ask(op, world, f'images-before-{attempt}')
+    known = isinstance(reading, images.Reading) and not reading.incomplete
+    return known and reading == _stored(op, world)
+
+
 def back_up(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Have the files backed up while no image changes.
 

@@ -6,7 +6,7 @@ The secret of `maas-api-key` says where, or maas-region is asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from coordinator import errors, ports
 from coordinator.engine import operation, step
@@ -21,6 +21,8 @@ _REFUSED = 'maas-endpoint-refused'
 """Fact: the newest task whose answer named no URL."""
 _SILENT = '{}-silent'
 """Fact: the units on which MAAS did not answer a question."""
+_NOBODY = ''
+"""Among them: MAAS did not answer where it was earlier."""
 _PATIENCE_SECONDS = 120
 _GROUPS = (3, 8)
 """The version since which a group may entitle its users to see everything."""
@@ -125,6 +127,18 @@ def reach(world: ports.World, application: str, *, fresh: bool = False) -> maas_
     return world.maas(_url(task), fresh=fresh)
 
 
+def is_known(op: operation.Operation, world: ports.World) -> bool:
+    """Whether a region that is still there has said where MAAS is, for an earlier operation too.
+
+    If MAAS does not answer there, `another` asks anew.
+    """
+    task = _answered(world, op.settings.maas)
+    if task is None:
+        return False
+    unit = site.look(world, op.settings.maas).units.get(task.unit)
+    return unit is not None and unit.alive and unit.agent != 'lost'
+
+
 def _answered(world: ports.World, application: str) -> ports.Task | None:
     """Return the newest task that has named a URL."""
     completed = (task.id for task in _listed(world, application) if task.status == 'completed')
@@ -152,10 +166,12 @@ def doubt(op: operation.Operation, world: ports.World, phase: str) -> dict[str, 
         phase: of a question to MAAS: each region is tried once for each.
     """
     task = _answered(world, op.settings.maas) if _is_unknown(world) else None
-    silent = _silent(op, phase)
-    if task is None or task.unit in silent:
+    if task is None:
         return {}
-    return {_SILENT.format(phase): json.dumps([*silent, task.unit])}
+    silent = _silent(op, phase)
+    # What it said before the step began may be out of date: it is asked once more.
+    unit = _NOBODY if task.id <= op.watermark else task.unit
+    return {} if unit in silent else {_SILENT.format(phase): json.dumps([*silent, unit])}
 
 
 def another(op: operation.Operation, world: ports.World, phase: str) -> step.Wait | None:
@@ -167,22 +183,29 @@ def another(op: operation.Operation, world: ports.World, phase: str) -> step.Wai
     if not silent:
         return None
     asked = next(_listed(world, app), None)
-    if asked is None or (asked.ended and asked.unit in silent):
-        left = [
-            name
-            for name, unit in sorted(site.look(world, app).units.items())
-            if name not in silent and unit.agent != 'lost'
-        ]
-        if not left:
+    outdated = asked is None or asked.id <= op.watermark
+    if asked is None or (asked.ended and (outdated or asked.unit in silent)):
+        unit = _left(site.look(world, app), silent)
+        if not unit:
             return None
-        asked = world.juju.run_action(left[0], _ACTION, {})
-    why = f'MAAS did not answer on {", ".join(silent)}: asking {asked.unit} (task {asked.id})'
+        asked = world.juju.run_action(unit, _ACTION, {})
+    why = f'MAAS did not answer: asking {asked.unit} where it is (task {asked.id})'
     if not asked.ended:
         return tasks.awaiting(op, world, [asked], why, tasks.replacing(app))
     if _url(world.juju.task(asked.id)):
         return None
     noted = json.dumps([*silent, asked.unit])
     return step.Wait(why, None, {_SILENT.format(phase): noted})
+
+
+def _left(app: ports.Application, silent: Sequence[str]) -> str:
+    """Return the unit to ask next, the leader first; '' if none is left."""
+    left = [
+        (not unit.leader, name)
+        for name, unit in app.units.items()
+        if name not in silent and unit.agent != 'lost'
+    ]
+    return min(left)[1] if left else ''
 
 
 def _silent(op: operation.Operation, phase: str) -> list[str]:

@@ -74,6 +74,19 @@ def test_a_set_whose_images_rest_says_that_they_are_synchronised():
     assert state(sim) == retention.COMPLETE
 
 
+def test_while_nothing_is_in_motion_the_fence_needs_no_more_dispatches():
+    checkpoints: list[int] = []
+    for key in (simulation.MAAS_KEY, ''):
+        sim = simulate(maas_key=key)
+        sim.run()
+        sim.clock.advance(60)
+        sim.saved.clear()
+        sim.begin('backup-all')
+        sim.run()
+        checkpoints.append(len(sim.saved))
+    assert checkpoints[0] == checkpoints[1]
+
+
 def test_without_a_key_nothing_is_asked_and_the_set_says_why():
     sim = simulate(maas_key='')
     assert (sim.run().status, sim.op.problems, sim.op.warnings) == (operation.COMPLETE, (), ())
@@ -384,9 +397,10 @@ def test_an_aborted_backup_leaves_no_reading():
 
 def test_a_dispatch_that_dies_after_it_stored_a_later_reading_spoils_nothing():
     sim = simulate()
-    sim.at_step('back-up-maas')
+    sim.at_step('take-inventory')
     sim.api.upload_image(NEW)
     sim.api.synchronise_all()
+    sim.at_step('back-up-maas')
     before = sim.op
     while sim.op.fact(fence.READING) == before.fact(fence.READING):
         before = sim.op

@@ -10,6 +10,7 @@ from coordinator.ports import maas_port
 from coordinator.sets import manifest
 from coordinator.steps.checks import before_backup
 from coordinator.steps.maas import fence, finding_maas
+from rehearsal import site
 from tests import simulation
 
 ACTION = 'get-api-endpoint'
@@ -132,7 +133,50 @@ def test_when_a_region_is_down_another_one_is_asked(point: str):
     op = sim.run()
     assert (op.status, op.problems) == (operation.COMPLETE, ())
     assert images_known(sim) == manifest.SYNCHRONISED
-    assert [task.unit for task in sim.tasks(ACTION)] == sorted(sim.site.maas.states)
+    assert sim.tasks(ACTION)[-1].unit not in down.units
+
+
+def test_a_second_backup_asks_no_region_that_has_answered_before():
+    sim = simulate()
+    sim.run()
+    sim.clock.advance(60)
+    sim.begin('backup-all')
+    assert sim.run().status == operation.COMPLETE
+    assert images_known(sim) == manifest.SYNCHRONISED
+    assert len(sim.tasks(ACTION)) == 1
+
+
+def test_a_url_that_is_out_of_date_has_its_region_asked_anew():
+    sim = simulate()
+    sim.run()
+    sim.clock.advance(60)
+    former, reached = 'http://192.0.2.7:5240/MAAS', sim.world.maas
+    sim.tasks(ACTION)[0].output['api-url'] = former
+
+    def moved(found: str = '', *, fresh: bool = False) -> maas_port.Maas | None:
+        def refuse(name: str) -> None:
+            raise errors.MaasUnavailable('MAAS does not answer (nothing for 60 s)')
+
+        sim.world.maas_asked = refuse if found == former else lambda name: None
+        return reached(found)
+
+    sim.world.maas = moved
+    sim.begin('backup-all')
+    op = sim.run()
+    assert (op.status, images_known(sim)) == (operation.COMPLETE, manifest.SYNCHRONISED)
+    assert [task.unit for task in sim.tasks(ACTION)] == [sim.site.maas.leader] * 2
+
+
+def test_an_answer_of_a_region_that_is_gone_counts_no_more():
+    sim = simulate()
+    sim.run()
+    leader = sim.site.maas.leader
+    sim.model.remove_unit(leader)
+    sim.clock.advance(600)
+    site.settle(sim.model)
+    sim.begin('backup-all')
+    assert sim.run().status == operation.COMPLETE
+    assert [task.unit for task in sim.tasks(ACTION)][-1] != leader
 
 
 def test_when_all_regions_are_down_each_is_asked_once_for_each_question():
