@@ -107,7 +107,7 @@ def _arrived(
     schedule: schedules.Schedule, past: Sequence[datetime.datetime], now: datetime.datetime
 ) -> schedules.Schedule:
     if schedule.pending is not None:
-        why = f'the next run is due; {schedule.pending.reason}'.rstrip('; ')
+        why = f'it had not begun when the next run was due: {schedule.pending.reason}'.rstrip(': ')
         schedule = _missed(schedule, now, why)
     *before, newest = [times.stamp(time) for time in past]
     for due in before:
@@ -115,7 +115,7 @@ def _arrived(
             due,
             schedules.MISSED,
             times.stamp(now),
-            reason=f'no unit led at that time; the run of {newest} replaces it',
+            reason=f'no unit led at that time, and the run of {newest} replaces it',
         )
         schedule = schedule.adding(run)
     return dataclasses.replace(schedule, pending=schedules.Pending(newest))

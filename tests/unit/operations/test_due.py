@@ -180,7 +180,7 @@ def test_a_run_that_waits_when_the_next_is_due_is_missed():
     kept = leader.after(hours=1)
     assert outcomes(kept) == [('11:00', 'missed')]
     assert kept.runs[0].reason.startswith(
-        'the next run is due; backup-all 2026-08-22T10:15:00Z is'
+        'it had not begun when the next run was due: backup-all 2026-08-22T10:15:00Z is'
     )
     assert kept.pending is not None
     assert kept.pending.due == '2026-08-22T12:00:00Z'
