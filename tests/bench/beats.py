@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from coordinator import ports
 from coordinator.engine import operation
-from coordinator.juju_api import connection, login
+from coordinator.juju_api import answers, connection, login
 from coordinator.juju_api import model as juju_api
 from coordinator.report import tables
 from rehearsal import model
@@ -76,7 +76,7 @@ class _Wire(connection.Connection):
         return answer
 
     def _refused(self, what: str, error: model.ModelError) -> Exception:
-        return self.refusal(what, juju_api.answers.Error(message=str(error), code=error.code))
+        return self.refusal(what, answers.Error(message=str(error), code=error.code))
 
     def close(self) -> None:
         """Stay as it is: nothing is open."""

@@ -37,7 +37,8 @@ def test_every_resource_that_is_referred_to_is_declared():
 
 
 def test_every_field_of_the_set_that_is_read_is_one_that_show_backup_prints():
-    text = backup_set_report.for_programs(examples.backup_set(), 'complete', False, 'json')
+    standing = backup_set_report.Standing('complete', pinned=False)
+    text = backup_set_report.for_programs(examples.backup_set(), standing, 'json')
     told = json.loads(text)
     wholes = {'set': told, 'maas': told['maas'], 'database': told['postgresql']}
     read = re.findall(r'\blocal\.(set|maas|database)((?:\.[a-z_]+)+)', TEXT)
