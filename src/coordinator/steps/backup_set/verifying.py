@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coordinator import errors, figures, integrators, plain, ports, times
+from coordinator import errors, integrators, plain, ports, times
 from coordinator.engine import operation, step
 from coordinator.record import repository
 from coordinator.sets import catalogue, manifest, retention, verification
-from coordinator.steps.backup_set import addenda, chosen_set, expiry, readable, set_objects
+from coordinator.steps.backup_set import (
+    addenda,
+    chosen_set,
+    expiry,
+    readable,
+    reading_whole,
+    set_objects,
+)
 
 ALL = 'all'
 """Parameter: every set of this model that could be restored."""
-_SET, _NUMBER, _DONE = 'set-in-hand', 'sets', 'sets-done'
-"""Facts: the set that is verified, how many there are, and how many were."""
 _WRONG, _TOLD = 'sets-not-right', 'first-finding'
 """Facts: which sets were not right, and what was wrong with the first of them."""
-_TALLY, _READ, _SINCE = 'tally', 'read-bytes', 'read-since'
-"""Facts: what was read of the set in hand, how much of it when its reading was begun last, and
-when it had come so far."""
 _WEAK = 'set-weak'
 """Fact: the damaged one of two files in the first set that has such a pair."""
 _UNCHECKED = 'sets-images-unknown'
@@ -31,15 +33,8 @@ _DOUBTED = 'set-doubted'
 """Fact: the set that did not look right once, and when."""
 _PATIENCE = 60
 """Between two looks at it."""
-_UNREAD = {_TALLY: '', _READ: '', _SINCE: ''}
 _MOST_NAMED = 3
 """Sets that are named when they are not right; the others are counted."""
-_STALLED = 30 * 60
-"""For which a reading may end again and again without having read more."""
-_AGAIN = ' again: '
-"""Between what is read and why its reading has ended before."""
-_STEP = 5
-"""Percent between two notes of how far a reading has come: each is a checkpoint."""
 
 
 class NotRight(errors.StepError):
@@ -50,7 +45,13 @@ def choose(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Choose the sets that are verified."""
     store = world.maas_store
     names = chosen(op.parameters['backup-id'], store, world)
-    return step.Done({_SET: names[0], _NUMBER: str(len(names)), **repository.remembered(world)})
+    return step.Done(
+        {
+            reading_whole.SET: names[0],
+            reading_whole.NUMBER: str(len(names)),
+            **repository.remembered(world),
+        }
+    )
 
 
 def chosen(wanted: str, store: ports.ObjectStore, world: ports.World) -> Sequence[str]:
@@ -110,15 +111,15 @@ def verify(op: operation.Operation, world: ports.World) -> step.Outcome:
 
 
 def _verify(op: operation.Operation, world: ports.World) -> step.Outcome:
-    store, backup_id = repository.of(op, world), op.fact(_SET)
+    store, backup_id = repository.of(op, world), op.fact(reading_whole.SET)
     whole = op.parameters.get('deep') == 'true'
     try:
         found = catalogue.opened(store, backup_id)
     except (errors.NotFound, errors.UnexpectedAnswer) as error:
         return _looked_at(op, world, store, None, [str(error)])
-    reading = world.reader.look(_name(op)) if whole else None
+    reading = world.reader.look(reading_whole.name(op)) if whole else None
     if reading is not None and reading.running:
-        return _progress(op, reading)
+        return reading_whole.progress(op, reading)
     if why := readable.archived(found, store, world):
         return _verified(op, world, store, _judged(world, found, [why], archived=True), ())
     known = addenda.vouched(found, store, op.settings, world)
@@ -133,79 +134,7 @@ def _verify(op: operation.Operation, world: ports.World) -> step.Outcome:
         return _verified(op, world, store, _read(world, reading), looked.weak, unchecked=unchecked)
     if looked.wrong or not whole:
         return _looked_at(op, world, store, found, looked.wrong, looked.weak)
-    return _begin_reading(op, world, store, addenda.completed(found, known), reading)
-
-
-def _name(op: operation.Operation) -> str:
-    """Name of the reading of the set in hand: each operation reads anew."""
-    return f'{op.id} {op.fact(_SET)}'
-
-
-# --- Reading it whole ------------------------------------------------------------------------
-
-
-def _begin_reading(
-    op: operation.Operation,
-    world: ports.World,
-    store: ports.ObjectStore,
-    found: manifest.Manifest,
-    ended: ports.Reading | None,
-) -> step.Wait:
-    """Start to read a set, or continue an earlier reading; give up after its deadline."""
-    tally, why = op.fact(_TALLY), ''
-    if ended is not None:
-        tally, why = ended.tally, f'{_AGAIN}{ended.error}'.rstrip(': ')
-        if ended.refused:
-            raise errors.StoreRefused(ended.error)
-    since = operation.age_of(op.fact(_SINCE))
-    if since is None or (ended is not None and ended.done > int(op.fact(_READ) or 0)):
-        since = op.age
-    elif op.age - since > _STALLED:
-        minutes = _STALLED // 60
-        _, _, last = (why or op.current.reason).partition(_AGAIN)
-        raise errors.StepError(
-            f'{op.fact(_SET)} could not be read for {minutes} minutes: '
-            f'{last or "the process that reads it ends immediately: see the log of the unit"}'
-        )
-    maas = set_objects.maas_store(found, world)
-    postgresql = set_objects.postgresql_store(found, world)
-    try:
-        world.reader.start(_name(op), found.to_json().decode(), store, maas, postgresql, tally)
-    except errors.TransientError as error:
-        # Its time runs as well, or it would be tried for as long as reading all sets may take.
-        why = f'{_AGAIN}{error}'
-    done = ended.done if ended is not None else int(op.fact(_READ) or 0)
-    return step.Wait(
-        f'reading {op.fact(_SET)}{_position(op)}{why}',
-        facts={_TALLY: tally, _READ: str(done), _SINCE: str(since)},
-    )
-
-
-def _progress(op: operation.Operation, reading: ports.Reading) -> step.Wait:
-    """Say how far a reading has come, in steps: a text that changes is a checkpoint."""
-    if not reading.total:
-        # It looks at what there is.
-        return step.Wait(op.current.reason)
-    share = 100 * reading.done // reading.total
-    begin = (
-        f'reading {op.fact(_SET)}{_position(op)}: {share // _STEP * _STEP} % of '
-        f'{figures.size(reading.total)}'
-    )
-    if op.current.reason.startswith(begin):
-        return step.Wait(op.current.reason)
-    speed = f', {reading.rate / (1 << 20):.0f} MiB/s' if reading.rate else ''
-    facts = {
-        _TALLY: reading.tally,
-        _READ: str(reading.done),
-        _SINCE: str(op.age),
-    }
-    return step.Wait(f'{begin}{speed}', facts=facts)
-
-
-def _position(op: operation.Operation) -> str:
-    """Return which of the sets this one is, for people; '' if it is the only one."""
-    number = int(op.fact(_NUMBER))
-    return f' ({int(op.fact(_DONE) or 0) + 1} of {number})' if number > 1 else ''
+    return reading_whole.begin(op, world, store, addenda.completed(found, known), reading)
 
 
 # --- What was found --------------------------------------------------------------------------
@@ -223,7 +152,7 @@ def _looked_at(
 
     An answer that S3 has garbled looks like damage, and restores from that set would be warned of.
     """
-    backup_id = op.fact(_SET)
+    backup_id = op.fact(reading_whole.SET)
     if wrong:
         name, _, since = op.fact(_DOUBTED).partition(' ')
         first = operation.age_of(since)
@@ -270,9 +199,9 @@ def _unsaid(op: operation.Operation, blind: int) -> Sequence[str]:
     if not blind:
         return ()
     return (
-        f'{blind} of {op.fact(_NUMBER)} backup set(s) do not say which images MAAS had, so '
-        'whether the files hold all of them cannot be checked (adopted sets, and sets made '
-        'without maas-api-key)',
+        f'{blind} of {op.fact(reading_whole.NUMBER)} backup set(s) do not say which images MAAS '
+        'had, so whether the files hold all of them cannot be checked '
+        '(adopted sets, and sets made without maas-api-key)',
     )
 
 
@@ -298,7 +227,7 @@ def _verified(
     Raises:
         NotRight: it was the last one, and not all is right.
     """
-    backup_id = op.fact(_SET)
+    backup_id = op.fact(reading_whole.SET)
     wrong = _wrong(op)
     try:
         catalogue.note_verification(store, backup_id, found)
@@ -311,23 +240,28 @@ def _verified(
         wrong.append(backup_id)
         told = told or found.told
     rests = op.fact(_WEAK) or plain.one_line('; '.join(weak))
-    done = int(op.fact(_DONE) or 0) + 1
+    done = int(op.fact(reading_whole.DONE) or 0) + 1
     blind = int(op.fact(_UNCHECKED) or 0) + unchecked
     if following:
         verdict = 'is right' if found.outcome.good else 'is damaged'
-        facts = {_SET: following, _DONE: str(done), _WRONG: _shortened(wrong), _TOLD: told}
-        facts |= {**_UNREAD, **({_WEAK: rests} if rests else {})}
+        facts = {
+            reading_whole.SET: following,
+            reading_whole.DONE: str(done),
+            _WRONG: _shortened(wrong),
+            _TOLD: told,
+        }
+        facts |= {**reading_whole.UNREAD, **({_WEAK: rests} if rests else {})}
         facts |= {_UNCHECKED: str(blind)} if blind else {}
         return step.Wait(f'{backup_id} {verdict}; next is {following}', facts=facts)
     if found.outcome.archived and wrong == [backup_id]:
         raise NotRight(f'backup set {backup_id} has no damage, but cannot be restored now: {told}')
     if wrong:
         raise NotRight(
-            f'{len(wrong)} of {op.fact(_NUMBER)} verified backup set(s) are damaged, do not '
-            f'restore from {_named(wrong)} (list-backups shows which sets, and show-backup what '
-            f'is wrong): {told}'
+            f'{len(wrong)} of {op.fact(reading_whole.NUMBER)} verified backup set(s) are damaged, '
+            f'do not restore from {_named(wrong)} '
+            f'(list-backups shows which sets, and show-backup what is wrong): {told}'
         )
-    vanished = int(op.fact(_NUMBER)) - done
+    vanished = int(op.fact(reading_whole.NUMBER)) - done
     gone = f'{vanished} backup set(s) were deleted during the verification' if vanished > 0 else ''
     if rests:
         sound = (
@@ -335,7 +269,7 @@ def _verified(
             f'missing: {rests}'
         )
         raise NotRight('; '.join(filter(None, (sound, gone))))
-    return step.Done(_UNREAD, left=gone, warnings=_unsaid(op, blind))
+    return step.Done(reading_whole.UNREAD, left=gone, warnings=_unsaid(op, blind))
 
 
 def _wrong(op: operation.Operation) -> list[str]:
@@ -367,11 +301,11 @@ def _after(
 def stop(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Undo: read no more. What was found out about other sets stays."""
     world.reader.stop()
-    return step.Done(_UNREAD)
+    return step.Done(reading_whole.UNREAD)
 
 
 def remains(op: operation.Operation) -> list[str]:
     """Return what goes on for a while when an operation ends as it is."""
-    if not op.fact(_SINCE):
+    if not op.fact(reading_whole.SINCE):
         return []
-    return [f'{op.fact(_SET)} is still being read, which ends within 15 minutes']
+    return [f'{op.fact(reading_whole.SET)} is still being read, which ends within 15 minutes']
