@@ -112,7 +112,8 @@ def _read_once(item: check.Object, carry_on: Callable[[], bool], progress: pace.
     looked_at = _Look(item.check())
     count = 0
     try:
-        with reading.Ahead(item.store, item.key, compared.update, carry_on) as chunks:
+        seen = compared.update if item.expected else None
+        with reading.Ahead(item.store, item.key, seen, carry_on) as chunks:
             for chunk in chunks:
                 count += len(chunk)
                 progress.add(len(chunk))

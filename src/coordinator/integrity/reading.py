@@ -1,4 +1,4 @@
-"""An object's chunks, downloaded by a thread of their own, a bounded way ahead."""
+"""An object's chunks, downloaded and looked at by threads of their own, a bounded way ahead."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 from coordinator import ports
 
-_AHEAD = 4
-"""Chunks that wait to be taken."""
+_AHEAD = 8
+"""Chunks that were downloaded and not taken yet."""
 _PATIENCE = 0.5
 """Seconds between two looks at whether to carry on, while S3 gives nothing."""
 
@@ -26,7 +26,7 @@ class Ahead:
         self,
         store: ports.ObjectStore,
         key: str,
-        seen: Callable[[bytes], None],
+        seen: Callable[[bytes], None] | None,
         carry_on: Callable[[], bool],
     ):
         """Begin nothing yet.
@@ -34,7 +34,7 @@ class Ahead:
         Args:
             store: has the object.
             key: names it.
-            seen: takes each chunk too, in the downloading thread: work that can be done beside
+            seen: takes each chunk too, in a thread of its own: beside the download, and beside
                 what is done with the chunks that are yielded.
             carry_on: whether to go on; asked at least every `_PATIENCE` seconds.
         """
@@ -43,12 +43,16 @@ class Ahead:
         self._seen = seen
         self._carry_on = carry_on
         self._room = threading.Semaphore(_AHEAD)
-        self._chunks: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()
+        self._downloaded: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()
+        # Without anybody to see them, chunks are yielded as they come.
+        self._chunks = self._downloaded if seen is None else type(self._downloaded)()
         self._left = False
 
     def __enter__(self) -> Iterator[bytes]:
         # Nobody waits for an answer of S3 that is late, once the reading was stopped.
         threading.Thread(target=self._download, daemon=True).start()
+        if self._seen is not None:
+            threading.Thread(target=self._look, args=[self._seen], daemon=True).start()
         return self._taken()
 
     def __exit__(self, *exc_info: object) -> None:
@@ -69,14 +73,23 @@ class Ahead:
         raise Stopped
 
     def _download(self) -> None:
+        end: Exception | None = None
         try:
             with self._store.open(self._key) as chunks:
                 for chunk in chunks:
-                    self._seen(chunk)
                     self._room.acquire()
                     if self._left:
-                        return
-                    self._chunks.put(chunk)
-            self._chunks.put(None)
+                        break
+                    self._downloaded.put(chunk)
+        except Exception as error:
+            end = error
+        self._downloaded.put(end)
+
+    def _look(self, seen: Callable[[bytes], None]) -> None:
+        try:
+            while isinstance(chunk := self._downloaded.get(), bytes):
+                seen(chunk)
+                self._chunks.put(chunk)
+            self._chunks.put(chunk)
         except Exception as error:
             self._chunks.put(error)

@@ -71,6 +71,28 @@ def test_what_goes_wrong_with_the_download_is_raised_to_the_reader():
         take(store)
 
 
+def test_chunks_that_nobody_looks_at_are_yielded_all_the_same():
+    store = memory_store.MemoryStore(memory_store.MemoryBucket())
+    content = bytes(range(256)) * 50_000
+    store.put('key', content)
+    with reading.Ahead(store, 'key', None, lambda: True) as chunks:
+        assert b''.join(chunks) == content
+
+
+def test_what_goes_wrong_with_a_look_is_raised_to_the_reader():
+    store = memory_store.MemoryStore(memory_store.MemoryBucket())
+    store.put('key', b'content')
+
+    def fail(chunk: bytes) -> None:
+        raise errors.UnexpectedAnswer('no checksum')
+
+    with (
+        pytest.raises(errors.UnexpectedAnswer, match='no checksum'),
+        reading.Ahead(store, 'key', fail, lambda: True) as chunks,
+    ):
+        list(chunks)
+
+
 def test_no_more_than_a_few_chunks_wait():
     store = Endless()
     store.let.release(1000)
