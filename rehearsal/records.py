@@ -50,7 +50,6 @@ class Records:
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Username by the digest of an API key."""
-    importing: bool = False
 
     def user_of(self, key: str) -> maas_port.User | None:
         """Return whose API key this is; None if it is nobody's."""

@@ -39,9 +39,6 @@ class DirectMaas:
     def whoami(self) -> maas_port.User:
         return self._user(self._answering('whoami'))
 
-    def importing(self) -> bool:
-        return self._seen('importing').importing
-
     def boot_resources(self) -> Iterator[maas_port.BootResource]:
         yield from self._seen('boot_resources').resources
 

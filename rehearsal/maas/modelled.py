@@ -61,7 +61,6 @@ def read(
         pools=tuple(maas_port.Pool(number, name) for number, name in enumerate(known['pools'])),
         settings=known['settings'],
         keys=known['keys'],
-        importing=known.get('importing', False),
     )
 
 
@@ -124,7 +123,7 @@ class ModelledMaas:
         self._update(machines=[each for each in self._known['machines'] if each != name])
 
     def set(self, **values: Any) -> None:
-        """Replace other parts of the document: `users`, `tags`, `settings`, `importing`, ..."""
+        """Replace other parts of the document: `users`, `tags`, `settings`, ..."""
         self._update(**values)
 
     def upload_image(self, name: str, parts: Mapping[str, float] | None = None) -> None:

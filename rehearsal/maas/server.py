@@ -119,8 +119,6 @@ def _dispatch(
     operation = asked.get('op', '')
     if (path, operation) == ('users/', 'whoami'):
         return _json(wire.user(user))
-    if (path, operation) == ('boot-resources/', 'is_importing'):
-        return _json(known.importing)
     if (path, operation) == ('maas/', 'get_config'):
         return _setting(known, asked.get('name', ''))
     if operation:

@@ -20,7 +20,6 @@ IMAGE = 'custom/alma-9/amd64'
 Ask = Callable[[maas_port.Maas], object]
 ASKS: dict[str, Ask] = {
     'whoami': lambda maas: maas.whoami(),
-    'importing': lambda maas: maas.importing(),
     'boot_resources': lambda maas: list(maas.boot_resources()),
     'machines': lambda maas: list(maas.machines()),
     'controllers': lambda maas: list(maas.controllers()),
@@ -101,12 +100,6 @@ def test_the_newest_set_of_an_image_says_how_far_it_is_synchronised(site: Site):
     site.api.synchronise_all()
     (found,) = (each for each in site.connect().boot_resources() if each.name == 'custom/alma-9')
     assert (found.sets[0].complete, found.sets[0].progress) == (True, 100.0)
-
-
-def test_an_import_under_way_is_told(site: Site):
-    assert site.connect().importing() is False
-    site.api.set(importing=True)
-    assert site.connect().importing() is True
 
 
 def test_settings_that_maas_does_not_have_are_left_out(site: Site):

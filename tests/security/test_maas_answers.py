@@ -21,7 +21,6 @@ Script = Callable[[hostile.Line], None]
 ASKS: dict[str, Callable[[maas_port.Maas], object]] = {
     'version': lambda maas: maas.version(),
     'whoami': lambda maas: maas.whoami(),
-    'importing': lambda maas: maas.importing(),
     'boot_resources': lambda maas: list(maas.boot_resources()),
     'machines': lambda maas: list(maas.machines()),
     'users': lambda maas: list(maas.users()),

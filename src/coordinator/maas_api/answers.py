@@ -121,13 +121,6 @@ def version(raw: object) -> str:
     return _text(_checked(raw), 'version')
 
 
-def truth(raw: object) -> bool:
-    """Read what `boot-resources/?op=is_importing` answers."""
-    if not isinstance(raw, bool):
-        raise items.Malformed('neither true nor false')
-    return raw
-
-
 def checked(raw: object) -> Raw:
     """Return an object."""
     return _checked(raw)

@@ -73,9 +73,6 @@ class MaasApi:
     def whoami(self) -> maas_port.User:
         return self._one('users/', lambda raw: answers.user(answers.checked(raw)), op='whoami')
 
-    def importing(self) -> bool:
-        return self._one('boot-resources/', answers.truth, op='is_importing')
-
     def boot_resources(self) -> Iterator[maas_port.BootResource]:
         # They are all kept until each image was asked for.
         ids = list(self._list('boot-resources/', answers.resource_id, most=MOST_IMAGES))

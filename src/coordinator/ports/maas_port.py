@@ -224,10 +224,6 @@ class Maas(Protocol):
         """
         ...
 
-    def importing(self) -> bool:
-        """Whether MAAS is downloading images."""
-        ...
-
     def boot_resources(self) -> Iterator[BootResource]:
         """Yield every image; one that is deleted meanwhile may be left out."""
         ...
