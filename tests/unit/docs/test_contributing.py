@@ -36,9 +36,17 @@ def missing(entry: str) -> Iterator[str]:
             yield name
 
 
-@pytest.mark.parametrize(
-    'title', ['Add a step', 'Add a retention rule', 'Add a Juju call', 'Add a manifest field']
-)
+def test_each_kind_of_change_has_its_recipe():
+    assert recipes().keys() >= {
+        'Add a step',
+        'Add a retention rule',
+        'Add a Juju call',
+        'Add a manifest field',
+        'Add a backup part',
+    }
+
+
+@pytest.mark.parametrize('title', recipes())
 def test_what_a_recipe_names_is_there(title: str):
     entries = recipes()[title]
     assert len(entries) > 1
