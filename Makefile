@@ -68,7 +68,7 @@ unit: $(VENV)/.dev  ## Run the tests that need no server.
 SAMPLE ?= 3
 
 explore: $(VENV)/.dev  ## Let everything go wrong, in memory: 5 minutes.
-	PYTHONPATH=src PYTHONHASHSEED=0 $(BIN)/python -m tests.exploration --sample $(SAMPLE)
+	PYTHONPATH=src:lib PYTHONHASHSEED=0 $(BIN)/python -m tests.exploration --sample $(SAMPLE)
 	$(BIN)/pytest -q tests/exploration/test_meddling.py --hypothesis-profile explore
 
 contract: $(VENV)/.dev  ## Hold every adapter to its port.
@@ -114,7 +114,7 @@ docs: $(DOCS)/.docs  ## Build the documentation into docs/_build; a warning is a
 	@echo 'open docs/_build/index.html'
 
 reference: $(VENV)/.dev  ## Write the tables, diagrams and examples of the documentation.
-	PYTHONPATH=src $(BIN)/python -m docs.generate
+	PYTHONPATH=src:lib $(BIN)/python -m docs.generate
 
 pack: $(PACK)/.pack  ## Check and pack the charm with charmcraft; print its size and import time.
 	$(PACK)/bin/python -m packing

@@ -19,7 +19,7 @@ _T = TypeVar('_T')
 
 
 class Site:
-    """The toy charm in a model of its own, whose thread it ends."""
+    """The toy charm in a separate model, whose thread it ends."""
 
     def __init__(self, root: pathlib.Path, units: int = 1, version: str = '3.6.26'):
         self.root = root

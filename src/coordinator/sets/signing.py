@@ -87,7 +87,7 @@ def signers(text: str) -> tuple[str, ...]:
     """Return the public keys that the option `trusted-signers` lists.
 
     Raises:
-        PreconditionError: one is no public key; it is named by its position, as what was pasted
+        PreconditionError: one is not a public key; it is named by its position, as what was pasted
             by mistake may be a secret.
     """
     listed = _listed(text)
@@ -121,7 +121,7 @@ def _checked(key: str) -> str:
     """Return a public key if its text is the only one that this key has; else ValueError."""
     raw = base64.b64decode(key.removeprefix(_KIND), validate=True)
     if not _KEY.fullmatch(key) or len(raw) != _KEY_BYTES or key != _KIND + _text(raw):
-        raise ValueError('is no public key')
+        raise ValueError('is not a public key')
     return key
 
 

@@ -19,7 +19,7 @@ from coordinator.steps.backup_set import set_objects
 from coordinator.steps.checks import before_backup
 from coordinator.steps.maas import asking_maas, finding_maas
 
-_NEW_MODEL = 'rehearse in a model of its own, for this purpose only'
+_NEW_MODEL = 'rehearse in a separate model, for this purpose only'
 
 
 def rehearsal_checks(
