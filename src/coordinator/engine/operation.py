@@ -50,6 +50,10 @@ ADOPTED = 'adopted-id'
 """Parameter: the id of the set that adopt-backup makes."""
 REHEARSAL = 'rehearsal'
 """Parameter: the restore is tried in a throw-away model."""
+PROOF = 'proof'
+"""Fact: what a comparison of MAAS with a set has shown, in a sentence for people."""
+NOT_PROVEN = 'not proven'
+"""How it begins if nothing could be compared."""
 THROWAWAY = 'throw-away-model'
 """Fact: name of the model, in which nothing may write to the repository of the site."""
 

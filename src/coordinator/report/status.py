@@ -85,8 +85,12 @@ def describe(
         age = span(now - times.parse_stamp(last_complete))
         return 'active', _line(
             f'last complete backup set {last_complete} ({age} ago){_next(kept)}{_lost(op, app)}'
+            f'{_unproven(op, app)}'
         )
-    return 'active', f'ready, no backup set yet: juju run {app}/leader backup-all{_next(kept)}'
+    return 'active', _line(
+        f'ready, no backup set yet: juju run {app}/leader backup-all{_next(kept)}'
+        f'{_unproven(op, app)}'
+    )
 
 
 def _missed(
@@ -166,6 +170,14 @@ def _lost(op: operation.Operation | None, app: str) -> str:
         f'; pgBackRest has expired the database of {count} older one(s), see '
         f'juju run {app}/leader list-backups'
     )
+
+
+def _unproven(op: operation.Operation | None, app: str) -> str:
+    """Say of the last restore that nothing has proven it."""
+    proof = op.fact(operation.PROOF) if op is not None else ''
+    if op is None or not proof.startswith(operation.NOT_PROVEN):
+        return ''
+    return f'; {op.kind} {op.id} is not proven, see juju run {app}/leader show-operation'
 
 
 def _under_way(

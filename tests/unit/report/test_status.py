@@ -233,3 +233,16 @@ def test_a_throwaway_model_is_to_be_destroyed_and_backs_up_nothing():
     assert state == 'active'
     assert 'juju destroy-model maas-rehearsal' in line
     assert 'backup-all' not in line
+
+
+@pytest.mark.parametrize('last_complete', ['2026-08-22T09:00:00Z', ''])
+def test_a_restore_that_nothing_proves_says_so_until_the_next_operation(last_complete: str):
+    last = dataclasses.replace(op(), kind='restore-all')
+    for proof, told in (
+        ('not proven: no API key of MAAS', True),
+        ('proven: 0 differences', False),
+    ):
+        record = last.remembering({operation.PROOF: proof}).ending(operation.COMPLETE, NOW)
+        state, line = describe(record, last_complete)
+        assert state == 'active'
+        assert ('restore-all 2026-08-22T10:15:00Z is not proven' in line) is told

@@ -15,11 +15,9 @@ from coordinator.steps.maas import asking_maas, fence, inventories
 
 logger = logging.getLogger(__name__)
 
-PROOF = 'proof'
-"""Fact: the result in a sentence, for people."""
+PROOF = operation.PROOF
 PROVEN = 'proven: 0 differences'
 DIFFERS = 'MAAS is up, and differs from backup set'
-_NOT = 'not proven: '
 _PATIENCE_SECONDS = 1800
 """A restored MAAS initialises, and may migrate its database."""
 
@@ -48,7 +46,7 @@ def _proven(op: operation.Operation, world: ports.World, *, patient: bool) -> st
     if isinstance(outcome, step.Wait):
         return outcome
     if isinstance(outcome, str):
-        return step.Done({PROOF: _NOT + outcome})
+        return step.Done({PROOF: f'{operation.NOT_PROVEN}: {outcome}'})
     if not outcome:
         # The result of a rehearsal says so, and is all that it leaves there.
         if not op.rehearses:
