@@ -217,7 +217,7 @@ def test_an_end_that_nobody_saw_fails_the_request():
     leader.look()
     (each,) = leader.kept.asked.values()
     assert each.state == requests.FAILED
-    assert 'was not seen' in each.reason
+    assert each.reason.endswith('is not known: request a backup again')
 
 
 def test_a_start_that_is_refused_refuses_all_that_wait():
