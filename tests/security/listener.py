@@ -18,6 +18,11 @@ _NOTES = 'audit'
 def install(charm_dir: pathlib.Path) -> None:
     """Listen to what this charm does from its next dispatch on."""
     folder = charm_dir / 'lib'
+    if folder.is_symlink():
+        # The source tree's, where every charm would listen from now on.
+        source = folder.resolve()
+        folder.unlink()
+        shutil.copytree(source, folder)
     (folder / _NOTES).mkdir(parents=True, exist_ok=True)
     shutil.copy(__file__, folder / 'sitecustomize.py')
 
