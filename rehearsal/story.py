@@ -66,13 +66,15 @@ def tell(running: embedded.Embedded, teller: Teller) -> None:
     teller.show(_status(running))
     at_backup = back_up(running, teller)
     captured = running.call(real_story.passwords, running.site)
-    teller.say('MAAS goes on: one more machine, one more image')
+    teller.say('MAAS changes after the backup: one more machine, one more image')
     running.call(running.site.add_machine, _AFTERWARDS[0])
     running.call(running.site.add_image, _AFTERWARDS[1])
     running.settle(_SETTLE_SECONDS)
     if running.layout.maas_key:
         compare(running, teller)
-    teller.say('the model is lost with all its machines; a fresh one is deployed on the same S3')
+    teller.say(
+        'the model is lost with all its machines; a new one is deployed with the same S3 server'
+    )
     running.deploy_afresh()
     running.until(lambda: not site.unsettled(running.model, ('active', 'blocked')), 120)
     fresh = running.call(real_story.passwords, running.site)
@@ -241,7 +243,7 @@ def _claims(running: embedded.Embedded, restarts: int) -> Iterator[tuple[str, Ca
     """Yield what must be so at the end, each with what says why it is not."""
     units = running.layout.postgresql_units
     yield 'one complete backup set is listed', lambda: _one_set(running)
-    yield f'PostgreSQL has its {units} unit(s) back', lambda: units_back(running)
+    yield f'PostgreSQL has its {units} unit(s) again', lambda: units_back(running)
     yield 'no storage is left behind', lambda: no_storage_left(running)
     yield 'MAAS was not restarted', lambda: no_restart(running, restarts)
     yield 'no secret is readable in S3, logs, databags or results', lambda: no_secret(running)
@@ -250,7 +252,10 @@ def _claims(running: embedded.Embedded, restarts: int) -> Iterator[tuple[str, Ca
 def _claims_of_restore(
     running: embedded.Embedded, at_backup: dict[str, Any]
 ) -> Iterator[tuple[str, Callable[[], str]]]:
-    yield 'what was written after the backup is gone', lambda: _written_afterwards(running)
+    yield (
+        'everything that was added after the backup is gone',
+        lambda: _written_afterwards(running),
+    )
     if running.layout.maas_key:
         yield 'MAAS itself proves the restore', lambda: _unproven(running)
     for part in at_backup:
@@ -397,5 +402,5 @@ def rehearse(root: pathlib.Path, layout: embedded.Layout) -> int:
         teller.say(f'FAILED: {error}')
         teller.say(f'logs are in {root}')
         return 1
-    teller.say('what was lost is back, as it was at the backup')
+    teller.say('the restored site is the same as at the backup')
     return 0

@@ -178,8 +178,7 @@ def maas_objects(
         if same is False:
             raise errors.StepError(
                 f'{expected.key} in {where} is not the object that was verified: S3 '
-                f'says of it {found.checksum} instead of {expected.checksum}, do not restore from '
-                'it'
+                f'reports {found.checksum} instead of {expected.checksum}, do not restore from it'
             )
         # A copy of the same content, or one encrypted anew, has another ETag.
         if vouched is None:

@@ -375,7 +375,7 @@ def test_a_set_that_was_deleted_meanwhile_is_not_brought_back_by_its_differences
     op = sim.run()
     (problem,) = op.problems
     assert 'is missing' in problem
-    assert 'was deleted meanwhile' in problem
+    assert 'was deleted in the meantime' in problem
     assert not list(sim.world.maas_store.list(catalogue.folder(backup_id)))
 
 
