@@ -65,7 +65,7 @@ def test_what_was_lost_is_back(packages: programs.Programs, place: pathlib.Path)
         'MAAS itself proves the restore',
         'what a restore removes is named before it',
         'what was lost after the restore is named',
-        'what was written after the backup is gone',
+        'everything that was added after the backup is gone',
         'operator, replication, rewind, monitoring log in with the passwords of the backup',
         'operator, replication, rewind, monitoring do not with those of the fresh model',
         'the database is on a new timeline',
