@@ -57,23 +57,23 @@ def _lead(running: embedded.Embedded, unit: str) -> str:
 
 def _s3(running: embedded.Embedded, kind: str, count: str = '1', method: str = '') -> str:
     running.s3.fault(kind, int(count), method)
-    return f'the next {count} requests to S3 go wrong: {kind}'
+    return f'the next {count} requests to S3 fail: {kind}'
 
 
 def _lose(running: embedded.Embedded) -> str:
     running.thread.loop.create_task(running.lose_and_deploy_afresh())
-    return 'the model is lost; a fresh one is deployed on the same S3: juju status in a moment'
+    return 'the model is lost; a new one is being deployed with the same S3: see juju status'
 
 
 SWITCHES: Mapping[str, tuple[Callable[..., str], str]] = {
-    'set': (_set, 'APP.SWITCH VALUE: seconds that things take, and what is wrong'),
+    'set': (_set, 'APP.SWITCH VALUE: set a delay in seconds, or a fault'),
     'fail': (_fail, 'APP ACTION MESSAGE: let the next run of an action fail'),
     'hang': (_hang, 'APP ACTION: let the next run of an action never end'),
     'kill': (_kill, 'UNIT: SIGKILL what a unit of the coordinator runs now'),
     'restart': (_restart, "UNIT: restart a unit's agent"),
     'lead': (_lead, 'UNIT: make a unit the leader'),
-    'lose': (_lose, ': lose the model with all machines, and deploy a fresh one on the same S3'),
-    's3': (_s3, 'KIND [COUNT [METHOD]]: let the next requests to S3 go wrong'),
+    'lose': (_lose, ': lose the model with all machines, and deploy a new one with the same S3'),
+    's3': (_s3, 'KIND [COUNT [METHOD]]: let the next requests to S3 fail'),
 }
 
 
