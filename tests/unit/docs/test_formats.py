@@ -13,13 +13,14 @@ import pytest
 
 from coordinator.engine import formats, operation, settings
 from coordinator.record import ended, history
-from coordinator.sets import documents, images, manifest, rehearsal, verification
+from coordinator.sets import addendum, documents, images, manifest, rehearsal, verification
 from docs.generate import contents
 
 PAGE = (contents.ROOT / 'docs/reference/formats.md').read_text()
 MODELS: Mapping[str, type] = {
     'Manifest': manifest.Manifest,
     'Signature': documents.Signature,
+    'Addendum': addendum.Addendum,
     'Model': manifest.Model,
     'Maas': manifest.Maas,
     'PostgreSQL': manifest.PostgreSQL,
