@@ -312,8 +312,14 @@ def no_restart(running: embedded.Embedded, before: int) -> str:
 
 
 def secrets(running: embedded.Embedded) -> list[str]:
-    """Return what nobody may read: passwords of PostgreSQL and of Juju users, the identity."""
+    """Return what nobody may read: passwords of PostgreSQL and of Juju users, private keys."""
+    kept = running.call(lambda: list(running.model.secrets.values()))
     return [
+        *(
+            content['private-key']
+            for secret in kept
+            if 'private-key' in (content := secret.content)
+        ),
         *running.call(lambda: dict(running.site.passwords)).values(),
         *running.passwords.values(),
         str(running.identity),

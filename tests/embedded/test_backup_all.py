@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+import signer
 from coordinator.record import history
-from coordinator.sets import catalogue, sealing
+from coordinator.sets import catalogue, sealing, signing
 from rehearsal import embedded, model, s3_gate, site, story
 from tests.embedded import charmed_maas, conftest, onlooker
 
@@ -138,6 +139,20 @@ def test_the_passwords_can_be_opened_with_the_identity_alone(backup: Backup):
     assert set(opened) == {'operator', 'replication', 'rewind', 'monitoring'}
 
 
+def test_the_set_is_signed_with_the_key_that_the_application_keeps(backup: Backup):
+    secret = signing_key(backup)
+    assert secret.owner == f'application-{charmed_maas.APP}'
+    found = catalogue.opened(backup.running.maas_store, backup.id)
+    key = signing.public_key(secret.content['private-key'])
+    assert found.standing([key]) == signing.SIGNED
+    assert f'| {signing.SIGNED} ' in backup.listed['table']
+
+
+def signing_key(backup: Backup) -> model.Secret:
+    secrets = backup.running.model.secrets.values()
+    return next(secret for secret in secrets if secret.label == signer.LABEL)
+
+
 def test_no_password_is_in_s3_logs_databags_or_results(backup: Backup):
     assert story.no_secret(backup.running) == ''
 
@@ -148,6 +163,7 @@ def test_no_secret_is_in_the_arguments_or_environment_of_a_process(backup: Backu
         *backup.running.passwords.values(),
         s3_gate.WRITER[1],
         str(backup.running.identity),
+        signing_key(backup).content['private-key'],
     )
     seen = backup.processes.seen
     assert backup.processes.dispatches > 10
