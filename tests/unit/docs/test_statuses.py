@@ -28,6 +28,7 @@ SOURCES = {
     'coordinator/engine/settings.py': ('from_config', '_minutes', 'verifies_deeply'),
     'coordinator/sets/rules.py': ('_count',),
     'coordinator/sets/sealing.py': ('check_recipients',),
+    'coordinator/sets/signing.py': ('signers',),
     'coordinator/engine/formats.py': ('read',),
     'coordinator/engine/operation.py': ('from_json',),
 }
