@@ -8,6 +8,7 @@ any client would.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
@@ -15,7 +16,7 @@ import pathlib
 import queue
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Self, TypeVar
 
 import pyrage
@@ -26,6 +27,7 @@ from coordinator.juju_api import model as juju_model
 from rehearsal import (
     client_data,
     cloud,
+    contents,
     deployed,
     hosted,
     model,
@@ -44,11 +46,15 @@ from rehearsal.standins import behaviour
 APP = 'maas-backup-coordinator'
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
 BUCKETS = {'maas': 'maas-backups', 'postgresql': 'postgresql-backups'}
+THROWAWAY = 'maas-rehearsal'
+"""The throw-away model, and the path and bucket of its PostgreSQL."""
 VERSIONS = {'3.6': '3.6.26', '4.0': '4.0.15'}
 _OPERATOR = cloud.OPERATOR
 _ROBOT = 'backup-bot'
 _MODEL = 'maas'
 _T = TypeVar('_T')
+_Turned = tuple[model.Model, server.Controller, deployed.Site, charm_agent.CharmAgent]
+"""What of an embedded model is of one Juju model."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +105,11 @@ class Embedded:
         self.passwords = {name: secrets.token_urlsafe(16) for name in (_OPERATOR, _ROBOT)}
         self.maas_key = ':'.join(secrets.token_hex(9) for _ in range(3))
         """An API key of MAAS' first user."""
+        self.fresh_key = ':'.join(secrets.token_hex(9) for _ in range(3))
+        """An API key of the empty MAAS of a throw-away model."""
         self.api = maas_server.MaasServer(self._served)
+        self._fresh_api = maas_server.MaasServer(self._served_beside)
+        self._beside: _Turned
         self.thread = hosted.LoopThread()
         self.model: model.Model
         self.site: deployed.Site
@@ -158,6 +168,60 @@ class Embedded:
         if self._connection_file is not None:
             self.write_connection_file(self._connection_file)
 
+    # --- A throw-away model beside the site ----------------------------------------------------
+
+    def deploy_throwaway(self) -> None:
+        """Deploy a throw-away model beside the site; `in_throwaway` turns to it.
+
+        Its MAAS will be empty, PostgreSQL has one unit and a bucket of its own.
+        """
+        self.s3.create_bucket(THROWAWAY)
+        self._fresh_api.start()
+        lives = self._turned_to
+        try:
+            self.thread.run(self._deploy_throwaway(self.site))
+        finally:
+            self._beside, self._turned_to = self._turned_to, lives
+
+    async def _deploy_throwaway(self, lives: deployed.Site) -> None:
+        made = await self._host(THROWAWAY)
+        own = {**lives.s3.postgresql, 'bucket': THROWAWAY, 'path': THROWAWAY}
+        self.site = site.deploy_afresh(
+            self.model, lives, postgresql_units=1, postgresql_connection=own
+        )
+        self.agent = await made.new_agent(SOURCE)
+        self._deploy_coordinator()
+
+    @contextlib.contextmanager
+    def in_throwaway(self) -> Generator[None]:
+        """Turn to the throw-away model: within, all that this offers is of it. Both run on."""
+        lives, self._turned_to = self._turned_to, self._beside
+        try:
+            yield
+        finally:
+            self._turned_to = lives
+
+    @property
+    def _turned_to(self) -> _Turned:
+        return self.model, self.controller, self.site, self.agent
+
+    @_turned_to.setter
+    def _turned_to(self, turned: _Turned) -> None:
+        self.model, self.controller, self.site, self.agent = turned
+
+    def empty_maas(self) -> None:
+        """Have MAAS have no machines, and know the key of a fresh one. On the model's thread."""
+        for machine in contents.MACHINES:
+            self.site.api.remove_machine(machine)
+        self.site.api.add_key(self.fresh_key)
+
+    def destroy_throwaway(self) -> None:
+        """End the throw-away model."""
+        self.thread.run(self.cloud.destroy_model(THROWAWAY))
+
+    def _served_beside(self) -> records.Records:
+        return self.call(lambda: self._beside[2].api.served())()
+
     def stop(self) -> None:
         """Take everything down; logs stay."""
         try:
@@ -165,6 +229,7 @@ class Embedded:
         finally:
             self.thread.stop()
             self.api.stop()
+            self._fresh_api.stop()
             if self.machines is not None:
                 self.machines.close()
             self.s3.stop()
@@ -183,13 +248,18 @@ class Embedded:
         self.site.api.add_key(self.maas_key)
 
     async def _deploy(self, lost: deployed.Site | None = None) -> None:
-        made = await self.cloud.add_model(_MODEL)
-        self.model, self.controller = made.juju, made.controller
-        self.model.users[_ROBOT].model_access = 'admin'
-        self.model.update_status_interval = self.layout.update_status_seconds
+        made = await self._host(_MODEL)
         self.site = site.deploy_afresh(self.model, lost) if lost else self._deploy_site()
         self.agent = await made.new_agent(SOURCE)
         self._deploy_coordinator()
+
+    async def _host(self, name: str) -> cloud.Hosted:
+        """Add a model, and turn to it."""
+        made = await self.cloud.add_model(name)
+        self.model, self.controller = made.juju, made.controller
+        self.model.users[_ROBOT].model_access = 'admin'
+        self.model.update_status_interval = self.layout.update_status_seconds
+        return made
 
     def _deploy_site(self) -> deployed.Site:
         return site.deploy_site(
@@ -223,6 +293,8 @@ class Embedded:
         }
         if self.layout.maas_key:
             content = {'api-key': self.maas_key}
+            if juju.name == THROWAWAY:
+                content |= {'fresh-api-key': self.fresh_key, 'endpoint': self._fresh_api.url}
             key = juju.add_secret(f'model-{juju.uuid}', content, 'maas-key')
             key.grants.add(APP)
             config['maas-api-key'] = key.uri
@@ -235,7 +307,7 @@ class Embedded:
     @property
     def logs(self) -> pathlib.Path:
         """Folder with the logs of this model's units."""
-        return self.cloud.models[_MODEL].place / 'logs'
+        return self.cloud.models[self.model.name].place / 'logs'
 
     # --- From other threads ------------------------------------------------------------------
 

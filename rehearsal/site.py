@@ -103,7 +103,12 @@ def deploy_site(
 
 
 def deploy_afresh(
-    juju: model.Model, lost: Site, *, regions: int = 0, postgresql_units: int = 0
+    juju: model.Model,
+    lost: Site,
+    *,
+    regions: int = 0,
+    postgresql_units: int = 0,
+    postgresql_connection: Mapping[str, str] | None = None,
 ) -> Site:
     """Deploy in a new model what another one had: with its S3, its switches, and as many units.
 
@@ -112,6 +117,7 @@ def deploy_afresh(
         lost: what was in the other one.
         regions: another number of units of maas-region.
         postgresql_units: another number of units of postgresql.
+        postgresql_connection: another bucket and path of postgresql.
     """
     return deploy_site(
         juju,
@@ -120,7 +126,7 @@ def deploy_afresh(
         s3_track=lost.s3.track,
         store_for=lost.s3.stores,
         maas_connection=lost.s3.maas,
-        postgresql_connection=lost.s3.postgresql,
+        postgresql_connection=postgresql_connection or lost.s3.postgresql,
         maas_switches=lost.maas_switches,
         postgresql_switches=lost.postgresql_switches,
         below=lost.below,

@@ -64,6 +64,10 @@ def tell(running: embedded.Embedded, teller: Teller) -> None:
     running.call(running.site.add_image, _OF_THE_STORY[1])
     running.settle(_SETTLE_SECONDS)
     teller.show(_status(running))
+    rehearses = running.layout.maas_key and running.machines is None
+    if rehearses:
+        teller.say(f'a throw-away model {embedded.THROWAWAY} is deployed beside the site')
+        running.deploy_throwaway()
     at_backup = back_up(running, teller)
     captured = running.call(real_story.passwords, running.site)
     teller.say('MAAS changes after the backup: one more machine, one more image')
@@ -72,6 +76,8 @@ def tell(running: embedded.Embedded, teller: Teller) -> None:
     running.settle(_SETTLE_SECONDS)
     if running.layout.maas_key:
         compare(running, teller)
+    if rehearses:
+        begin_rehearsal(running, teller)
     teller.say(
         'the model is lost with all its machines; a new one is deployed with the same S3 server'
     )
@@ -85,6 +91,8 @@ def tell(running: embedded.Embedded, teller: Teller) -> None:
         check(teller, running.call(real_story.claims, real, running.site, captured, fresh))
         held = running.call(lambda: real_story.counts(running.site.database))
         teller.say(f'MAAS holds: {held}')
+    if rehearses:
+        end_rehearsal(running, teller)
     if running.layout.maas_key:
         lose(running, teller, identity)
 
@@ -155,6 +163,49 @@ def compare(running: embedded.Embedded, teller: Teller) -> None:
         return ', '.join(name for name in _AFTERWARDS if name not in changes)
 
     check(teller, [('what a restore removes is named before it', unnamed)])
+
+
+def begin_rehearsal(running: embedded.Embedded, teller: Teller) -> None:
+    """Begin to rehearse the restore of the newest set in the throw-away model."""
+    with running.in_throwaway():
+        running.until(lambda: not site.unsettled(running.model), _SETTLE_SECONDS)
+        running.call(running.empty_maas)
+        given = {'backup-id': 'latest', 'identity': give_identity(running), 'rehearsal': True}
+        teller.say(
+            f'$ juju run -m {embedded.THROWAWAY} {embedded.APP}/leader restore-all '
+            f'backup-id=latest identity={given["identity"]} rehearsal=true confirm=true'
+        )
+        teller.show(_run(running, 'restore-all', **given, confirm=True))
+
+
+def end_rehearsal(running: embedded.Embedded, teller: Teller) -> None:
+    """Wait for the end of the rehearsal, and look at what it leaves."""
+    teller.say(f'meanwhile, in model {embedded.THROWAWAY}:')
+    with running.in_throwaway():
+        follow(running, teller)
+        proof, uuid = _unproven(running), running.model.uuid
+    running.destroy_throwaway()
+    teller.say('the throw-away model is destroyed; the repository has the result')
+    teller.say(f'$ juju run {embedded.APP}/leader list-backups all-models=true')
+    teller.show(_run(running, 'list-backups', **{'all-models': True}))
+    check(
+        teller,
+        [
+            ('MAAS itself proves the rehearsal', lambda: proof),
+            ('the rehearsal has left its result and nothing else', lambda: _left(running, uuid)),
+        ],
+    )
+
+
+def _left(running: embedded.Embedded, model_uuid: str) -> str:
+    """Return what a throw-away model has left in the site's buckets if not one result, or ''."""
+    found = [
+        f'{bucket}/{item.key}'
+        for bucket in embedded.BUCKETS.values()
+        for item in running.store_for(running.s3.connection(bucket)).list('')
+        if model_uuid in item.key
+    ]
+    return '' if len(found) == 1 and '/rehearsed-' in found[0] else str(found)
 
 
 def lose(running: embedded.Embedded, teller: Teller, identity: str) -> None:
@@ -325,6 +376,7 @@ def secrets(running: embedded.Embedded) -> list[str]:
         str(running.identity),
         # Its last part is the secret one; MAAS tells everybody the others.
         running.maas_key.rpartition(':')[2],
+        running.fresh_key.rpartition(':')[2],
     ]
 
 
