@@ -14,7 +14,7 @@ from coordinator.engine import operation
 from coordinator.operations import plans
 from coordinator.record import history
 from coordinator.sets import catalogue
-from tests import charm_states, examples, programs, simulation, worlds
+from tests import charm_states, examples, programs, restores, simulation, worlds
 
 APP = charm_states.APP
 FOLLOW = f'juju run {APP}/leader show-operation'
@@ -330,3 +330,19 @@ def test_show_operation_needs_one():
     assert charm_states.refusal('show-operation', charm_states.state()) == (
         f'no operation has run yet: juju run {APP}/leader backup-all'
     )
+
+
+def test_a_restore_without_a_former_one_is_estimated_from_the_rehearsal_of_its_set(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    sim = restores.backed_up(regions=1, postgresql_units=1)
+    found = restores.restore(sim, sim)
+    rehearsed = examples.rehearsal_of(found).model_copy(update={'seconds': {'detach-maas': 777}})
+    store = sim.world.maas_store
+    store.put(catalogue.folder(found) + rehearsed.outcome.name, rehearsed.to_json())
+    sim.at_step('detach-maas')
+    charm_states.reach(sim.world, monkeypatch)
+
+    results, _ = charm_states.act('show-operation', charm_states.state(sim.op), format='json')
+
+    assert json.loads(results['operation'])['progress']['expected-seconds'] == 777
