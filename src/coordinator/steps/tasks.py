@@ -10,7 +10,7 @@ from coordinator.engine import facts, operation, step
 
 _SETTLE_SECONDS = 60
 LOST_SECONDS = 300
-"""Fact: for each running task, the operation's age when its agent was lost."""
+"""How long the agent of a running task may be lost before the operation stops waiting for it."""
 # How Juju words the end of a task whose agent died under it: the charm refused nothing.
 _CUT_SHORT = {'terminated', 'action terminated', 'command execution aborted', 'unit removed'}
 
