@@ -5,11 +5,10 @@ The secret of `maas-api-key` says where, or maas-region is asked.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 from coordinator import errors, ports
-from coordinator.engine import operation, step
+from coordinator.engine import facts, operation, step
 from coordinator.ports import maas_port
 from coordinator.steps import site, tasks
 
@@ -19,8 +18,6 @@ _DOUBTED = 'maas-endpoint-doubted'
 """Fact: since when no region says where MAAS is."""
 _REFUSED = 'maas-endpoint-refused'
 """Fact: the newest task whose answer named no URL."""
-_SILENT = '{}-silent'
-"""Fact: the units on which MAAS did not answer a question."""
 _NOBODY = ''
 """Among them: MAAS did not answer where it was earlier."""
 _PATIENCE_SECONDS = 120
@@ -88,9 +85,9 @@ def find(op: operation.Operation, world: ports.World) -> step.Outcome:
         return tasks.awaiting(op, world, [task], waits, tasks.replacing(app.name))
     if _url(task):
         return step.Done()
-    facts = tasks.patience(op, _DOUBTED, _PATIENCE_SECONDS)
+    waits = tasks.patience(op, _DOUBTED, _PATIENCE_SECONDS)
     said = task.message.rstrip('.') or 'it named no URL'
-    if facts is None:
+    if waits is None:
         raise errors.StepError(
             f'{task.unit} cannot report the URL of MAAS (task {task.id}): {said}. Set endpoint in '
             'the secret of maas-api-key: juju update-secret <name> endpoint=http://<address>:5240'
@@ -100,7 +97,7 @@ def find(op: operation.Operation, world: ports.World) -> step.Outcome:
     # The reason names neither the unit nor the task, as each question has another one.
     noted = {_REFUSED: str(task.id), _REFUSED + '-unit': task.unit}
     return step.Wait(
-        f'no region of {app.name} reports the URL of MAAS: {said}', None, facts | noted
+        f'no region of {app.name} reports the URL of MAAS: {said}', None, waits | noted
     )
 
 
@@ -168,10 +165,10 @@ def doubt(op: operation.Operation, world: ports.World, phase: str) -> dict[str, 
     task = _answered(world, op.settings.maas) if _is_unknown(world) else None
     if task is None:
         return {}
-    silent = _silent(op, phase)
+    silent = _silent(phase).of(op)
     # What it said before the step began may be out of date: it is asked once more.
     unit = _NOBODY if task.id <= op.watermark else task.unit
-    return {} if unit in silent else {_SILENT.format(phase): json.dumps([*silent, unit])}
+    return {} if unit in silent else _silent(phase).put([*silent, unit])
 
 
 def another(op: operation.Operation, world: ports.World, phase: str) -> step.Wait | None:
@@ -179,7 +176,7 @@ def another(op: operation.Operation, world: ports.World, phase: str) -> step.Wai
 
     None if there is another one now, or none is left.
     """
-    silent, app = _silent(op, phase), op.settings.maas
+    silent, app = _silent(phase).of(op), op.settings.maas
     if not silent:
         return None
     asked = next(_listed(world, app), None)
@@ -194,8 +191,7 @@ def another(op: operation.Operation, world: ports.World, phase: str) -> step.Wai
         return tasks.awaiting(op, world, [asked], why, tasks.replacing(app))
     if _url(world.juju.task(asked.id)):
         return None
-    noted = json.dumps([*silent, asked.unit])
-    return step.Wait(why, None, {_SILENT.format(phase): noted})
+    return step.Wait(why, None, _silent(phase).put([*silent, asked.unit]))
 
 
 def _left(app: ports.Application, silent: Sequence[str]) -> str:
@@ -208,9 +204,9 @@ def _left(app: ports.Application, silent: Sequence[str]) -> str:
     return min(left)[1] if left else ''
 
 
-def _silent(op: operation.Operation, phase: str) -> list[str]:
-    """Return the units on which MAAS did not answer."""
-    return json.loads(op.fact(_SILENT.format(phase)) or '[]')
+def _silent(phase: str) -> facts.Fact[Sequence[str]]:
+    """Return the fact that names the units on which MAAS did not answer a question."""
+    return facts.Fact[Sequence[str]](f'{phase}-silent', '', ())
 
 
 # --- The URL -------------------------------------------------------------------------------------
