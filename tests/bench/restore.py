@@ -88,7 +88,7 @@ def measure(dispatch_seconds: float, work: Work | None = None) -> Iterator[str |
     ours = [by_coordinator(dispatch_seconds, work, phase) for phase in _PHASES]
     hands = [by_hand(work, phase) for phase in _PHASES]
     down = [restored.downtime for restored in ours], [restored.downtime for restored in hands]
-    yield from _compared('MAAS downtime', *down, aim='at most 0.5')
+    yield from _compared('MAAS downtime', *down, aim='at most 0.33')
     total = [restored.seconds for restored in ours], [restored.seconds for restored in hands]
     yield from _compared('restore, as a whole', *total)
     yield _by_step(ours, hands)

@@ -58,5 +58,5 @@ def test_a_restore_by_the_coordinator_is_timed_step_by_step():
 def test_both_ways_are_printed_beside_the_aim():
     lines = list(restore.measure(1.0, QUICK))
     aims = [line.aim for line in lines if isinstance(line, figures.Figure) and line.aim]
-    assert aims == ['at most 0.5']
+    assert aims == ['at most 0.33']
     assert 'restore-maas' in str(lines[-1])
