@@ -1,4 +1,4 @@
-"""What must hold whatever goes wrong: watched during a run, and looked at when it has ended."""
+"""The guarantees that must hold after any fault: checked during a run and at its end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DIGITS = re.compile(r'\d+')
 
 
 class Watch:
-    """Notes every fault of one run in `faults`: sentences, none if all is well."""
+    """Records every violation of one run in `faults`, as sentences."""
 
     def __init__(self, sim: simulation.Simulation):
         self._sim = sim
@@ -33,7 +33,7 @@ class Watch:
         self._repository = restores.contents(sim) if sim.op.rehearses else {}
         self.faults: list[str] = []
         self.meddled = False
-        """Whether an operator had a hand in it: then the site may be another at the end."""
+        """Whether an operator has changed the site, so that it may differ at the end."""
         self.added, self.removed = 0, 0
         """PostgreSQL units that the operator has added or removed."""
         self._proven = False
@@ -41,7 +41,7 @@ class Watch:
         self._accepted = False
         """Whether a restore has accepted a set."""
         self.left: set[str] = set()
-        """Storage that his units leave behind: he knows of it."""
+        """Storage that the operator's units leave behind, which the operator knows."""
 
     @property
     def units(self) -> int:
@@ -54,7 +54,7 @@ class Watch:
     # --- During the run --------------------------------------------------------------------------
 
     def calling(self, call: moments.Call) -> None:
-        """Look at a call with an effect just before it is made."""
+        """Check a call with an effect just before it is made."""
         if call.method == 'run_action':
             self._action(str(call.arguments[0]), str(call.arguments[1]), call.arguments[2])
         elif call.method == 'put' and call.key.endswith('manifest.json'):
@@ -67,13 +67,13 @@ class Watch:
             self._removes_storage(call.arguments[0])
 
     def _rehearsal_writes(self, call: moments.Call) -> None:
-        """Look at a request that changes S3: the result of the rehearsal is the only one."""
+        """Check a request that changes S3: a rehearsal may only write its result."""
         name = call.key.rpartition('/')[2]
         if call.method == 'delete' or rehearsal.outcome(name) is None:
             self.fault(f'a rehearsal makes a {call.method} of {call.key}')
 
     def saved(self, text: str) -> None:
-        """Look at a checkpoint."""
+        """Check a record at a checkpoint."""
         size = len(text.encode())
         if size >= _LARGEST_RECORD:
             self.fault(f'the record has {size} bytes')
@@ -88,14 +88,14 @@ class Watch:
                 self.fault(sentence)
 
     def _deleted(self, key: str) -> None:
-        """Look whether the set whose object is about to be deleted is none any more."""
+        """Check that the set whose object is about to be deleted no longer has a manifest."""
         for name, owned in self._before.sets.items():
             manifest_key = catalogue.manifest_key(name)
             if key in owned and key != manifest_key and manifest_key in scene.objects(self._sim):
                 self.fault(f'{key} is deleted before the manifest of {name}')
 
     def _removes_storage(self, ids: Iterable[str]) -> None:
-        """Check that a good backup has what removed storage may be the last copy of."""
+        """Check that a backup has the data of which removed storage may be the last copy."""
         for item in self._before.storage & set(ids):
             self.fault(f'storage {item} is removed, which was there before')
         op = self._sim.op
@@ -122,29 +122,30 @@ class Watch:
             self.fault(f'{action} on {unit} although it has succeeded')
 
     def _achieved(self, application: str, action: str, tasks: list[site.model.Task]) -> bool:
-        """Whether a backup or restore of this operation has succeeded: the world's word counts."""
+        """Whether a backup or restore of this operation has succeeded, judged by S3."""
         if self.meddled:
-            # What is new may be the operator's, or he may have undone what was achieved.
+            # New objects may be the operator's, or the operator may have reversed a success.
             return False
         if action != 'create-backup':
             return any(task.status == 'completed' for task in tasks)
         if application == site.POSTGRESQL:
             return bool(scene.labels(self._sim) - self._before.labels)
         if self._sim.neighbour and not any(task.status == 'completed' for task in tasks):
-            # Beside another model nothing but the task's own answer proves whose it is.
+            # If another model uses the repository, only the task's results prove whose backup it
+            # is.
             return False
         return bool(scene.files(self._sim) - self._before.files)
 
     def _published(self, content: bytes) -> None:
         for sentence in publishing.wrong(self._sim, self._before, content):
-            # An operator may have damaged what was complete, or have made the newest backup.
+            # An operator may have damaged a complete backup, or made the newest one.
             if not self.meddled or 'password' in sentence or 'image' in sentence:
                 self.fault(sentence)
 
     # --- At rest ---------------------------------------------------------------------------------
 
     def undisturbed(self) -> None:
-        """Look at an operation that nothing has kept from its end."""
+        """Check an operation that nothing has disturbed."""
         op = self._sim.op
         if self._sim.to_be_refused:
             return
@@ -163,20 +164,21 @@ class Watch:
             self.fault(f'{op.fact(proving.PROOF)}, though nothing went wrong')
 
     def held(self) -> None:
-        """Look at an operation that waits for a person."""
+        """Check a held operation."""
         op = self._sim.op
         if not op.error or not op.current.reason:
             self.fault(f'held at {op.step} without a reason')
 
     def ended(self, log: Iterable[str]) -> None:
-        """Look at everything once the operation has ended."""
-        # What was sent and never answered has arrived by then.
+        """Check everything once the operation has ended."""
+        # By then every unanswered request has arrived.
         self._sim.clock.advance(60)
         told = ' '.join((self._sim.op.error, *self._sim.op.problems))
         try:
             site.settle(self._sim.model, ('active', 'blocked', 'waiting', 'error'), limit=7200)
         except TimeoutError as error:
-            # What an operator has broken may stay so, and what Juju cannot end if he is told.
+            # Faults that an operator caused may remain, and so may tasks that Juju cannot end, if
+            # the operation reports them.
             if not self.meddled and not self._hangs_as_told(told):
                 self.fault(str(error))
         neighbour = self._sim.neighbour
@@ -310,7 +312,7 @@ class Watch:
             yield f'a rehearsal has left several results: {self._results()}'
 
     def _of_the_sets(self, told: str) -> Iterator[str]:
-        """Look at the sets that were there before: each is whole, or was to go and is gone."""
+        """Check the earlier sets: each is complete, or was to be deleted and is deleted."""
         there, listed = set(scene.objects(self._sim)), backup_sets.listed(self._sim)
         for name, owned in self._before.sets.items():
             if name in listed:
@@ -337,7 +339,7 @@ class Watch:
                 yield f'a private key is in {where}'
 
     def end_state(self) -> tuple[object, ...]:
-        """Return in which state it has ended: what differs in numbers alone is the same."""
+        """Return the state at the end; states that differ only in numbers are equal."""
         op = self._sim.op
         words = sorted(_DIGITS.sub('n', text)[:60] for text in op.problems)
         return (op.kind, op.status, op.step, _DIGITS.sub('n', op.error)[:60], *words)
@@ -354,7 +356,7 @@ def _machines(fingerprint: Any) -> list[str]:
 
 
 def _verdict_of_a_set(sim: simulation.Simulation, key: str) -> verification.Result | None:
-    """Return what verify-backup has found out, as an object says that lies beside a manifest."""
+    """Return the result of verify-backup in an object beside a manifest."""
     folder, _, name = key.rpartition('/')
     return verification.outcome(name) if f'{folder}/manifest.json' in scene.objects(sim) else None
 
