@@ -82,7 +82,8 @@ def _maas(config: settings.Settings, world: ports.World) -> str:
 def _unknown(config: settings.Settings, why: str) -> str:
     return (
         f'nobody can say whether MAAS has machines: {why}. Put an API key of an admin of '
-        f'{config.maas} of this model into fresh-api-key of the secret of maas-api-key'
+        f'{config.maas} of this model into fresh-api-key of the secret of maas-api-key: juju '
+        'update-secret <name> api-key#file=<file> fresh-api-key#file=<file>'
     )
 
 
