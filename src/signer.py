@@ -88,7 +88,7 @@ class Signer:
             except ops.ModelError:
                 # No `from`: whatever the cause says, it is about a secret.
                 raise errors.TransientError(
-                    f'the secret {LABEL} of {self._app.name} cannot be read: juju debug-log says '
-                    'why'
+                    f'the secret {LABEL} of {self._app.name} cannot be read: '
+                    'juju debug-log says why'
                 ) from None
         return self._content

@@ -33,8 +33,8 @@ class Succession:
         """Do at once what can be done for an operation that no dispatch will move on."""
         if not self._given.unit.is_leader():
             logger.error(
-                '%s: %s %s has not ended, and %s is not the leader: a coordinator that is '
-                'deployed into this model takes it over',
+                '%s: %s %s has not ended, and %s is not the leader: '
+                'a coordinator that is deployed into this model takes it over',
                 op.at,
                 op.kind,
                 op.id,

@@ -99,8 +99,8 @@ class ActionBase(ops.Object):
         self._must_lead(kind)
         if not lease.Lease(self.given.began).holds():
             raise errors.PreconditionError(
-                f'{self.given.unit.name} may no longer be the leader, so nothing was started: run '
-                'the action again'
+                f'{self.given.unit.name} may no longer be the leader, so nothing was started: '
+                'run the action again'
             )
         # First take over what another coordinator has left unfinished.
         unknown = self.succession.take_over()
@@ -110,15 +110,15 @@ class ActionBase(ops.Object):
         if last is not None and not last.terminal:
             next_command = 'show-operation' if last.open else 'resume-operation'
             raise errors.PreconditionError(
-                f'{last.kind} {last.id} is {"running" if last.open else "held"}, one operation at '
-                f'a time: juju run {self.app}/leader {next_command}'
+                f'{last.kind} {last.id} is {"running" if last.open else "held"}, '
+                f'one operation at a time: juju run {self.app}/leader {next_command}'
             )
         throwaway = last.fact(operation.THROWAWAY) if last else ''
         if throwaway and operation.REHEARSAL not in parameters:
             raise errors.PreconditionError(
                 f'{throwaway} is a throw-away model, in which a restore was rehearsed: {kind} '
-                'would write to the repository of the site. Run it in the model of the site, and '
-                f'destroy this one: juju destroy-model {throwaway}'
+                'would write to the repository of the site. Run it in the model of the site, '
+                f'and destroy this one: juju destroy-model {throwaway}'
             )
         now = utc_now()
         known = [self.record.last_complete, *((last.id, last.backup_id) if last else ())]

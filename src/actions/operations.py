@@ -87,8 +87,8 @@ class OperationActions(action_base.ActionBase):
         last = self.record.load()
         if last is None or not last.fact(chosen_set.BACKUP_SET):
             raise errors.PreconditionError(
-                f'the last operation was not a restore: juju run {self.app}/leader prove-restore '
-                'backup-id=... names the backup set'
+                'the last operation was not a restore: '
+                f'juju run {self.app}/leader prove-restore backup-id=... names the backup set'
             )
         return chosen_set.of(last).backup_id
 
@@ -223,8 +223,8 @@ class OperationActions(action_base.ActionBase):
                 told = history.read(operation_id, reachable.maas_store, reachable.model_uuid)
             except errors.NotFound:
                 raise errors.PreconditionError(
-                    f'the repository has no operation {operation_id}: juju run {self.app}/leader '
-                    'show-operation earlier=true lists the last ones'
+                    f'the repository has no operation {operation_id}: juju run '
+                    f'{self.app}/leader show-operation earlier=true lists the last ones'
                 ) from None
         return told.operation, told.messages
 

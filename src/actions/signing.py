@@ -39,8 +39,8 @@ class SigningActions(action_base.ActionBase):
             return self._told(keys)
         if not self.given.unit.is_leader():
             raise errors.PreconditionError(
-                f'there is no signing key yet: create it with juju run {self.app}/leader '
-                'show-signing-key'
+                'there is no signing key yet: '
+                f'create it with juju run {self.app}/leader show-signing-key'
             )
         return self._told((self.given.signer.create(),))
 

@@ -76,8 +76,9 @@ def _read(name: str, value: Any) -> str:
         found = text
     if not isinstance(found, str):
         raise errors.StoreRefused(
-            f'the value of {name} is a number or another JSON value, on which the hooks of '
-            'maas-region and postgresql fail: use a value that begins with a letter'
+            f'the value of {name} is a number or another JSON value, '
+            'on which the hooks of maas-region and postgresql fail: '
+            'use a value that begins with a letter'
         )
     return found.strip()
 

@@ -53,8 +53,8 @@ def fitted(op: operation.Operation, before: operation.Operation | None) -> opera
         raise errors.PreconditionError(f'{why}: use shorter names and paths')
     # The next dispatch checks what this one has done, as after a crash.
     return before.held(
-        f'{why}: {this.command("abort-operation")} ends it, with force=true if it is held for '
-        'this again'
+        f'{why}: {this.command("abort-operation")} ends it, '
+        'with force=true if it is held for this again'
     )
 
 
@@ -107,8 +107,9 @@ def names_fit(
     needed = _needed(config, status, places)
     if needed > _NAMES:
         raise errors.StepError(
-            f'the record of an operation has room for {_NAMES} bytes of names, but this site '
-            f'needs {needed}: use shorter paths in S3, fewer recipients or fewer units'
+            f'the record of an operation has room for {_NAMES} bytes of names, '
+            f'but this site needs {needed}: '
+            'use shorter paths in S3, fewer recipients or fewer units'
         )
     return 'the names of this site fit into the record of an operation'
 

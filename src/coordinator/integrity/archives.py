@@ -77,8 +77,8 @@ class TarGz:
             titles = list(dict.fromkeys(self._missing.values()))
             more = f' and {len(titles) - _NAMED} more' if len(titles) > _NAMED else ''
             raise check.Damaged(
-                f'lacks files of image {", ".join(titles[:_NAMED])}{more}, so MAAS would not '
-                'finish initialising after a restore'
+                f'lacks files of image {", ".join(titles[:_NAMED])}{more}, '
+                'so MAAS would not finish initialising after a restore'
             )
         return f'{check.files(self._tar.files)} with {self._tar.bytes} bytes'
 

@@ -20,8 +20,9 @@ _ENDPOINT = re.compile(r'.+:\d{1,5}')
 def _how() -> str:
     app = this.application()
     return (
-        'juju add-secret coordinator-login username=<user> password#file=<file>, juju '
-        f'grant-secret coordinator-login {app}, juju config {app} juju-credentials=secret:<id>'
+        'juju add-secret coordinator-login username=<user> password#file=<file>, '
+        f'juju grant-secret coordinator-login {app}, '
+        f'juju config {app} juju-credentials=secret:<id>'
     )
 
 
@@ -56,8 +57,9 @@ def credentials(content: Mapping[str, str]) -> Credentials:
     wrong = ', '.join(key for key, right in usable.items() if not right)
     if wrong:
         raise errors.PreconditionError(
-            f'the secret of juju-credentials has unusable values: {wrong}. It needs username and '
-            f'password. endpoints (host:port, ...) and ca-cert are optional: {_how()}'
+            f'the secret of juju-credentials has unusable values: {wrong}. '
+            'It needs username and password. '
+            f'endpoints (host:port, ...) and ca-cert are optional: {_how()}'
         )
     return found
 

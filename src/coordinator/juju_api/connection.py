@@ -276,9 +276,10 @@ def _unreached(
         if not isinstance(error, errors.ConnectionFailed):
             return error
     return errors.ConnectionFailed(
-        f'No controller address answered ({reasons}). If this unit reaches the controller at '
-        'other addresses, name them as `endpoints=<host>:17070` in the secret that the option '
-        'juju-credentials names, beside username and password (juju update-secret)'
+        f'No controller address answered ({reasons}). '
+        'If this unit reaches the controller at other addresses, name them as '
+        '`endpoints=<host>:17070` in the secret that the option juju-credentials names, '
+        'beside username and password (juju update-secret)'
     )
 
 

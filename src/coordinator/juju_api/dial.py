@@ -13,8 +13,8 @@ SERVER_NAME = 'juju-apiserver'
 DEFAULT_PORT = 17070
 
 CHECK_CA = (
-    'If the secret that the option juju-credentials names has `ca-cert` or `endpoints`, set them '
-    'to what `juju show-controller` prints, or remove both to use those of this unit'
+    'If the secret that the option juju-credentials names has `ca-cert` or `endpoints`, '
+    'set them to what `juju show-controller` prints, or remove both to use those of this unit'
 )
 
 

@@ -33,9 +33,9 @@ class Session:
         common = set(offered) & set(FACADES[facade])
         if not common:
             raise errors.UnexpectedAnswer(
-                f'The controller (Juju {self.server_version}) offers {facade} in the versions '
-                f'{_listed(offered)}; needed is one of {_listed(FACADES[facade])}. Juju 3.6 and '
-                '4.0 are supported.'
+                f'The controller (Juju {self.server_version}) '
+                f'offers {facade} in the versions {_listed(offered)}; '
+                f'needed is one of {_listed(FACADES[facade])}. Juju 3.6 and 4.0 are supported.'
             )
         return max(common)
 
@@ -100,9 +100,9 @@ def _moved(redirect: answers.Redirect) -> errors.ModelMoved:
     )
     alias = redirect.controller_alias
     return errors.ModelMoved(
-        f'The model has moved to the controller "{alias}" at {addresses}. In the secret that the '
-        f'option juju-credentials names, set `endpoints` to {addresses} and `ca-cert` to what '
-        f'`juju show-controller {alias}` prints.'
+        f'The model has moved to the controller "{alias}" at {addresses}. '
+        f'In the secret that the option juju-credentials names, set `endpoints` to {addresses} '
+        f'and `ca-cert` to what `juju show-controller {alias}` prints.'
     )
 
 

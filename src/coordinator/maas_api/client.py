@@ -197,8 +197,8 @@ class MaasApi:
         left = round(self._end - self._clock(), 1)
         if left <= 0:
             raise errors.MaasUnavailable(
-                f'MAAS at {self.endpoint} took more than {WHOLE_SECONDS / 60:g} min to answer '
-                'everything'
+                f'MAAS at {self.endpoint} took more than {WHOLE_SECONDS / 60:g} '
+                'min to answer everything'
             )
         return connection.Timeouts(
             min(timeouts.connect, left), min(timeouts.silence, left), min(timeouts.whole, left)
@@ -211,8 +211,9 @@ class MaasApi:
             yield
         except connection.NotThere:
             raise errors.MaasUnintelligible(
-                f'{self._endpoint.url} has no {path} of the API 2.0: set endpoint in the secret '
-                'of maas-api-key to the URL of MAAS, such as http://10.0.0.1:5240/MAAS'
+                f'{self._endpoint.url} has no {path} of the API 2.0: '
+                'set endpoint in the secret of maas-api-key to the URL of MAAS, '
+                'such as http://10.0.0.1:5240/MAAS'
             ) from None
 
     @contextlib.contextmanager

@@ -140,12 +140,12 @@ class Line:
             raise errors.MaasKeyRefused(self._refusal(response.read(_EXPLAINING)))
         if status == 403:
             raise errors.MaasRefused(
-                f'MAAS at {url} does not allow the user of the API key to see this: give the '
-                'user more rights, or give the coordinator the key of another user'
+                f'MAAS at {url} does not allow the user of the API key to see this: '
+                'give the user more rights, or give the coordinator the key of another user'
             )
         raise errors.MaasUnintelligible(
-            f'{url} answered with status {status}, which the API of MAAS never returns: set '
-            f'endpoint in the secret of maas-api-key to the URL of MAAS: {login.how()}'
+            f'{url} answered with status {status}, which the API of MAAS never returns: '
+            f'set endpoint in the secret of maas-api-key to the URL of MAAS: {login.how()}'
         )
 
     def _refusal(self, said: bytes) -> str:
@@ -153,8 +153,9 @@ class Line:
         if b'timestamp' in said.lower():
             # OAuth, as MAAS has it, allows for five minutes.
             return (
-                f'MAAS at {url} refuses the API key, because the clocks of this unit and of MAAS '
-                'are more than 5 min apart: timedatectl shows whether they are synchronised'
+                f'MAAS at {url} refuses the API key, '
+                'because the clocks of this unit and of MAAS are more than 5 min apart: '
+                'timedatectl shows whether they are synchronised'
             )
         return (
             f'MAAS at {url} refuses the API key: it was deleted, or belongs to another MAAS. '
@@ -245,6 +246,6 @@ def _context(endpoint: login.Endpoint, scheme: str) -> ssl.SSLContext | None:
         return ssl.create_default_context(cadata=endpoint.ca_cert or None)
     except (ssl.SSLError, ValueError):
         raise errors.Lacking(
-            'ca-cert in the secret of maas-api-key is not a PEM certificate: juju update-secret '
-            '<name> ca-cert#file=<file>'
+            'ca-cert in the secret of maas-api-key is not a PEM certificate: '
+            'juju update-secret <name> ca-cert#file=<file>'
         ) from None

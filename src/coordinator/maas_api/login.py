@@ -93,9 +93,9 @@ def endpoint(content: Mapping[str, str], found: str = '', *, fresh: bool = False
     except pydantic.ValidationError as error:
         wrong = ', '.join(sorted({str(item['loc'][0]) for item in error.errors()}))
         raise errors.Lacking(
-            f'the secret of maas-api-key has unusable values: {wrong}. It needs api-key (three '
-            'parts separated by colons, as MAAS shows it). endpoint (such as '
-            f'http://10.0.0.1:5240/MAAS) and ca-cert (PEM) are optional: {how()}'
+            f'the secret of maas-api-key has unusable values: {wrong}. '
+            'It needs api-key (three parts separated by colons, as MAAS shows it). endpoint '
+            f'(such as http://10.0.0.1:5240/MAAS) and ca-cert (PEM) are optional: {how()}'
         ) from None
     url = secret.endpoint or _checked(found)
     if not url:
@@ -112,8 +112,8 @@ def _checked(found: str) -> str:
         return _Found(url=found).url if found else ''
     except pydantic.ValidationError:
         raise errors.MaasNotFound(
-            f'maas-region reports {found[:80]!r} as the URL of MAAS, which is not a URL: set '
-            f'endpoint in the secret of maas-api-key: {how()}'
+            f'maas-region reports {found[:80]!r} as the URL of MAAS, which is not a URL: '
+            f'set endpoint in the secret of maas-api-key: {how()}'
         ) from None
 
 

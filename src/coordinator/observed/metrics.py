@@ -162,9 +162,10 @@ METRICS = (
     ),
     Metric(
         'newest_set_timestamp_seconds',
-        'When the newest backup set of a kind was started. Kinds: complete; verified, if '
-        'verify-backup found it good; read-whole, if it did with deep=true; proven, if MAAS held '
-        'exactly what the set does after a restore of it. A kind without a set is missing.',
+        'When the newest backup set of a kind was started. Kinds: complete; '
+        'verified, if verify-backup found it good; read-whole, if it did with deep=true; '
+        'proven, if MAAS held exactly what the set does after a restore of it. '
+        'A kind without a set is missing.',
         _newest_time,
         ('kind',),
     ),
@@ -182,8 +183,8 @@ METRICS = (
     ),
     Metric(
         'sets',
-        'Backup sets of this model by their status, as list-backups shows them. The leader counts '
-        'them when an operation ends, and when it runs list-backups.',
+        'Backup sets of this model by their status, as list-backups shows them. '
+        'The leader counts them when an operation ends, and when it runs list-backups.',
         _states,
         ('status',),
     ),
@@ -208,8 +209,8 @@ METRICS = (
     ),
     Metric(
         'operation_progress_timestamp_seconds',
-        'When this unit first read the newest record of an operation. The leader stores one at '
-        'least every five minutes while an operation is open.',
+        'When this unit first read the newest record of an operation. '
+        'The leader stores one at least every five minutes while an operation is open.',
         lambda note, now: _one(note.progress, note.under_way is not None),
     ),
     Metric(
@@ -257,8 +258,8 @@ METRICS = (
     ),
     Metric(
         'schedule_last_run_missed',
-        '1 if the last run of a schedule was missed, and no operation of its kind has been '
-        'completed since.',
+        '1 if the last run of a schedule was missed, '
+        'and no operation of its kind has been completed since.',
         _of_schedule(lambda kept: float(kept.missed_last)),
         ('kind',),
     ),
@@ -269,8 +270,8 @@ METRICS = (
     ),
     Metric(
         'postgresql_degraded_seconds',
-        'How long PostgreSQL had fewer units than before, in the newest operation that scaled it '
-        'down.',
+        'How long PostgreSQL had fewer units than before, '
+        'in the newest operation that scaled it down.',
         lambda note, now: _lasted(note.degraded, now),
     ),
     Metric(
@@ -280,8 +281,8 @@ METRICS = (
     ),
     Metric(
         'failed_requests_total',
-        'Requests of this unit that S3 or the controller refused, or did not answer, so that the '
-        'unit repeats them.',
+        'Requests of this unit that S3 or the controller refused, or did not answer, '
+        'so that the unit repeats them.',
         _failures,
         ('server', 'failure'),
         'counter',

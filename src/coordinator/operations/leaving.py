@@ -132,8 +132,8 @@ def _relate(op: operation.Operation, world: ports.World) -> str:
         return ''
     if relating.facts:
         raise errors.StepError(
-            f'{relating.reason}; once juju status --relations no longer shows it: juju '
-            f'integrate {" ".join(facts.ENDPOINTS.of(op))}'
+            f'{relating.reason}; once juju status --relations no longer shows it: '
+            f'juju integrate {" ".join(facts.ENDPOINTS.of(op))}'
         )
     return relating.reason
 
@@ -144,8 +144,8 @@ def _request(op: operation.Operation, world: ports.World) -> str:
     if not any(unit.agent != 'lost' for unit in before):
         raise errors.StepError(
             f'no unit of {name} answers: new units would start with an empty database. '
-            'If the machine '
-            f'does not come back: juju add-unit {name}, then restore the last backup set'
+            'If the machine does not come back: '
+            f'juju add-unit {name}, then restore the last backup set'
         )
     scaling.request_scale(op, world)
     more = len(_alive(world, name)) - len(before)

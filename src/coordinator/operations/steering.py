@@ -45,8 +45,8 @@ def aborted(
     plan = plans.of(op)
     if plan is None or plan.find(op.step) is None:
         raise errors.PreconditionError(
-            f'this revision of the charm does not know step {op.step} of {op.kind}, and cannot '
-            'undo it: refresh to the revision that started it, '
+            f'this revision of the charm does not know step {op.step} of {op.kind}, '
+            'and cannot undo it: refresh to the revision that started it, '
             'or end it without an undo with force=true'
         )
     task = op.current.task if plan.past_pivot(op.step) and not op.undoing else None
@@ -59,8 +59,8 @@ def aborted(
             else 'let it continue, and follow it with show-operation'
         )
         raise errors.PreconditionError(
-            f'{op.kind} {op.id} is at {op.step} and {begun} to replace data, so it cannot '
-            f'be undone: {onward}, or end it without an undo with force=true'
+            f'{op.kind} {op.id} is at {op.step} and {begun} to replace data, '
+            f'so it cannot be undone: {onward}, or end it without an undo with force=true'
         )
     return op.aborting(now)
 

@@ -36,8 +36,8 @@ def taken_over(found: operation.Operation, config: settings.Settings) -> operati
         storage = _storage(found)
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         raise errors.ForeignRecordError(
-            f'{found.kind} {found.id} of the history cannot be read ({type(error).__name__}): it '
-            'was changed'
+            f'{found.kind} {found.id} of the history cannot be read ({type(error).__name__}): '
+            'it was changed'
         ) from None
     strategy = found.settings.strategy
     if not {strategy, found.strategy} <= set(settings.STRATEGIES):
@@ -46,8 +46,8 @@ def taken_over(found: operation.Operation, config: settings.Settings) -> operati
     if storage:
         op = op.remembering(facts.STORAGE.put(dict.fromkeys(units, ())))
         op = op.warned(
-            f'storage that removed units of {config.postgresql} left behind is not deleted: juju '
-            f'storage, juju remove-storage; it was {" ".join(storage)}'
+            f'storage that removed units of {config.postgresql} left behind is not deleted: '
+            f'juju storage, juju remove-storage; it was {" ".join(storage)}'
         )
     return op.held(f'{REASON}: {_ways()}') if op.open else op
 

@@ -203,8 +203,8 @@ def contents(store: ports.ObjectStore, stanza_name: str, backup: Backup) -> Cont
     wrong += pgbackrest_archive.wrong(store, archive, needed)
     if wrong:
         raise errors.StepError(
-            f'{len(wrong)} object(s) of PostgreSQL backup {backup.label} are missing, have the '
-            f'wrong size or exist twice; the first is {wrong[0]}'
+            f'{len(wrong)} object(s) of PostgreSQL backup {backup.label} are missing, '
+            f'have the wrong size or exist twice; the first is {wrong[0]}'
         )
     weaknesses = (
         manifest_weakness(store, stanza_name, backup.label, found),

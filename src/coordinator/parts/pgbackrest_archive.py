@@ -71,9 +71,9 @@ def info(store: ports.ObjectStore, stanza: str) -> pgbackrest_pairs.Found:
         return pgbackrest_pairs.read(store, key, _LARGEST_INFO)
     except (errors.NotFound, errors.UnexpectedAnswer) as error:
         raise errors.StepError(
-            f'{key} and its copy are missing or damaged ({error}): pgBackRest neither archives '
-            'nor restores without them. Restore an earlier version of either object, and exempt '
-            'both from lifecycle rules'
+            f'{key} and its copy are missing or damaged ({error}): '
+            'pgBackRest neither archives nor restores without them. '
+            'Restore an earlier version of either object, and exempt both from lifecycle rules'
         ) from None
 
 

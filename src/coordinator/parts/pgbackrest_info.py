@@ -60,8 +60,8 @@ def parse(content: bytes, source: str, own: Checksum | None = None) -> dict[str,
     """
     if content.startswith(_ENCRYPTED):
         raise EncryptedRepository(
-            'the pgBackRest repository is encrypted (repo-cipher-type): only pgBackRest can read '
-            'it'
+            'the pgBackRest repository is encrypted (repo-cipher-type): '
+            'only pgBackRest can read it'
         )
     sections: dict[str, dict[str, Any]] = {}
     name, section = '', dict[str, Any]()

@@ -96,8 +96,8 @@ class Record:
             return op
         if not self.behind:
             logger.error(
-                '%s: a former leader overwrote record %s with the older record %s: the newer one '
-                'is put back',
+                '%s: a former leader overwrote record %s with the older record %s: '
+                'the newer one is put back',
                 found.at,
                 found.generation,
                 op.generation,

@@ -165,8 +165,8 @@ def _key_there(operation_id: str, store: ports.ObjectStore, model_uuid: str) -> 
         return own
     if len(there) > 1:
         raise errors.PreconditionError(
-            f'no operation of this model has the id {operation_id}, but {len(there)} of other '
-            f'models have: see {", ".join(there)} in the bucket'
+            f'no operation of this model has the id {operation_id}, '
+            f'but {len(there)} of other models have: see {", ".join(there)} in the bucket'
         )
     return there[0]
 

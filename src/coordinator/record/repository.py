@@ -24,8 +24,8 @@ def of(op: operation.Operation, world: ports.World) -> ports.ObjectStore:
     here = world.maas_store.place
     if not integrators.same_server(here['endpoint'], place['endpoint']):
         raise errors.StepError(
-            f'{op.settings.s3_maas} has the endpoint {here["endpoint"]}, but the operation '
-            f'started with {place["endpoint"]}: juju config {op.settings.s3_maas} '
-            f'endpoint={place["endpoint"]}'
+            f'{op.settings.s3_maas} has the endpoint {here["endpoint"]}, '
+            f'but the operation started with {place["endpoint"]}: '
+            f'juju config {op.settings.s3_maas} endpoint={place["endpoint"]}'
         )
     return world.maas_store_at(place['bucket'], place['path'])

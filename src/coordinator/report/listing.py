@@ -72,13 +72,13 @@ class Choice:
         if self.older:
             first = self.shown[0].backup_id if self.shown else ''
             notes.append(
-                f'{self.older} backup set(s) older than {first} are not shown: list-backups '
-                'limit=...'
+                f'{self.older} backup set(s) older than {first} are not shown: '
+                'list-backups limit=...'
             )
         if self.of_others:
             notes.append(
-                f'{self.of_others} backup set(s) of other models are not shown: list-backups '
-                'all-models=true'
+                f'{self.of_others} backup set(s) of other models are not shown: '
+                'list-backups all-models=true'
             )
         return '\n'.join(notes)
 
@@ -137,8 +137,9 @@ def _use(use: marks.Mark, now: datetime.datetime) -> str:
 
 
 _AHEAD = (
-    'it is dated in the future, because a clock was wrong: retention and backup-id=latest ignore '
-    'it, and delete-backup can delete it once there is a newer set'
+    'it is dated in the future, because a clock was wrong: '
+    'retention and backup-id=latest ignore it, '
+    'and delete-backup can delete it once there is a newer set'
 )
 _EXPIRED = 'pgBackRest has expired its database part: it cannot be restored any more'
 
@@ -159,8 +160,8 @@ def missing(entries: Iterable[catalogue.Entry], newest_made: str) -> str:
     if not newest_made or newest_made in there:
         return ''
     return (
-        f'{newest_made}, the newest backup set that this coordinator has made, is not in the '
-        'repository. Unless the repository was moved, somebody has deleted it'
+        f'{newest_made}, the newest backup set that this coordinator has made, '
+        'is not in the repository. Unless the repository was moved, somebody has deleted it'
     )
 
 

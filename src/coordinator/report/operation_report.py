@@ -71,8 +71,9 @@ def operation_text(
         model = op.fact(operation.THROWAWAY)
         lines += [
             '',
-            'next: list-backups in the model of the site shows the result. This model has the '
-            f'credentials of the site: juju destroy-model {shlex.quote(model)}',
+            'next: list-backups in the model of the site shows the result. '
+            'This model has the credentials of the site: '
+            f'juju destroy-model {shlex.quote(model)}',
         ]
     elif op.status == operation.COMPLETE:
         # What was restored has no backup set of its own yet.
@@ -116,8 +117,8 @@ def _moved(op: operation.Operation) -> list[str]:
         return []
     return [
         '',
-        f'its backup set has the id {op.backup_id}, because {op.id} was already taken in this '
-        'repository',
+        f'its backup set has the id {op.backup_id}, '
+        f'because {op.id} was already taken in this repository',
     ]
 
 

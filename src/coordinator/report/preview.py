@@ -121,12 +121,12 @@ def replaced_text(
     listed = status.span(datetime.timedelta(seconds=listing))
     return (
         f'the database of {config.postgresql} '
-        f'({figures.size(found.postgresql.database_bytes)}){_others(others)}, images, preseeds '
-        'and controller ids '
-        f'of {len(found.maas.controllers)} region(s) of {config.maas} '
-        f'({figures.size(found.maas.bytes)}), with those of {found.backup_id} from model '
-        f'{found.model.name}. MAAS will be down {estimate}; each region needs about {listed} of '
-        f'that to list the {files_backups} files backup(s) in its path'
+        f'({figures.size(found.postgresql.database_bytes)}){_others(others)}, images, '
+        f'preseeds and controller ids of {len(found.maas.controllers)} region(s) '
+        f'of {config.maas} ({figures.size(found.maas.bytes)}), '
+        f'with those of {found.backup_id} from model {found.model.name}. '
+        f'MAAS will be down {estimate}; each region needs about {listed} '
+        f'of that to list the {files_backups} files backup(s) in its path'
     )
 
 

@@ -52,8 +52,9 @@ def describe(
         return _under_way(op, app, lacking, quiet)
     if op is not None and op.status == operation.HELD:
         return 'blocked', _line(
-            f'{op.kind} {op.id} is held at {op.step}{_site(op)}: run juju run {app}/leader '
-            f'resume-operation once this is fixed: {op.current.reason}'
+            f'{op.kind} {op.id} is held at {op.step}{_site(op)}: '
+            f'run juju run {app}/leader resume-operation once this is fixed: '
+            f'{op.current.reason}'
         )
     found = trouble(op, earlier, since)
     if op is not None and found is not None and found.status == operation.COMPLETE:
@@ -70,16 +71,17 @@ def describe(
     if op is not None and op.fact(operation.THROWAWAY):
         model = op.fact(operation.THROWAWAY)
         return 'active', _line(
-            f'a restore was rehearsed here, see juju run {app}/leader show-operation; then juju '
-            f'destroy-model {model}: it has the credentials of the site'
+            f'a restore was rehearsed here, see juju run {app}/leader show-operation; '
+            f'then juju destroy-model {model}: it has the credentials of the site'
         )
     missed = _missed(op, earlier, kept)
     if missed:
         return 'blocked', _line(f'{missed}, see juju run {app}/leader show-schedule')
     if times.is_ahead(last_complete, now):
         return 'active', _line(
-            f'last complete backup set {last_complete} is dated in the future, because a clock '
-            f'was wrong: juju run {app}/leader backup-all, then delete this set with delete-backup'
+            f'last complete backup set {last_complete} is dated in the future, '
+            'because a clock was wrong: '
+            f'juju run {app}/leader backup-all, then delete this set with delete-backup'
         )
     if last_complete:
         age = span(now - times.parse_stamp(last_complete))
@@ -167,8 +169,8 @@ def _lost(op: operation.Operation | None, app: str) -> str:
     if not count:
         return ''
     return (
-        f'; pgBackRest has expired the database of {count} older one(s), see '
-        f'juju run {app}/leader list-backups'
+        f'; pgBackRest has expired the database of {count} older one(s), '
+        f'see juju run {app}/leader list-backups'
     )
 
 

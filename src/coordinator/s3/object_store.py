@@ -74,8 +74,8 @@ class Connection:
         missing = [key for key in ('bucket', 'access-key', 'secret-key') if not info.get(key)]
         if missing:
             raise errors.TransientError(
-                f'{integrator} provides no {", ".join(missing)}: see juju status {integrator} and '
-                f'juju config {integrator}'
+                f'{integrator} provides no {", ".join(missing)}: '
+                f'see juju status {integrator} and juju config {integrator}'
             )
         try:
             made = integrators.made_of(charm, info)

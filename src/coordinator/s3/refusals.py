@@ -63,8 +63,8 @@ class Translator:
             raise self._refusal(error, key) from error
         except botocore.exceptions.SSLError as error:
             raise errors.StoreRefused(
-                f'the certificate of {self.endpoint} is not trusted: set tls-ca-chain '
-                f'with juju config {self.integrator}'
+                f'the certificate of {self.endpoint} is not trusted: '
+                f'set tls-ca-chain with juju config {self.integrator}'
             ) from error
         except _UNUSABLE as error:
             raise self._unusable(error) from None
@@ -82,8 +82,8 @@ class Translator:
 
     def _unusable(self, error: Exception) -> errors.StoreRefused:
         return errors.StoreRefused(
-            f'the settings of {self.integrator} are not usable ({type(error).__name__}): see juju '
-            f'config {self.integrator}'
+            f'the settings of {self.integrator} are not usable ({type(error).__name__}): '
+            f'see juju config {self.integrator}'
         )
 
     def _refusal(
@@ -94,8 +94,8 @@ class Translator:
         status = answer.get('ResponseMetadata', {}).get('HTTPStatusCode', 0)
         if code == 'NoSuchBucket':
             return errors.StoreRefused(
-                f'bucket {self.bucket} does not exist: create it, or name another one with juju '
-                f'config {self.integrator} bucket=...'
+                f'bucket {self.bucket} does not exist: '
+                f'create it, or name another one with juju config {self.integrator} bucket=...'
             )
         if code in _ELSEWHERE:
             return errors.StoreRefused(
@@ -116,8 +116,8 @@ class Translator:
                 f'S3 at {self.endpoint or "AWS"} cannot answer now ({code})'
             )
         return errors.StoreRefused(
-            f'S3 refuses {error.operation_name} in bucket {self.bucket}: {code or status}. Check '
-            f'the keys of {self.integrator} and their permissions'
+            f'S3 refuses {error.operation_name} in bucket {self.bucket}: {code or status}. '
+            f'Check the keys of {self.integrator} and their permissions'
         )
 
     def _elsewhere(self, answer: Mapping[str, Any]) -> str:
@@ -127,8 +127,9 @@ class Translator:
         region = told if _REGION.fullmatch(told) else ''
         if self.region and region in ('', self.region):
             return (
-                f'The bucket is not in region {self.region} of {self.endpoint or "AWS"}: correct '
-                f'region or endpoint with juju config {self.integrator} region=... endpoint=...'
+                f'The bucket is not in region {self.region} of {self.endpoint or "AWS"}: '
+                f'correct region or endpoint with juju config {self.integrator} region=... '
+                'endpoint=...'
             )
         where = f'region {region}' if region else 'another region'
         return (
@@ -151,19 +152,20 @@ class Translator:
         )
         if of_kms and code not in _PASSING_KMS:
             return errors.StoreRefused(
-                f'{what} The KMS key that encrypts the object is disabled, deleted or not '
-                f'allowed: enable it, and allow the keys that {self.integrator} gives to use it '
-                '(kms:Decrypt, kms:GenerateDataKey)'
+                f'{what} The KMS key that encrypts the object is disabled, '
+                f'deleted or not allowed: enable it, and allow the keys that {self.integrator} '
+                'gives to use it (kms:Decrypt, kms:GenerateDataKey)'
             )
         if code in _FORBIDDEN:
             return errors.StoreRefused(
-                f'{what} Check the keys that {self.integrator} gives: their policy, or that of '
-                'the bucket, must allow this'
+                f'{what} Check the keys that {self.integrator} gives: '
+                'their policy, or that of the bucket, must allow this'
             )
         if code == 'InvalidRequest' and operation in ('GetObject', 'HeadObject'):
             return errors.StoreRefused(
-                f'{what} The charms cannot read an object that is encrypted with a '
-                'customer-provided key (SSE-C): copy it over itself without that encryption'
+                f'{what} '
+                'The charms cannot read an object that is encrypted with a customer-provided key '
+                '(SSE-C): copy it over itself without that encryption'
             )
         return None
 

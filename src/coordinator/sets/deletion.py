@@ -36,8 +36,8 @@ class Target:
         found = catalogue.opened(store, entry.backup_id)
         if index.Summary.of(found) != entry.summary:
             raise errors.StepError(
-                f'{index.KEY} has wrong data about backup set {entry.backup_id}: somebody changed '
-                'it. Delete this object; list-backups creates it again'
+                f'{index.KEY} has wrong data about backup set {entry.backup_id}: '
+                'somebody changed it. Delete this object; list-backups creates it again'
             )
         return cls(entry.backup_id, found.maas.backup_id)
 
@@ -124,8 +124,9 @@ def _refuse_if_used(store: ports.ObjectStore, target: Target, now: datetime.date
     uses = catalogue.in_use(store, target.backup_id, now)
     if uses:
         raise InUseError(
-            f'{uses[0]} uses backup set {target.backup_id}, so its objects were kept. When the '
-            f'restore has ended, delete them with delete-backup backup-id={target.backup_id}'
+            f'{uses[0]} uses backup set {target.backup_id}, so its objects were kept. '
+            'When the restore has ended, '
+            f'delete them with delete-backup backup-id={target.backup_id}'
         )
 
 

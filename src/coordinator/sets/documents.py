@@ -124,8 +124,9 @@ def read(
         version = _Version.model_validate_json(content).version
         if version > newest:
             raise errors.ForeignRecordError(
-                f'{source} has version {version}, but this revision of the charm only reads '
-                f'versions up to {newest}: juju refresh {this.application()}'
+                f'{source} has version {version}, '
+                f'but this revision of the charm only reads versions up to {newest}: '
+                f'juju refresh {this.application()}'
             )
         raw: dict[str, Any] = json.loads(content)
         if checked and raw.pop(_CHECKSUM, None) != checksum(raw):

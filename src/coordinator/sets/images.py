@@ -143,8 +143,8 @@ def waiting_for(reading: Reading) -> str:
     more = f', {len(others)} other image(s) are not complete either' if others else ''
     percent = first.percent // _STEP * _STEP
     return (
-        f'{_WAITS}{first.title} is {percent}% synchronised{more}: waiting until every region '
-        'controller has all of it'
+        f'{_WAITS}{first.title} is {percent}% synchronised{more}: '
+        'waiting until every region controller has all of it'
     )
 
 

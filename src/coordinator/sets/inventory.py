@@ -71,8 +71,8 @@ def items(maas: maas_port.Maas) -> Iterator[Item]:
     controllers = list(maas.controllers())
     if not controllers:
         raise CannotSee(
-            'the user of the API key sees no region controllers and not all machines: use the key '
-            'of an admin'
+            'the user of the API key sees no region controllers and not all machines: '
+            'use the key of an admin'
         )
     for each in controllers:
         # After a restore a region controller has the same id on another machine.
@@ -246,8 +246,8 @@ def parse(content: bytes, source: str) -> Known:
         header: dict[str, Any] = json.loads(lines[0])
         if header['version'] > VERSION:
             raise errors.ForeignRecordError(
-                f'{source} has version {header["version"]}, this revision of the charm reads up '
-                f'to {VERSION}'
+                f'{source} has version {header["version"]}, '
+                f'this revision of the charm reads up to {VERSION}'
             )
         things: dict[tuple[str, str], str] = {}
         for line in lines[1:-1]:

@@ -44,8 +44,8 @@ def check_recipients(recipients: Sequence[str]) -> None:
             pyrage.x25519.Recipient.from_str(text)
         except pyrage.RecipientError:
             raise errors.PreconditionError(
-                f'recipient {position} is not an age X25519 public key (age1...): correct it with '
-                f'juju config {this.application()} recipients=...'
+                f'recipient {position} is not an age X25519 public key (age1...): '
+                f'correct it with juju config {this.application()} recipients=...'
             ) from None
 
 

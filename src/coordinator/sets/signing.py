@@ -101,9 +101,9 @@ def signers(text: str) -> tuple[str, ...]:
             _checked(key)
         except ValueError:
             raise errors.PreconditionError(
-                f'key {position} of trusted-signers is not a public key (ed25519:...): correct it '
-                f'with juju config {this.application()} trusted-signers=..., show-signing-key '
-                'prints the key of a coordinator'
+                f'key {position} of trusted-signers is not a public key (ed25519:...): '
+                f'correct it with juju config {this.application()} trusted-signers=..., '
+                'show-signing-key prints the key of a coordinator'
             ) from None
     return tuple(listed)
 

@@ -85,9 +85,9 @@ def _database(backup_id: str, config: settings.Settings, world: ports.World) -> 
             _same_version(backup.archive, app)
             return backup
     raise errors.StepError(
-        f'pgBackRest lists no full backup {backup_id} of {stanza} in '
-        f'{integrators.where(world.postgresql_store.place)}: juju run {config.postgresql}/leader '
-        'list-backups shows the sets'
+        f'pgBackRest lists no full backup {backup_id} of {stanza} '
+        f'in {integrators.where(world.postgresql_store.place)}: '
+        f'juju run {config.postgresql}/leader list-backups shows the sets'
     )
 
 
@@ -108,9 +108,9 @@ def _in_order(
     first = min(item.modified for item in files.objects)
     if times.parse_stamp(files.id) < finished or first < last.modified:
         raise errors.StepError(
-            f'files backup {files.id} (by the clock of its unit; its first object is of '
-            f'{times.stamp(first)} in S3) began before database backup {database.id} was '
-            f'finished, at {times.stamp(finished)}: '
+            f'files backup {files.id} (by the clock of its unit; '
+            f'its first object is of {times.stamp(first)} in S3) began before database backup '
+            f'{database.id} was finished, at {times.stamp(finished)}: '
             'the database may refer to images that are missing from the files. '
             'Use a files backup that was made after it'
         )
@@ -142,8 +142,9 @@ def _unknown(
         found = entry.summary
         if entry.backup_id == database.id:
             raise errors.StepError(
-                f'backup set {entry.backup_id} already exists, {entry.state}: list-backups '
-                f'shows it, delete-backup backup-id={entry.backup_id} removes what has failed'
+                f'backup set {entry.backup_id} already exists, {entry.state}: '
+                'list-backups shows it, '
+                f'delete-backup backup-id={entry.backup_id} removes what has failed'
             )
         if found and (found.label == database.label or found.maas_backup_id == files.id):
             raise errors.StepError(

@@ -122,8 +122,8 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
     """
     if _is_anothers(op, world):
         raise errors.StepError(
-            f'another operation has already published backup set {op.backup_id}: run backup-all '
-            'again'
+            f'another operation has already published backup set {op.backup_id}: '
+            'run backup-all again'
         )
     contents = manifest.Manifest(
         backup_id=op.backup_id,
@@ -155,8 +155,9 @@ def _inconsistent(contents: manifest.Manifest) -> str:
     if not why:
         return ''
     return (
-        f'backup set {contents.backup_id} is inconsistent, so MAAS may not finish initialising '
-        f'after a restore of it: {why}. Run backup-all again'
+        f'backup set {contents.backup_id} is inconsistent, '
+        f'so MAAS may not finish initialising after a restore of it: {why}. '
+        'Run backup-all again'
     )
 
 

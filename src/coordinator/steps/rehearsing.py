@@ -25,8 +25,9 @@ def record(op: operation.Operation, world: ports.World) -> step.Outcome:
     found = result(op)
     if not catalogue.note_rehearsal(store, found):
         return step.Done(
-            left=f'backup set {found.backup_id} was deleted in the meantime, so the result of the '
-            'rehearsal was not stored: rehearse another set (list-backups)'
+            left=f'backup set {found.backup_id} was deleted in the meantime, '
+            'so the result of the rehearsal was not stored: '
+            'rehearse another set (list-backups)'
         )
     return step.Done()
 

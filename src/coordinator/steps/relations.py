@@ -41,8 +41,9 @@ def check(status: ports.ModelStatus, config: settings.Settings) -> str:
                 url = status.consumed.get(name)
                 offered = f', an application of another model (offer {url})' if url else ''
                 raise errors.StepError(
-                    f'{here} is related to {end}{offered}, not to {config.postgresql}, which this '
-                    'charm is related to: it backs up and restores the database that MAAS uses'
+                    f'{here} is related to {end}{offered}, not to {config.postgresql}, '
+                    'which this charm is related to: '
+                    'it backs up and restores the database that MAAS uses'
                 )
     raise errors.StepError(
         f'{config.maas} and {config.postgresql} are not related: juju integrate {here} '
@@ -76,8 +77,8 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
     found = database(world.juju.status(op.settings.maas, op.settings.postgresql), op.settings)
     if found is None:
         raise errors.StepError(
-            f'{op.settings.maas} and {op.settings.postgresql} are no longer related: juju '
-            f'integrate {maas_end(op.settings)} {op.settings.postgresql}:database'
+            f'{op.settings.maas} and {op.settings.postgresql} are no longer related: '
+            f'juju integrate {maas_end(op.settings)} {op.settings.postgresql}:database'
         )
     now = times.stamp(world.now())
     return step.Mark(facts={**facts.ENDPOINTS.put(found), **facts.DOWN_SINCE.put(now)})
@@ -180,7 +181,7 @@ def remains(op: operation.Operation) -> list[str]:
 def replacing(application: str) -> str:
     """Return what to do about a unit that is lost while MAAS is detached."""
     return (
-        'MAAS is detached from its database. If the machine comes back, run resume-operation. If '
-        f'not: juju remove-unit --force {{unit}}, juju add-unit {application}, then '
-        'resume-operation: the new unit restores in its place'
+        'MAAS is detached from its database. If the machine comes back, run resume-operation. '
+        f'If not: juju remove-unit --force {{unit}}, juju add-unit {application}, '
+        'then resume-operation: the new unit restores in its place'
     )

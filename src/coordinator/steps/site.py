@@ -25,9 +25,9 @@ def application(status: ports.ModelStatus, name: str) -> ports.Application:
     except KeyError:
         if url := status.consumed.get(name):
             raise errors.StepError(
-                f'{name} is an application of another model, offered as {url}: this charm only '
-                'backs up and restores MAAS and PostgreSQL of its model. Relate it, and MAAS, '
-                f'to applications of model {status.name}'
+                f'{name} is an application of another model, offered as {url}: '
+                'this charm only backs up and restores MAAS and PostgreSQL of its model. '
+                f'Relate it, and MAAS, to applications of model {status.name}'
             ) from None
         raise errors.StepError(
             f'application {name} is not in model {status.name}: juju status lists the applications'
@@ -81,8 +81,8 @@ def unwell(app: ports.Application, allowed: str = '') -> str:
             continue
         if unit.agent == 'lost':
             return (
-                f'the agent of {unit.name} is lost. If its machine does not come back: juju '
-                f'remove-unit --force {unit.name}, juju add-unit {app.name}'
+                f'the agent of {unit.name} is lost. If its machine does not come back: '
+                f'juju remove-unit --force {unit.name}, juju add-unit {app.name}'
             )
         if not _works(unit, allowed) or read_only(unit):
             return f'{unsettled(unit, allowed)}: juju status {app.name}'
@@ -178,14 +178,14 @@ def _hint(unit: ports.Unit) -> str:
     minutes = TROUBLE_SECONDS // 60
     if unit.agent == 'lost':
         return (
-            f'. Its agent has been lost for more than {minutes} min. If its machine does not come '
-            f'back: juju remove-unit --force {unit.name}'
+            f'. Its agent has been lost for more than {minutes} min. '
+            f'If its machine does not come back: juju remove-unit --force {unit.name}'
         )
     if unit.workload == 'error':
         return (
             f'. Its removal has taken more than {minutes} min, {unit.message or "a hook failed"}: '
-            f'juju debug-log --include {unit.name}, juju resolved {unit.name}, or juju '
-            f'remove-unit --force {unit.name}'
+            f'juju debug-log --include {unit.name}, juju resolved {unit.name}, '
+            f'or juju remove-unit --force {unit.name}'
         )
     return ''
 

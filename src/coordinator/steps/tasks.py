@@ -223,8 +223,8 @@ def judge(task: ports.Task) -> NoReturn:
             task.id,
         )
     raise errors.RetryStepError(
-        f'task {task.id} says that {task.action} on {task.unit} completed, but no new backup is '
-        f'in the bucket. {hint}',
+        f'task {task.id} says that {task.action} on {task.unit} completed, '
+        f'but no new backup is in the bucket. {hint}',
         task.id,
     )
 

@@ -68,8 +68,8 @@ def claim(op: operation.Operation, world: ports.World) -> step.Wait | None:
         )
     if operation.ADOPTED in op.parameters:
         raise errors.StepError(
-            f'{why}: list-backups all-models=true shows what is there, delete-backup '
-            f'backup-id={op.backup_id} deletes a failed set'
+            f'{why}: list-backups all-models=true shows what is there, '
+            f'delete-backup backup-id={op.backup_id} deletes a failed set'
         )
     if own in there:
         store.delete(_key(op))

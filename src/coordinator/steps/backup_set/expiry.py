@@ -87,8 +87,8 @@ def delete(op: operation.Operation, world: ports.World) -> step.Outcome:
     deletion.delete(store, target, listed, world.now())
     left = (
         f'no manifest of backup set {target.backup_id} could be read, so its files backup, '
-        f'if it had one, was not deleted: juju run {op.settings.maas}/leader list-backups shows '
-        'all'
+        'if it had one, was not deleted: '
+        f'juju run {op.settings.maas}/leader list-backups shows all'
     )
     return step.Done({IN_HAND: ''}, left='' if target.maas_backup_id else left)
 
@@ -234,8 +234,9 @@ def chosen(
         why = f'backup set {backup_id} is in use by {_in_use(entry, world)}: wait until that ends'
     elif _is_made_elsewhere(entry, world):
         why = (
-            f'model {entry.model_uuid} began backup set {backup_id} less than a week ago and may '
-            'still be making it: wait until it has finished, or delete it from that model'
+            f'model {entry.model_uuid} began backup set {backup_id} '
+            'less than a week ago and may still be making it: '
+            'wait until it has finished, or delete it from that model'
         )
     elif entry.state == retention.NEWER:
         why = entry.problem

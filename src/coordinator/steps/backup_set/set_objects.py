@@ -120,9 +120,9 @@ def _on_that_server(
     )
     if elsewhere and not _holds(store, *items):
         raise errors.StoreRefused(
-            f'{items[0].key} is in {place.bucket}/{place.path} at {place.endpoint}, but only '
-            f'{store.place["endpoint"] or "AWS"} can be reached: set the endpoint of the '
-            's3-integrator'
+            f'{items[0].key} is in {place.bucket}/{place.path} at {place.endpoint}, '
+            f'but only {store.place["endpoint"] or "AWS"} can be reached: '
+            'set the endpoint of the s3-integrator'
         )
     return store
 
@@ -177,8 +177,8 @@ def maas_objects(
         same = checksums.compare(expected.checksum, found.checksum)
         if same is False:
             raise errors.StepError(
-                f'{expected.key} in {where} is not the object that was verified: S3 '
-                f'reports {found.checksum} instead of {expected.checksum}, do not restore from it'
+                f'{expected.key} in {where} is not the object that was verified: S3 reports '
+                f'{found.checksum} instead of {expected.checksum}, do not restore from it'
             )
         # A copy of the same content, or one encrypted anew, has another ETag.
         if vouched is None:
@@ -188,8 +188,8 @@ def maas_objects(
         if etags and not known and found.etag != expected.etag:
             raise errors.StepError(
                 f'{expected.key} in {where} is not the object that was verified: '
-                f'it was written again (verify-backup backup-id={wanted.backup_id} deep=true '
-                'checks its content)'
+                f'it was written again (verify-backup backup-id={wanted.backup_id} '
+                'deep=true checks its content)'
             )
     return f'the files backup in {where} is complete'
 
@@ -237,8 +237,8 @@ def postgresql_objects(wanted: manifest.Manifest, world: ports.World) -> Databas
     contents = pgbackrest.contents(store, part.stanza, listed[part.label])
     if contents.manifest_sha256 != part.manifest.sha256:
         raise errors.StepError(
-            f'{part.manifest.key} in {where} is not the one that was verified: it '
-            'was changed, do not restore from it'
+            f'{part.manifest.key} in {where} is not the one that was verified: '
+            'it was changed, do not restore from it'
         )
     return Database(
         f'the database backup {part.label} in {where} is complete',

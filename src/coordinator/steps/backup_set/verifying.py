@@ -199,9 +199,10 @@ def _unsaid(op: operation.Operation, blind: int) -> Sequence[str]:
     if not blind:
         return ()
     return (
-        f'{blind} of {op.fact(reading_whole.NUMBER)} backup set(s) do not say which images MAAS '
-        'had, so whether the files hold all of them cannot be checked '
-        '(adopted sets, and sets made without maas-api-key)',
+        f'{blind} of {op.fact(reading_whole.NUMBER)} backup set(s) '
+        'do not say which images MAAS had, '
+        'so whether the files hold all of them cannot be checked (adopted sets, '
+        'and sets made without maas-api-key)',
     )
 
 
@@ -265,8 +266,8 @@ def _verified(
     gone = f'{vanished} backup set(s) were deleted during the verification' if vanished > 0 else ''
     if rests:
         sound = (
-            'every verified set can be restored, but one of two copies of a file is damaged or '
-            f'missing: {rests}'
+            'every verified set can be restored, '
+            f'but one of two copies of a file is damaged or missing: {rests}'
         )
         raise NotRight('; '.join(filter(None, (sound, gone))))
     return step.Done(reading_whole.UNREAD, left=gone, warnings=_unsaid(op, blind))

@@ -47,8 +47,9 @@ def check(
         return f'signed with the key {signing.fingerprint(wanted.signature.key)}'
     if state == signing.BAD:
         raise errors.StepError(
-            f'the signature of {name} does not hold: somebody changed the set after it was '
-            'signed. Do not restore from it: list-backups shows the other sets'
+            f'the signature of {name} does not hold: '
+            'somebody changed the set after it was signed. '
+            'Do not restore from it: list-backups shows the other sets'
         )
     why = _why(wanted, name)
     if not config.trusted_signers:
@@ -58,8 +59,8 @@ def check(
     if parameters.get(ACCEPT_UNSIGNED) == 'true':
         return checking.Warned(f'{why}, and {ACCEPT_UNSIGNED}=true accepts it')
     raise errors.StepError(
-        f'{why}, and trusted-signers is set. Restore a set that list-backups shows as signed. If '
-        'you know who made this one, add the public key of that coordinator (juju config '
+        f'{why}, and trusted-signers is set. Restore a set that list-backups shows as signed. '
+        'If you know who made this one, add the public key of that coordinator (juju config '
         f'{this.application()} trusted-signers=...), or give {ACCEPT_UNSIGNED}=true'
     )
 

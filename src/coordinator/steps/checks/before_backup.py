@@ -190,8 +190,8 @@ def _replication(status: ports.ModelStatus, config: settings.Settings) -> str | 
     related = surroundings.replication(status, config)
     if related:
         return checking.Warned(
-            f'{related} are related for replication: restore-all is refused until that relation '
-            'is removed'
+            f'{related} are related for replication: '
+            'restore-all is refused until that relation is removed'
         )
     return f'{config.postgresql} replicates to no other cluster'
 
@@ -218,14 +218,14 @@ def _one_primary(status: ports.ModelStatus, name: str) -> str:
         # One that is blocked for a moment does not show that it is the primary.
         blocked = any(unit.workload == 'blocked' for unit in app.units.values())
         raise (errors.BlockedUnit if blocked else errors.StepError)(
-            f'{name} shows {len(primaries)} primaries instead of one: run juju run {name}/leader '
-            'get-primary, and fix the cluster first'
+            f'{name} shows {len(primaries)} primaries instead of one: '
+            f'run juju run {name}/leader get-primary, and fix the cluster first'
         )
     if primaries[0].message not in ('', 'Primary'):
         raise errors.StepError(
             site.read_only(primaries[0])
-            or f'{primaries[0].name} is "{primaries[0].message}": not all members of the cluster '
-            f'run, fix {name} first'
+            or f'{primaries[0].name} is "{primaries[0].message}": '
+            f'not all members of the cluster run, fix {name} first'
         )
     return f'{primaries[0].name} is the primary, and all members run'
 

@@ -58,9 +58,9 @@ def older(
         yield checking.Check(
             'latest',
             checking.WARNING,
-            f'latest is {wanted.backup_id}, but this coordinator has made the newer backup set '
-            f'{newest_made}: somebody may have deleted or changed it. list-backups shows whether '
-            'it is there',
+            f'latest is {wanted.backup_id}, '
+            f'but this coordinator has made the newer backup set {newest_made}: '
+            'somebody may have deleted or changed it. list-backups shows whether it is there',
         )
 
 
@@ -206,20 +206,20 @@ def _images(wanted: manifest.Manifest, parameters: Mapping[str, str]) -> str | c
     why = wanted.inconsistent
     if why and parameters.get(INCONSISTENT) != 'true':
         raise errors.StepError(
-            f'backup set {wanted.backup_id} is inconsistent: {why}. MAAS may not finish '
-            'initialising after a restore of it. Restore another set, or give inconsistent=true '
-            'to restore it anyway'
+            f'backup set {wanted.backup_id} is inconsistent: {why}. '
+            'MAAS may not finish initialising after a restore of it. '
+            'Restore another set, or give inconsistent=true to restore it anyway'
         )
     if why:
         return checking.Warned(
-            f'the set is inconsistent: {why}. If MAAS does not finish initialising, delete these '
-            'images from its database'
+            f'the set is inconsistent: {why}. '
+            'If MAAS does not finish initialising, delete these images from its database'
         )
     if wanted.images is None or wanted.images.state != manifest.SYNCHRONISED:
         told = wanted.images.why if wanted.images else 'MAAS was not asked when it was made'
         return (
-            'it is not known whether the files contain every image that the database refers '
-            f'to: {told}'
+            'it is not known whether the files contain every image that the database refers to: '
+            f'{told}'
         )
     return 'the files contain every image that the database refers to'
 

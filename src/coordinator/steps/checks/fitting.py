@@ -79,8 +79,8 @@ def _misfits(
     there, backed_up = database.workload_version, wanted.postgresql_version
     if _numbers(there)[:1] != _numbers(backed_up)[:1]:
         yield (
-            f'{database.name} is PostgreSQL {there}, but the set is of {backed_up}: major '
-            'versions must be equal, deploy the channel of the set'
+            f'{database.name} is PostgreSQL {there}, but the set is of {backed_up}: '
+            'major versions must be equal, deploy the channel of the set'
         )
 
 
@@ -89,16 +89,16 @@ def _maas_misfits(maas: ports.Application, backed_up: str) -> Iterator[str]:
     here, then = _numbers(there), _numbers(backed_up)
     if here[:2] != then[:2]:
         yield (
-            f'{maas.name} is MAAS {there}, the set is of {backed_up}: major and minor version '
-            'must be equal'
+            f'{maas.name} is MAAS {there}, the set is of {backed_up}: '
+            'major and minor version must be equal'
         )
     elif here < then:
         yield f'{maas.name} is MAAS {there}, older than the {backed_up} of the set: refresh it'
     elif there < backed_up:
         # maas-region compares the versions as text, and would refuse in mid-restore.
         yield (
-            f'{maas.name} compares its MAAS {there} with the {backed_up} of the set as text, and '
-            'would refuse: refresh it to a revision that compares version numbers'
+            f'{maas.name} compares its MAAS {there} with the {backed_up} of the set as text, '
+            'and would refuse: refresh it to a revision that compares version numbers'
         )
 
 

@@ -30,9 +30,9 @@ _PAIRS = (
         1158,
         'the tablespace temp remains at its old location, '
         'so no replica can join and no backup succeeds (pgBackRest error 070)',
-        'restore into a model with an older one, juju deploy postgresql --channel=16/stable '
-        '--revision=1089, and refresh that afterwards; or move the tablespace, as the page on '
-        'restoring shows',
+        'restore into a model with an older one, '
+        'juju deploy postgresql --channel=16/stable --revision=1089, '
+        'and refresh that afterwards; or move the tablespace, as the page on restoring shows',
     ),
 )
 
@@ -59,6 +59,6 @@ def _known(
             fits = pair.charm == then.charm and then.revision <= pair.made_until
             if published and fits and now.revision >= pair.restored_from:
                 yield (
-                    f'the set was made by revision {then.revision} of {pair.charm}, {name} has '
-                    f'revision {now.revision}: {pair.trouble}. Fix: {pair.cure}'
+                    f'the set was made by revision {then.revision} of {pair.charm}, '
+                    f'{name} has revision {now.revision}: {pair.trouble}. Fix: {pair.cure}'
                 )

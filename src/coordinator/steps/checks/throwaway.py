@@ -48,16 +48,16 @@ def remembered(config: settings.Settings, world: ports.World) -> dict[str, str]:
 def _model(wanted: manifest.Manifest, config: settings.Settings, world: ports.World) -> str:
     if wanted.model.uuid == world.model_uuid:
         raise errors.StepError(
-            f'model {world.model_name} made backup set {wanted.backup_id}: a rehearsal would '
-            f'replace its data. Rehearse in a throw-away model: juju add-model '
-            f'{world.model_name}-rehearsal'
+            f'model {world.model_name} made backup set {wanted.backup_id}: '
+            'a rehearsal would replace its data. '
+            f'Rehearse in a throw-away model: juju add-model {world.model_name}-rehearsal'
         )
     stanza = pgbackrest.stanza(world.model_name, config.postgresql)
     if stanza == wanted.postgresql.stanza:
         raise errors.StepError(
-            f'{config.postgresql} of this model has the same stanza as the set, {stanza}, so the '
-            f'restored cluster could write into its archive. Rehearse in a model of another name: '
-            f'juju add-model {world.model_name}-rehearsal'
+            f'{config.postgresql} of this model has the same stanza as the set, {stanza}, '
+            'so the restored cluster could write into its archive. '
+            f'Rehearse in a model of another name: juju add-model {world.model_name}-rehearsal'
         )
     return f'the set is of model {wanted.model.name}, {world.model_name} is another one'
 
@@ -82,8 +82,8 @@ def _maas(config: settings.Settings, world: ports.World) -> str:
 def _unknown(config: settings.Settings, why: str) -> str:
     return (
         f'nobody can say whether MAAS has machines: {why}. Put an API key of an admin of '
-        f'{config.maas} of this model into fresh-api-key of the secret of maas-api-key: juju '
-        'update-secret <name> api-key#file=<file> fresh-api-key#file=<file>'
+        f'{config.maas} of this model into fresh-api-key of the secret of maas-api-key: '
+        'juju update-secret <name> api-key#file=<file> fresh-api-key#file=<file>'
     )
 
 
@@ -97,8 +97,8 @@ def _empty(maas: maas_port.Maas) -> str:
     found = next(iter(maas.machines()), None)
     if found is not None:
         raise errors.StepError(
-            f'MAAS at {maas.endpoint} has machines, such as {found.hostname}: a rehearsal would '
-            f'replace them. {_NEW_MODEL.capitalize()}'
+            f'MAAS at {maas.endpoint} has machines, such as {found.hostname}: '
+            f'a rehearsal would replace them. {_NEW_MODEL.capitalize()}'
         )
     return f'MAAS at {maas.endpoint} has no machines'
 
@@ -110,10 +110,10 @@ def _path(wanted: manifest.Manifest, config: settings.Settings, world: ports.Wor
     for other in (there, files, world.maas_store.place):
         if _inside(here, other):
             raise errors.StepError(
-                f'{config.s3_postgresql} leads to {integrators.where(here)}, which is not '
-                'apart from the repository of the set: juju config '
-                f'{config.s3_postgresql} bucket=<another bucket> path={world.model_name}, and '
-                f'wait until {config.postgresql} is active'
+                f'{config.s3_postgresql} leads to {integrators.where(here)}, '
+                'which is not apart from the repository of the set: juju config '
+                f'{config.s3_postgresql} bucket=<another bucket> path={world.model_name}, '
+                f'and wait until {config.postgresql} is active'
             )
     return f'the backups of {config.postgresql} stay beside {integrators.where(here)}'
 
@@ -138,9 +138,9 @@ def _cluster(wanted: manifest.Manifest, config: settings.Settings, world: ports.
         owners = pgbackrest_timeline.owners(world.postgresql_store, stanza)
     except errors.NotFound:
         raise errors.StepError(
-            f'{config.postgresql} has no stanza {stanza} in '
-            f'{integrators.where(world.postgresql_store.place)} yet, so nobody can say which '
-            'cluster it is: wait until juju status shows it active'
+            f'{config.postgresql} has no stanza {stanza} '
+            f'in {integrators.where(world.postgresql_store.place)} yet, '
+            'so nobody can say which cluster it is: wait until juju status shows it active'
         ) from None
     part = wanted.postgresql
     store = set_objects.postgresql_store(wanted, world)

@@ -269,8 +269,8 @@ def _why(former: images.Reading, gone: Sequence[str], changed: Sequence[str]) ->
     reasons: list[str] = []
     if gone:
         reasons.append(
-            f'{images.named(gone)} was deleted or uploaded again while the backup ran: the '
-            'database may refer to it, but the files do not contain it'
+            f'{images.named(gone)} was deleted or uploaded again while the backup ran: '
+            'the database may refer to it, but the files do not contain it'
         )
     elif changed:
         reasons.append(f'{images.named(changed)} while the files were backed up')

@@ -51,8 +51,8 @@ def _seen(maas: maas_port.Maas) -> tuple[str, bool]:
         else 'before MAAS 3.8 only an admin sees them'
     )
     return (
-        f'{accepted}, who sees no region controllers, and no machines of other users: no restore '
-        f'can prove that these are there; {grant}',
+        f'{accepted}, who sees no region controllers, and no machines of other users: '
+        f'no restore can prove that these are there; {grant}',
         True,
     )
 
@@ -89,9 +89,9 @@ def find(op: operation.Operation, world: ports.World) -> step.Outcome:
     said = task.message.rstrip('.') or 'it named no URL'
     if waits is None:
         raise errors.StepError(
-            f'{task.unit} cannot report the URL of MAAS (task {task.id}): {said}. Set endpoint in '
-            'the secret of maas-api-key: juju update-secret <name> endpoint=http://<address>:5240'
-            '/MAAS',
+            f'{task.unit} cannot report the URL of MAAS (task {task.id}): {said}. '
+            'Set endpoint in the secret of maas-api-key: '
+            'juju update-secret <name> endpoint=http://<address>:5240/MAAS',
             task.id,
         )
     # The reason names neither the unit nor the task, as each question has another one.

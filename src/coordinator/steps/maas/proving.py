@@ -99,14 +99,15 @@ def _compared(
         return answer.why
     if op.rehearses:
         return (
-            f'{answer.why}. Rehearse again in a new model, with a key of the MAAS of the site as '
-            f'api-key that is older than backup set {found.backup_id}'
+            f'{answer.why}. Rehearse again in a new model, '
+            'with a key of the MAAS of the site as api-key that is older than backup set '
+            f'{found.backup_id}'
         )
     app = this.application()
     return (
-        f'{answer.why}. A restore also returns the API keys to the time of the backup: create a '
-        f'key in MAAS, put it into the secret of maas-api-key, and run juju run {app}/leader '
-        f'prove-restore backup-id={found.backup_id}'
+        f'{answer.why}. A restore also returns the API keys to the time of the backup: '
+        'create a key in MAAS, put it into the secret of maas-api-key, '
+        f'and run juju run {app}/leader prove-restore backup-id={found.backup_id}'
     )
 
 

@@ -28,16 +28,14 @@ def mismatch(application: str, controllers: Sequence[str], units: int) -> str:
     if len(controllers) < units:
         return (
             f'{told}: a restore of such a backup would fail. '
-            'Run backup-all again when juju status shows '
-            'every region active'
+            'Run backup-all again when juju status shows every region active'
         )
     more = len(controllers) - units
     gone = f'{more} of them {"is" if more == 1 else "are"} gone'
     return (
         f'{told}: a restore of such a backup would fail. {gone}: in MAAS, under Controllers, '
-        'delete each '
-        f'one that is not printed by juju exec --application {application} -- cat {_IDS}; then '
-        'run backup-all'
+        f'delete each one that is not printed by juju exec --application {application} '
+        f'-- cat {_IDS}; then run backup-all'
     )
 
 

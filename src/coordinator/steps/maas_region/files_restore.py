@@ -40,8 +40,8 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
     if len(app.units) != len(ids):
         raise errors.StepError(
             f'{app.name} has {len(app.units)} units now, but the set has has has {len(ids)} '
-            'controllers: add or remove units until the numbers are equal (juju add-unit, juju '
-            'remove-unit), then run restore-all again'
+            'controllers: add or remove units until the numbers are equal (juju add-unit, '
+            'juju remove-unit), then run restore-all again'
         )
     given = dict(zip(sorted(app.units, key=site.number), ids, strict=True))
     return step.Mark(mark.watermark, {**mark.facts, **facts.CONTROLLERS.put(given)})
@@ -124,8 +124,8 @@ def _other_regions(app: ports.Application, given: Mapping[str, str]) -> step.Wai
     if len(gone) != len(come):
         raise errors.StepError(
             f'{app.name} has {len(app.units)} units, but the set has {len(given)} controllers: '
-            f'the restore began with {", ".join(sorted(given))}. Add or remove units '
-            f'until there are {len(given)}, then run resume-operation'
+            f'the restore began with {", ".join(sorted(given))}. '
+            f'Add or remove units until there are {len(given)}, then run resume-operation'
         )
     kept = {unit: controller for unit, controller in given.items() if unit not in gone}
     passed_on = {new: given[old] for old, new in zip(gone, come, strict=True)}

@@ -33,8 +33,9 @@ def _cannot_tell(world: ports.World, application: str) -> str:
     if ASK in world.juju.actions(application):
         return ''
     return (
-        f'{application} has no action {ASK}, which revision 337 added: a restore cannot check the '
-        f'services of MAAS. To add the action: juju refresh {application}'
+        f'{application} has no action {ASK}, which revision 337 added: '
+        'a restore cannot check the services of MAAS. '
+        f'To add the action: juju refresh {application}'
     )
 
 
@@ -70,8 +71,9 @@ def ask(op: operation.Operation, world: ports.World, app: ports.Application) -> 
 
 def _asking_another(application: str) -> str:
     return (
-        'MAAS and its database are restored. If the machine does not come back: juju remove-unit '
-        f'--force {{unit}}, juju add-unit {application}. Then run resume-operation'
+        'MAAS and its database are restored. If the machine does not come back: '
+        f'juju remove-unit --force {{unit}}, juju add-unit {application}. '
+        'Then run resume-operation'
     )
 
 
@@ -111,9 +113,8 @@ def check_site(op: operation.Operation, world: ports.World) -> step.Outcome:
     if alive != wanted:
         raise errors.StepError(
             f'{maas.name} has {alive} units, but the set has {wanted} controllers: '
-            'MAAS is restored and '
-            'attached. Add or remove units until the numbers are equal (juju add-unit, juju '
-            'remove-unit), then run resume-operation'
+            'MAAS is restored and attached. Add or remove units until the numbers are equal '
+            '(juju add-unit, juju remove-unit), then run resume-operation'
         )
     if len(maas.units) != wanted:
         return step.Wait(f'{len(maas.units) - wanted} unit(s) of {maas.name} are being removed')

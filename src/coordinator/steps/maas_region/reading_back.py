@@ -77,10 +77,11 @@ def _unreadable(op: operation.Operation, world: ports.World, task: ports.Task) -
     found = f'as {status}' if status else 'not at all'
     where = integrators.where(world.maas_store.place)
     return (
-        f'{task.unit} lists files backup {backup_id} of {where} {found} '
-        f'instead of as {FINISHED} (task {task.id}), so it could not restore it: juju run '
-        f'{task.unit} {_ACTION} shows the list. Revisions of maas-region before 333 remove '
-        f'digits from ids if the path contains digits: juju refresh {op.settings.maas}'
+        f'{task.unit} lists files backup {backup_id} of {where} {found} instead of as {FINISHED} '
+        f'(task {task.id}), so it could not restore it: '
+        f'juju run {task.unit} {_ACTION} shows the list. '
+        'Revisions of maas-region before 333 remove digits from ids if the path contains digits: '
+        f'juju refresh {op.settings.maas}'
     )
 
 
@@ -94,8 +95,8 @@ def _breaking(world: ports.World) -> str:
         return ''
     where = integrators.where(world.maas_store.place)
     return (
-        f'{maas_backup.folder(broken[0])} in {where} is empty or has '
-        'metadata that is not JSON, so maas-region can neither list nor restore any backup: '
+        f'{maas_backup.folder(broken[0])} in {where} is empty or has metadata that is not JSON, '
+        'so maas-region can neither list nor restore any backup: '
         f'delete it from the bucket, then run the restore again ({len(broken)} such folder(s))'
     )
 

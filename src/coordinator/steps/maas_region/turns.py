@@ -93,6 +93,6 @@ def remains(op: operation.Operation) -> list[str]:
         return []
     key = FOLDER + claiming.name(op)
     return [
-        f'{key} may be left in the repository: it delays the files backups of other models for '
-        '15 minutes'
+        f'{key} may be left in the repository: '
+        'it delays the files backups of other models for 15 minutes'
     ]

@@ -92,8 +92,8 @@ def _role_after(
     other = min((name for name in app.units if name != task.unit), key=site.number)
     left = (
         f'{task.unit} made the backup and has become the primary. If juju show-unit {task.unit} '
-        'shows connectivity: "off", MAAS cannot reach its database. Make another unit the '
-        f'primary: juju run {other} promote-to-primary scope=unit'
+        'shows connectivity: "off", MAAS cannot reach its database. '
+        f'Make another unit the primary: juju run {other} promote-to-primary scope=unit'
     )
     return step.Done(done.facts, left=left)
 
@@ -134,9 +134,9 @@ def _backup_unit(
         return next(iter(app.units))
     if op.strategy != settings.REPLICA:
         raise errors.StepError(
-            f'{app.name} has {len(app.units)} units again: something adds units, such as '
-            'Terraform, but the primary must be the only unit while it is backed up. Run '
-            'backup-all again while nothing adds units, or keep all units: '
+            f'{app.name} has {len(app.units)} units again: something adds units, '
+            'such as Terraform, but the primary must be the only unit while it is backed up. '
+            'Run backup-all again while nothing adds units, or keep all units: '
             f'{scaling_down.keep_all()}'
         )
     found = primary.ask(op, world, app)

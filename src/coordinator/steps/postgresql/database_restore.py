@@ -75,17 +75,18 @@ def _not_ready(
     if evidence.restoring(app):
         wanted = chosen_set.of(op).postgresql.backup_id
         return step.Wait(
-            f'{evidence.shown(app)}, but no task of this operation is running: waiting until that '
-            f'ends. If no restore is running there: juju run {unit.name} restore '
-            f'backup-id={wanted}'
+            f'{evidence.shown(app)}, but no task of this operation is running: '
+            'waiting until that ends. '
+            f'If no restore is running there: juju run {unit.name} restore backup-id={wanted}'
         )
     changed = passwords.differing(
         chosen_set.of(op).passwords.hashes, passwords.in_force(world, app.name)
     )
     if changed:
         why = (
-            f'the passwords of {", ".join(changed)} were changed after {app.name} had taken over '
-            f'those of the set: check juju config {app.name} {password_change.OPTION}'
+            f'the passwords of {", ".join(changed)} were changed after {app.name} '
+            'had taken over those of the set: '
+            f'check juju config {app.name} {password_change.OPTION}'
         )
         raise evidence.stopping(op, world, why)
     return None
@@ -106,9 +107,9 @@ def _judge(
         why = f'{task.unit} refused to restore the database ({told})'
         raise evidence.stopping(op, world, why, task.id)
     raise errors.StepError(
-        evidence.unproven(op, f'{evidence.shown(app)} and {told}')
-        + '. When it no longer shows a restore, run resume-operation: it checks the archive '
-        'again, and restores the database if the archive shows no restore',
+        evidence.unproven(op, f'{evidence.shown(app)} and {told}') + '. '
+        'When it no longer shows a restore, run resume-operation: it checks the archive again, '
+        'and restores the database if the archive shows no restore',
         task.id,
     )
 
@@ -140,8 +141,7 @@ def await_restored(op: operation.Operation, world: ports.World) -> step.Outcome:
             raise errors.StepError(
                 f'{unit.name}: {unit.message}. juju debug-log --include {unit.name} shows why. '
                 f'Fix it, clear the status (juju exec --unit {unit.name} "status-set active"), '
-                'run juju '
-                f'run {unit.name} restore backup-id={wanted}, then resume-operation'
+                f'run juju run {unit.name} restore backup-id={wanted}, then resume-operation'
             )
     settling = site.settling(op, app, site.ANOTHER_CLUSTER)
     if settling:

@@ -113,11 +113,10 @@ def refuse_others(op: operation.Operation, world: ports.World) -> None:
             wanted = chosen_set.of(op).postgresql.backup_id
             what = task.parameters.get('backup-id') or 'a point in time'
             raise errors.StepError(
-                f'task {task.id} on {task.unit}, which this operation did not start, restores '
-                f'{what} ({task.status}). MAAS is detached. Wait until it has ended. '
-                f'To restore the set anyway: juju run {task.unit} restore backup-id={wanted}, '
-                'then '
-                'resume-operation',
+                f'task {task.id} on {task.unit}, which this operation did not start, '
+                f'restores {what} ({task.status}). MAAS is detached. Wait until it has ended. '
+                'To restore the set anyway: '
+                f'juju run {task.unit} restore backup-id={wanted}, then resume-operation',
                 task.id,
             )
 
@@ -206,9 +205,8 @@ def await_proof(
     if noted is None:
         wanted = chosen_set.of(op).postgresql.backup_id
         raise errors.StepError(
-            unproven(op, shown(app))
-            + f'. To restore it again: juju run {app.name}/leader restore '
-            f'backup-id={wanted}, then resume-operation'
+            unproven(op, shown(app)) + '. To restore it again: '
+            f'juju run {app.name}/leader restore backup-id={wanted}, then resume-operation'
         )
     return step.Wait(
         f'{shown(app)}: waiting until its archive shows the new timeline', None, noted
@@ -234,9 +232,10 @@ def check_cluster(op: operation.Operation, world: ports.World, stanza: str) -> l
         return []
     found = chosen_set.of(op)
     return [
-        f'nothing in S3 proves that {op.settings.postgresql} was restored: an earlier restore has '
-        'given it the cluster of the set already, and it archived nothing meanwhile. Check that '
-        f'MAAS shows what it had at {found.backup_id}'
+        f'nothing in S3 proves that {op.settings.postgresql} was restored: '
+        'an earlier restore has given it the cluster of the set already, '
+        'and it archived nothing meanwhile. '
+        f'Check that MAAS shows what it had at {found.backup_id}'
     ]
 
 
@@ -247,10 +246,11 @@ def _of_another_cluster(
     found = chosen_set.of(op)
     former = set_objects.postgresql_store(found, world).place['path']
     return (
-        f'{shown(app)}, but its repository in {world.postgresql_store.place["path"]} belongs to '
-        f'the cluster with system identifier {" and ".join(sorted(there))}, the set is of '
-        f'{wanted}: the database was not restored. MAAS is detached. Restore it by hand: juju '
-        f'config {op.settings.s3_postgresql} path={former}; when {app.name} is blocked by that, '
-        f'juju run {app.name}/leader restore backup-id={found.postgresql.backup_id}; when it is '
-        'blocked again, resume-operation postgresql-path=<an empty path>'
+        f'{shown(app)}, but its repository in {world.postgresql_store.place["path"]} '
+        f'belongs to the cluster with system identifier {" and ".join(sorted(there))}, '
+        f'the set is of {wanted}: the database was not restored. MAAS is detached. '
+        f'Restore it by hand: juju config {op.settings.s3_postgresql} path={former}; '
+        f'when {app.name} is blocked by that, '
+        f'juju run {app.name}/leader restore backup-id={found.postgresql.backup_id}; '
+        'when it is blocked again, resume-operation postgresql-path=<an empty path>'
     )

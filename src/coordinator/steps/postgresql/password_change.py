@@ -35,9 +35,9 @@ def unsealed(
     if not reference:
         raise errors.StepError(
             'the current passwords are not those of the set, so the restore needs the identity: '
-            'juju '
-            'add-secret backup-identity identity#file=backup-identity.txt, juju grant-secret '
-            f'backup-identity {this.application()}, and give identity=secret:<id>'
+            'juju add-secret backup-identity identity#file=backup-identity.txt, '
+            f'juju grant-secret backup-identity {this.application()}, '
+            'and give identity=secret:<id>'
         )
     identity = world.secret(reference).get('identity', '')
     if not identity:

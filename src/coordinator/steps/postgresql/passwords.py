@@ -114,8 +114,8 @@ def check_unchanged(op: operation.Operation, world: ports.World) -> None:
     changed = sorted({*differing(hashes, now), *(now.keys() - hashes.keys())})
     if changed:
         raise errors.StepError(
-            f'the passwords of {", ".join(changed)} changed during the backup, so the stored '
-            'passwords may not be those of the backup: run backup-all again'
+            f'the passwords of {", ".join(changed)} changed during the backup, '
+            'so the stored passwords may not be those of the backup: run backup-all again'
         )
 
 

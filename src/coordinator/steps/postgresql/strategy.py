@@ -35,8 +35,8 @@ def chosen(status: ports.ModelStatus, config: settings.Settings) -> Choice:
     refused = _no_replica(status, config.postgresql)
     if config.strategy == settings.REPLICA and refused:
         raise errors.StepError(
-            f'{refused}: {_certificates(config.postgresql)}, or set '
-            'postgresql-backup-strategy=scale-down'
+            f'{refused}: '
+            f'{_certificates(config.postgresql)}, or set postgresql-backup-strategy=scale-down'
         )
     if config.strategy == settings.REPLICA:
         return Choice(settings.REPLICA, f'all units of {config.postgresql} are kept')
@@ -94,8 +94,9 @@ def unnoticed(status: ports.ModelStatus, name: str) -> str:
     if units == 1 or int(status.juju_version.partition('.')[0]) < 4:
         return ''
     return (
-        f'Juju {status.juju_version} may not report to the units of {name} that a unit was '
-        'removed: the removed unit then stays a Raft member, and the cluster can lose its quorum'
+        f'Juju {status.juju_version} may not report to the units of {name} '
+        'that a unit was removed: '
+        'the removed unit then stays a Raft member, and the cluster can lose its quorum'
     )
 
 
@@ -118,8 +119,8 @@ def leaving_machines(
     ]
     if irreplaceable:
         raise errors.StepError(
-            f'machine(s) {", ".join(irreplaceable)} were added by hand, or are containers, and '
-            f'would be removed from the model with their unit: {advice}'
+            f'machine(s) {", ".join(irreplaceable)} were added by hand, or are containers, '
+            f'and would be removed from the model with their unit: {advice}'
         )
     if not going:
         return 'no machine will be removed'

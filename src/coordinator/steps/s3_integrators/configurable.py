@@ -33,21 +33,20 @@ def check(
     if stuck and _renewed(wanted, status, config, world, database):
         raise errors.StepError(
             f'{stuck}, but {config.postgresql} needs a new path after this restore: '
-            f'juju deploy s3-integrator, and relate {config.postgresql} and this charm to that '
-            f'instead of {name}'
+            'juju deploy s3-integrator, '
+            f'and relate {config.postgresql} and this charm to that instead of {name}'
         )
     maas = unconfigurable(config.s3_maas, status, world)
     if maas and not integrators.same_place(world.maas_store.place, files):
         raise errors.StepError(
             f'{maas}, but needs the bucket and path of the set: '
-            f'{by_hand(config.s3_maas, status, files)}, then '
-            'restore again'
+            f'{by_hand(config.s3_maas, status, files)}, then restore again'
         )
     if stuck:
         return checking.Warned(
-            f'{stuck}: if {config.postgresql} is blocked by the backups of another '
-            'cluster after the '
-            'restore, it needs an empty path there'
+            f'{stuck}: if {config.postgresql} '
+            'is blocked by the backups of another cluster after the restore, '
+            'it needs an empty path there'
         )
     return 'the options of the integrators can be set where the restore needs it'
 
@@ -72,8 +71,8 @@ def unconfigurable(name: str, status: ports.ModelStatus, world: ports.World) -> 
     """Return why an integrator cannot be aimed from here, or ''."""
     if name in status.consumed:
         return (
-            f'{name} is an application of another model, offered as {status.consumed[name]}, and '
-            'cannot be configured from here'
+            f'{name} is an application of another model, offered as {status.consumed[name]}, '
+            'and cannot be configured from here'
         )
     missing = sorted(set(AIMED) - world.juju.options(name))
     return f'{name} has no option {" and no ".join(missing)}' if missing else ''
