@@ -44,7 +44,7 @@ class MemoryBucket:
         self.requests = 0
         """How many requests there were, refused ones included."""
         self.unavailable = 0
-        """So many of the next requests find no server."""
+        """Number of next requests that find no server."""
         self.exists = True
         self.refuses_writes = False
         self.locked: dict[str, datetime.datetime] = {}

@@ -189,7 +189,7 @@ class Requesting:
 
 
 def _answer(each: requests.Asked) -> maas_backup.Answer | None:
-    """Return what a relation is told; None where nothing was requested."""
+    """Return the answer for a relation; None if nothing was requested."""
     if not each.state:
         return None
     ready = each.state == requests.READY

@@ -37,7 +37,7 @@ class Ways:
     region: str = ''
     """The only one that requests may be signed for; '' for any."""
     old_answers: int = 0
-    """So many looks at an object, or listings, still see what was there before the last change."""
+    """Number of reads and listings that still return the state before the last change."""
 
 
 @dataclasses.dataclass(frozen=True)

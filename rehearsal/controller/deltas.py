@@ -23,7 +23,7 @@ class Following:
         self._told: dict[_Key, wire.Json] = {}
 
     def news(self) -> wire.Json | None:
-        """Return what differs from what was told, as deltas; None when nothing does."""
+        """Return the changes since the last deltas; None if there are none."""
         now = dict(self._entities())
         told = self._told
         changed = [[key[0], 'change', now[key]] for key in now if told.get(key) != now[key]]

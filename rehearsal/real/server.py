@@ -50,7 +50,7 @@ class Role:
 
 
 class ServerFailed(Exception):
-    """A server did not do what it was told; says which, and what its log ends with."""
+    """A server failed; the message names it and the end of its log."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,7 +228,7 @@ class Server:
             shutil.rmtree(self.data)
 
     def remove(self) -> None:
-        """End the server and take away all that it had."""
+        """Stop the server and delete its files."""
         self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
 

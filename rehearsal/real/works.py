@@ -37,7 +37,7 @@ class Works(list[Work]):
 
 
 class Working(Protocol):
-    """Whose methods are told of."""
+    """The object whose methods are described."""
 
     works: Works
 

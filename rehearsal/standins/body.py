@@ -24,7 +24,7 @@ RESTORE_FAILED = 'Failed to restore backup'
 
 
 class Failed(host.HookError):
-    """A server or pgBackRest did not do what it was told; says what it wrote."""
+    """A server or pgBackRest failed; the message is its output."""
 
     def __init__(self, stderr: str, stdout: str = ''):
         super().__init__(stderr)
@@ -107,7 +107,7 @@ class Body(Protocol):
         ...
 
     def removed(self, model_uuid: str, unit: str) -> None:
-        """Take away what is left of a unit that is gone. Does not block."""
+        """Delete what a removed unit has left. Does not block."""
         ...
 
     # --- Users ------------------------------------------------------------------------------

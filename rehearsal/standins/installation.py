@@ -77,7 +77,7 @@ class Installation(Protocol):
         ...
 
     def removed(self, model_uuid: str, unit: str) -> None:
-        """Take away what is left of a unit that is gone. Does not block."""
+        """Delete what a removed unit has left. Does not block."""
         ...
 
 

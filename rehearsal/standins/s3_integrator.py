@@ -145,7 +145,7 @@ class S3Integrator:
 
 
 def _bucket_problem(here: host.Host, connection: Mapping[str, str]) -> clock.Answering[str]:
-    """Look whether the configured bucket can be reached: track 2 does before it publishes."""
+    """Check that the configured bucket can be reached, as track 2 does before it publishes."""
     if not connection.get('bucket'):
         return ''
     store = here.store(connection)

@@ -39,7 +39,7 @@ class StandIn(Protocol):
         ...
 
     def removed(self, model_uuid: str, unit: str) -> None:
-        """Take away what a unit that has left its model had on its machine."""
+        """Delete what a removed unit had on its machine."""
         ...
 
 

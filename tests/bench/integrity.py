@@ -100,7 +100,7 @@ def write_archive(path: pathlib.Path, mebibytes: int) -> int:
 
 
 def _tar(size: int) -> bytes:
-    """Return a tar of exactly so many bytes, without its end."""
+    """Return a tar of exactly this number of bytes, without its end."""
     source, packed = random.Random(1), io.BytesIO()
     for number in itertools.count():
         room = min(size - packed.tell() - tarfile.BLOCKSIZE, _FILE)

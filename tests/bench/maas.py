@@ -57,7 +57,7 @@ def measure(counts: Sequence[int] = COUNTS) -> Iterator[str | figures.Figure]:
 
 
 class FullMaas(server.MaasServer):
-    """A MAAS with so many machines."""
+    """A MAAS with this number of machines."""
 
     def __init__(self, count: int):
         known = _known(count)

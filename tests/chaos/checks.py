@@ -70,7 +70,7 @@ class Ended:
     """Fingerprints of the site by backup id."""
     former_secrets: tuple[str, ...]
     by_hand: frozenset[int]
-    """Tasks that the operator ran, as he was told to."""
+    """Tasks that the operator ran, as a message said."""
 
     @property
     def restores(self) -> bool:

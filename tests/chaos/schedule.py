@@ -102,7 +102,7 @@ _REQUESTS: Mapping[str, tuple[str, ...]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """One fault: it strikes so many seconds after a step has begun."""
+    """One fault, which happens this number of seconds after the start of a step."""
 
     kind: str
     detail: str

@@ -12,7 +12,7 @@ from tests.embedded import charmed_maas
 Maas = charmed_maas.CharmedMaas
 
 _TOOLS = 12
-"""A dispatch calls at most so many hook tools."""
+"""Largest number of hook tools that a dispatch calls."""
 _SECONDS = 1.0
 """A dispatch lasts about so long."""
 

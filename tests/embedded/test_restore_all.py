@@ -76,7 +76,7 @@ def tasks(maas: Maas, action: str) -> list[model.Task]:
 
 
 def assert_nothing_is_left(maas: Maas) -> None:
-    """See that no password is put aside any more, and that the pacemaker has ended."""
+    """Check that no saved password is left, and that the pacemaker has ended."""
     labels = maas.running.call(lambda: [s.label for s in maas.model.secrets.values()])
     assert [label for label in labels if 'before restore' in label] == []
     assert maas.pacemakers() == []

@@ -165,7 +165,7 @@ class Family:
     levels: Sequence[Sequence[faults.Fault]]
     scenarios: Sequence[str] = ALL
     one_in: int = 1
-    """Of the faults of each level, so many are left out: one in so many strikes."""
+    """One in this number of faults of each level is run; the others are left out."""
 
 
 _ERRORS = faults.refusals(for_good=False)

@@ -1,4 +1,4 @@
-"""What can go wrong at a moment."""
+"""The faults that can happen at a moment."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class LostAnswer:
 
 @dataclasses.dataclass(frozen=True)
 class Deposed:
-    """Another unit leads, and dispatches at once; this one's dispatch goes on, in vain."""
+    """Another unit leads and dispatches immediately; this dispatch has no further effect."""
 
     dispatches: int
     skew: float = 0.0

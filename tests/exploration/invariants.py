@@ -205,7 +205,7 @@ class Watch:
         surplus = f'{site.POSTGRESQL} has {now.units - before.units} unit(s) more'
         explained = any(words in told for words in (missing, had, surplus))
         if not fewest <= now.units <= most and not explained:
-            yield f'PostgreSQL has {now.units} of {before.units} units, and nobody is told'
+            yield f'PostgreSQL has {now.units} of {before.units} units, and nothing reports it'
         restarted = now.restarts != before.restarts
         if sim.op.kind == 'backup-all' and restarted and not self.meddled:
             yield f'MAAS was restarted {now.restarts - before.restarts} times by a backup'
@@ -215,7 +215,7 @@ class Watch:
             yield f'storage {item} is gone, which was there before'
         for item in now.storage - before.storage - self.left:
             if item not in told:
-                yield f'storage {item} is left, and nobody is told'
+                yield f'storage {item} is left, and nothing reports it'
         running = [t for t in sim.tasks('create-backup') if not t.ended]
         if running and str(running[0].id) not in told and not self.meddled:
             yield f'task {running[0].id} still backs up'
@@ -232,7 +232,7 @@ class Watch:
             yield f's3-integrators are aimed at {now.aims}, before it was {before.aims}'
         for label in now.secrets - before.secrets:
             if not (restored and label == scene.in_use(self._sim)) and label not in told:
-                yield f'secret {label} is left, and nobody is told'
+                yield f'secret {label} is left, and nothing reports it'
         yield from self._system_users(now, restored, told)
         if restored and now.fingerprint != self._sim.at_backup:
             yield 'what was restored is not what was backed up'
@@ -320,7 +320,7 @@ class Watch:
             elif name not in _may_go(self._sim.op, self._before.sets):
                 yield f'backup set {name} is gone, which was to stay'
             elif owned & there and name not in told:
-                yield f'of backup set {name} objects are left, and nobody is told'
+                yield f'of backup set {name} objects are left, and nothing reports it'
 
     def _of_the_record(self, log: Iterable[str]) -> Iterator[str]:
         sim, op = self._sim, self._sim.op

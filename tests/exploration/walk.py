@@ -27,7 +27,7 @@ class Choice:
     shards: int = 1
     """Of so many processes that share a walk, this one makes the runs of one shard."""
     one_in: int = 1
-    """Of the faults of each level, one in so many strikes, by chance."""
+    """One in this number of faults of each level is run, at random."""
     sample: int = 1
     """Of those of the first level, once more one in so many."""
     seed: int = 0

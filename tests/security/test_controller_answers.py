@@ -20,7 +20,7 @@ from tests import scripted_controller
 from tests.security import hostile
 
 BOUND = 1 << 20
-"""What the tests allow an answer to have, lest they take long."""
+"""Limit of an answer in these tests, so that they are fast."""
 QUICK = connection.Timeouts(address=2, connecting=3, login=2, call=2)
 TEXT, BINARY, PING, MORE = 0x81, 0x82, 0x89, 0x00
 

@@ -33,7 +33,7 @@ def everything(sim: simulation.Simulation) -> object:
 
 
 def told(level: str) -> str:
-    """Return what a user of this access is told."""
+    """Return the message for a user with this access."""
     return (
         f'Juju user backup-bot has {level} access to model maas, but reading the passwords needs '
         'admin: run juju grant backup-bot admin maas'

@@ -14,7 +14,7 @@ from tests import stores
 from tests.security import hostile
 
 BOUND = 1 << 20
-"""What the tests allow an answer to have, lest they take long."""
+"""Limit of an answer in these tests, so that they are fast."""
 REQUESTS: dict[str, Callable[[ports.ObjectStore], object]] = {
     'get': lambda store: store.get('key'),
     'head': lambda store: store.head('key'),

@@ -23,7 +23,7 @@ class Endless(memory_store.MemoryStore):
         super().__init__(memory_store.MemoryBucket())
         self.given = 0
         self.full = threading.Event()
-        """Set when so many chunks were given that no more fit after 100 were taken."""
+        """Set when the reader is full again after 100 chunks were taken."""
         self.closed = threading.Event()
         self.let = threading.Semaphore(0)
 

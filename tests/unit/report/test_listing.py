@@ -24,7 +24,7 @@ def entry(backup_id: str = examples.BACKUP_ID, *, model: str = MODEL) -> catalog
 
 
 def days(count: int) -> list[catalogue.Entry]:
-    """Return so many sets, oldest first."""
+    """Return this number of sets, oldest first."""
     return [entry(f'2026-{1 + n // 28:02}-{1 + n % 28:02}T10:15:00Z') for n in range(count)]
 
 

@@ -100,7 +100,7 @@ def test_a_task_that_says_it_began_proves_nothing(restarts: bool):
 
 
 def without_history(sim: simulation.Simulation) -> dict[str, bytes]:
-    """Take away what PostgreSQL has archived of its timelines, as if that came later."""
+    """Delete what PostgreSQL has archived of its timelines, as if it was archived later."""
     store = sim.world.postgresql_store
     keys = [item.key for item in store.list('archive/') if item.key.endswith('.history')]
     archived = {key: store.get(key) for key in keys}

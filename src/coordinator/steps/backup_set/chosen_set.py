@@ -1,4 +1,4 @@
-"""The backup set that an operation was told to work on, as its record holds it."""
+"""The backup set that an operation works on, as its record holds it."""
 
 from __future__ import annotations
 
