@@ -19,8 +19,9 @@ def readable_path(path: str, integrator: str) -> str:
     """
     if not path.strip('/ '):
         raise errors.StepError(
-            f'{integrator} has no path, but without a path maas-region can neither list nor '
-            f'restore its backups: juju config {integrator} path=maas. '
+            f'{integrator} has no path, '
+            'but without a path maas-region can neither list nor restore its backups: '
+            f'juju config {integrator} path=maas. '
             'To restore existing backups, copy backup/ and coordinator/ below that path'
         )
     return f'maas-region can list its backups below {path}'
@@ -70,8 +71,9 @@ def replication(status: ports.ModelStatus, config: settings.Settings) -> str:
     for unit in site.application(status, name).units.values():
         if unit.message.startswith('Standby'):
             raise errors.StepError(
-                f'{unit.name} is {unit.message}: {name} is a standby of another cluster. Back up '
-                'and restore that one, or remove their relation first: juju status --relations'
+                f'{unit.name} is {unit.message}: {name} is a standby of another cluster. '
+                'Back up and restore that one, or remove their relation first: '
+                'juju status --relations'
             )
     for relation in status.relations:
         here = [f'{name}:{endpoint}' for endpoint in _REPLICATION]
@@ -86,8 +88,9 @@ def unreplicated(status: ports.ModelStatus, config: settings.Settings) -> str:
     if related:
         first, _, second = related.partition(' and ')
         raise errors.StepError(
-            f'{related} are related for replication, and {config.postgresql} refuses to restore '
-            f'until they are not: juju remove-relation {first} {second}'.rstrip()
+            f'{related} are related for replication, '
+            f'and {config.postgresql} refuses to restore until they are not: '
+            f'juju remove-relation {first} {second}'.rstrip()
         )
     return f'{config.postgresql} replicates to no other cluster'
 
@@ -139,8 +142,8 @@ def same_integrators(status: ports.ModelStatus, config: settings.Settings) -> st
                 f'{here} {integrator}, or relate {endpoint} to the integrator that it uses'
             )
     return (
-        f'{config.maas} and {config.postgresql} use the integrators that are related to '
-        'the coordinator'
+        f'{config.maas} and {config.postgresql} '
+        'use the integrators that are related to the coordinator'
     )
 
 
