@@ -284,6 +284,6 @@ def test_keys_that_are_wrong_are_refused(s3_site: Site, field: str):
     fields = {**s3_site.fields(s3_site.new_bucket()), field: 'somebody-elses-key'}
     with (
         stores.opened(fields) as store,
-        pytest.raises(errors.StoreRefused, match='Check the keys that integrator gives'),
+        pytest.raises(errors.StoreRefused, match='Check the keys of integrator'),
     ):
         list(store.list(''))

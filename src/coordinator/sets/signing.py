@@ -1,8 +1,7 @@
 """Signatures of documents in the repository, with Ed25519.
 
 A signature is of a purpose and a digest, so that none of a document of one kind is good for one
-of another kind. Keys are text, as options, manifests and people hold them. Only `sign` and `holds`
-load the library: most dispatches need neither.
+of another kind. Keys are text, as options, manifests and people hold them.
 """
 
 from __future__ import annotations
@@ -12,10 +11,8 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from cryptography import exceptions
-from cryptography.hazmat.primitives.asymmetric import ed25519
-
 from coordinator import errors, this
+from coordinator.sets import ed25519
 
 SIGNED, OTHER_KEY, UNSIGNED, BAD = 'signed', 'other key', 'unsigned', 'bad signature'
 """What a signature can be: SIGNED is by a key that counts."""
@@ -28,13 +25,12 @@ _KEY_BYTES = 32
 
 def new_key() -> str:
     """Return a new private key, in Base64."""
-    return _text(ed25519.Ed25519PrivateKey.generate().private_bytes_raw())
+    return _text(ed25519.new_key())
 
 
 def public_key(private: str) -> str:
     """Return the public key of a private one, as `ed25519:<Base64>`."""
-    key = ed25519.Ed25519PrivateKey.from_private_bytes(base64.b64decode(private))
-    return _KIND + _text(key.public_key().public_bytes_raw())
+    return _KIND + _text(ed25519.public_key(base64.b64decode(private)))
 
 
 def sign(private: str, purpose: str, digest: str) -> str:
@@ -45,19 +41,17 @@ def sign(private: str, purpose: str, digest: str) -> str:
         purpose: kind of document that it is good for.
         digest: SHA-256 of what the document says, in hexadecimal digits.
     """
-    key = ed25519.Ed25519PrivateKey.from_private_bytes(base64.b64decode(private))
-    return _text(key.sign(_message(purpose, digest)))
+    return _text(ed25519.sign(base64.b64decode(private), _message(purpose, digest)))
 
 
 def holds(public: str, purpose: str, digest: str, signature: str) -> bool:
     """Whether a signature is of this document, by the owner of this key."""
     try:
         raw = base64.b64decode(_checked(public).removeprefix(_KIND), validate=True)
-        key = ed25519.Ed25519PublicKey.from_public_bytes(raw)
-        key.verify(base64.b64decode(signature, validate=True), _message(purpose, digest))
-    except (ValueError, exceptions.InvalidSignature):
+        value = base64.b64decode(signature, validate=True)
+        return ed25519.holds(raw, _message(purpose, digest), value)
+    except ValueError:
         return False
-    return True
 
 
 def judge(

@@ -90,7 +90,8 @@ def test_the_record_of_a_large_site_has_room_for_messages(records: list[operatio
 def test_every_message_that_is_cut_for_room_is_whole_in_the_history(
     records: list[operation.Operation],
 ):
-    worst = at_its_worst(records[-1])
+    # The fresh model warns of a key that it does not know.
+    worst = at_its_worst(dataclasses.replace(records[-1], warnings=()))
     assert size(worst) > limits.LARGEST
     kept = limits.fitted(dataclasses.replace(worst, said=(), cut=0), None)
     assert kept.said == (), 'what was cut before is in the history already'

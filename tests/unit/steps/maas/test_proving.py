@@ -28,6 +28,8 @@ def restoring(
     """Return a restore in a fresh model, of a site that was backed up with its own key."""
     lost = restores.backed_up(maas_key=backup_key, regions=1, postgresql_units=1)
     fresh = restores.simulate(after=lost, maas_key=key, regions=1, postgresql_units=1)
+    trusted = tuple(lost.world.signer.keys())
+    fresh.config = dataclasses.replace(fresh.config, trusted_signers=trusted)
     restores.restore(fresh, lost, **parameters)
     return fresh
 
