@@ -118,6 +118,7 @@ def test_keys_that_s3_does_not_know_are_refused_with_bucket_and_integrator(maas3
 # --- The site ------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_blocked_maas_is_named_with_its_message(maas40: Maas):
     maas40.change(lambda: maas40.site.maas.block('no more disk'))
 

@@ -15,6 +15,8 @@ from tests.embedded import charmed_maas
 
 Maas = charmed_maas.CharmedMaas
 
+pytestmark = pytest.mark.long
+
 _OLDER_PLAN = """
 
 import dataclasses
@@ -104,7 +106,6 @@ def test_a_refresh_in_the_middle_of_a_backup_carries_it_on(maas: Maas, older: pa
     assert [entry['state'] for entry in record['steps'][-3:]] == ['done'] * 3
 
 
-@pytest.mark.long
 def test_an_older_charm_leaves_the_operation_alone_until_it_is_refreshed_again(
     maas: Maas, older: pathlib.Path
 ):

@@ -12,9 +12,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def test_whatever_goes_wrong_nothing_is_lost():
     explored = subprocess.run(
-        [sys.executable, '-m', 'tests.exploration', '--sample', '100'],
+        [sys.executable, '-m', 'tests.exploration', '--sample', '200'],
         cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': 'src', 'PYTHONHASHSEED': '0'},
+        env={**os.environ, 'PYTHONPATH': 'src:lib', 'PYTHONHASHSEED': '0'},
         capture_output=True,
         text=True,
         check=False,

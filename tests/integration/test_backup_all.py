@@ -65,6 +65,7 @@ def test_an_abort_brings_the_units_back_and_publishes_nothing(site: sites.Site):
     assert [name for name in site.unattached_storage() if name not in reported] == []
 
 
+@pytest.mark.long
 def test_a_killed_agent_goes_on_with_the_operation(site: sites.Site):
     backup_id = str(site.run('backup-all').results['backup-id'])
     site.until_step('back-up-postgresql')

@@ -30,7 +30,7 @@ ACTIONS: dict[str, dict[str, str | bool]] = {
     'show-operation': {},
     'verify-backup': {'backup_id': ID},
 }
-UNTROUBLED = {'show-schedule'}
+UNTROUBLED = {'rotate-signing-key', 'show-schedule', 'show-signing-key'}
 """Those that neither load the record nor reach for anything while no schedule is set."""
 LOADING = {
     'abort-operation',

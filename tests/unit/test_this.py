@@ -19,7 +19,8 @@ NO_COMMAND = {
     'alerts.py': 1,  # The address of a page.
     'this.py': 1,  # The charm's name.
     'trace.py': 1,  # The program that made a trace.
-    'passwords.py': 2,  # Labels of secrets: records that exist name them.
+    'password_change.py': 2,  # Labels of secrets: records that exist name them.
+    'signing.py': 1,  # What each signature begins with.
 }
 """By file: how many texts name the charm and are no command."""
 

@@ -30,6 +30,6 @@ def test_the_key_of_the_empty_maas_counts_before_a_rehearsal_alone(
 
 def test_a_fresh_key_that_is_none_is_named_and_not_repeated():
     content = {**SITE, 'fresh-api-key': 's3cret'}
-    with pytest.raises(errors.Lacking, match='wrong in: fresh-api-key') as caught:
+    with pytest.raises(errors.Lacking, match='unusable values: fresh-api-key') as caught:
         login.endpoint(content)
     assert 's3cret' not in ''.join(traceback.format_exception(caught.value))

@@ -128,18 +128,23 @@ def promtool() -> str:
     return found
 
 
-def series(case: Case) -> list[dict[str, str]]:
-    """Return what Prometheus has scraped, the same every minute."""
+def pace(cases: list[Case]) -> int:
+    """Return how many minutes are between two scrapes: fewer of them where days pass."""
+    return 4 if max(case.hours for case in cases) > 24 else 1
+
+
+def series(case: Case, minutes: int) -> list[dict[str, str]]:
+    """Return what Prometheus has scraped, always the same."""
     labels = ','.join(f'{k}="{v}"' for k, v in {**TOPOLOGY, 'juju_unit': UNIT}.items())
-    minutes = int(case.hours * 60)
-    made = [{'series': f'up{{{labels}}}', 'values': f'{case.up}x{minutes}'}]
+    count = int(case.hours * 60 / minutes)
+    made = [{'series': f'up{{{labels}}}', 'values': f'{case.up}x{count}'}]
     if case.note is None:
         return made
     for metric in metrics.METRICS:
         for values, value in metric.samples(case.note, 0.0):
             own = [f'{k}="{v}"' for k, v in zip(metric.labels, values, strict=True)]
             name = f'{metrics.PREFIX}{metric.name}{{{",".join([*own, labels])}}}'
-            made.append({'series': name, 'values': f'{value}x{minutes}'})
+            made.append({'series': name, 'values': f'{value}x{count}'})
     return made
 
 
@@ -161,12 +166,12 @@ def rule(name: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def unit_test(case: Case) -> dict[str, object]:
+def unit_test(case: Case, minutes: int) -> dict[str, object]:
     """Return the case as promtool reads it."""
     expected = [{'exp_labels': labels_of(case)}] if case.fires else []
     return {
-        'interval': '1m',
-        'input_series': series(case),
+        'interval': f'{minutes}m',
+        'input_series': series(case, minutes),
         'alert_rule_test': [
             {
                 'eval_time': f'{int(case.hours * 60)}m',
@@ -186,8 +191,8 @@ def written(folder: pathlib.Path, cases: list[Case]) -> pathlib.Path:
     path = folder / 'test.yaml'
     tests = {
         'rule_files': ['rules.yaml'],
-        'evaluation_interval': '1m',
-        'tests': [unit_test(case) for case in cases],
+        'evaluation_interval': f'{pace(cases)}m',
+        'tests': [unit_test(case, pace(cases)) for case in cases],
     }
     path.write_text(yaml.safe_dump(tests))
     return path

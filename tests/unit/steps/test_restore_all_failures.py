@@ -216,6 +216,7 @@ def test_whatever_backs_postgresql_up_it_is_scaled_down_for_a_restore():
     assert config.strategy == 'scale-down'
 
 
+@pytest.mark.long
 def test_no_lost_checkpoint_restores_anything_twice():
     first = restores.backed_up(regions=2, postgresql_units=1)
     count = restores.simulate(after=first, regions=2, postgresql_units=1)
