@@ -19,6 +19,8 @@ from tests.embedded import agent_site
 @pytest.fixture(scope='module')
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[agent_site.Site]:
     with agent_site.Site(tmp_path_factory.mktemp('agent'), units=2) as site:
+        # Whichever test comes first on this worker expects nothing of the installation.
+        site.reset()
         yield site
 
 
