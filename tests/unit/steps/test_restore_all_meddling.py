@@ -98,6 +98,14 @@ def test_a_region_that_somebody_adds_holds_the_restore():
     )
 
 
+def test_a_region_that_somebody_adds_while_nothing_is_replaced_ends_the_restore():
+    fresh = restores.under_way('apply-passwords')
+    fresh.model.add_units('maas-region', 1)
+    op = fresh.run()
+    assert op.status == operation.FAILED
+    assert 'maas-region has 4 units now, but the set has 3 controllers' in op.error
+
+
 def test_a_relation_that_somebody_takes_away_at_the_end_holds_the_restore_until_it_is_back():
     fresh = restores.under_way('restore-postgresql-scale')
     fresh.model.remove_relation('maas-region:maas-db', 'postgresql:database')

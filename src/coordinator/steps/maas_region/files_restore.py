@@ -39,7 +39,7 @@ def mark_detach(op: operation.Operation, world: ports.World) -> step.Mark:
     ids = chosen_set.of(op).maas.controllers
     if len(app.units) != len(ids):
         raise errors.StepError(
-            f'{app.name} has {len(app.units)} units now, but the set has has has {len(ids)} '
+            f'{app.name} has {len(app.units)} units now, but the set has {len(ids)} '
             'controllers: add or remove units until the numbers are equal (juju add-unit, '
             'juju remove-unit), then run restore-all again'
         )
