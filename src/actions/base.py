@@ -137,19 +137,23 @@ class ActionBase(ops.Object):
             op = op.remembering({operation.THROWAWAY: throwaway})
         if kind == 'restore-all' and self.newest_made():
             op = op.remembering({operation.NEWEST_MADE: self.newest_made()})
-        self.record.save(self._answering(op, now))
+        op, answered = self._answering(op, now)
+        # If it cannot be stored, the requests wait on.
+        self.record.save(op)
+        self.record.set_requests(answered)
         logger.info('%s: %s begins', op.at, kind)
         return op
 
-    def _answering(self, op: operation.Operation, now: datetime.datetime) -> operation.Operation:
-        """Have a backup answer the requests that wait for one, stored in the same commit."""
+    def _answering(
+        self, op: operation.Operation, now: datetime.datetime
+    ) -> tuple[operation.Operation, str]:
+        """Have a backup answer the requests that wait for one; return what to store of both."""
         text = self.record.requests
         if not text or op.kind != 'backup-all':
-            return op
+            return op, text
 
         after, op = asked.joined(requests.from_json(text), op, now)
-        self.record.set_requests(requests.to_json(after))
-        return op
+        return op, requests.to_json(after)
 
     def begin_and_follow(
         self, kind: str, config: settings.Settings, parameters: dict[str, str]

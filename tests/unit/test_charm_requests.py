@@ -18,8 +18,8 @@ from scenario.state import _Event
 import requesting
 import scheduling
 from charms.maas_backup_coordinator.v0 import maas_backup
-from coordinator import times
-from coordinator.engine import operation
+from coordinator import errors, times
+from coordinator.engine import limits, operation
 from coordinator.observed import sets
 from coordinator.record import requests, schedules
 from coordinator.sets import retention
@@ -276,6 +276,15 @@ def test_a_hook_that_hung_while_another_unit_led_tells_nothing(monkeypatch: pyte
     out = changed(asking('a1'), op=charm_states.new_operation())
     assert told(out) is None
     assert 'requests' not in charm_states.databag(out)
+
+
+def test_an_operation_that_cannot_be_stored_answers_no_request(monkeypatch: pytest.MonkeyPatch):
+    def too_large(*_: object) -> operation.Operation:
+        raise errors.PreconditionError('the record would have 20000 bytes')
+
+    monkeypatch.setattr(limits, 'fitted', too_large)
+    out = changed(asking('a1'))
+    assert told(out) == Answer('a1', 'refused', 'the record would have 20000 bytes')
 
 
 # --- The end of a request ----------------------------------------------------------------------
