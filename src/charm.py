@@ -31,6 +31,7 @@ import ops
 
 import given
 import glances
+import lease
 import observing
 import requesting
 import scheduling
@@ -157,6 +158,15 @@ class CoordinatorCharm(ops.CharmBase):
 
     def _on_wake(self, event: ops.EventBase) -> None:
         """Take the open operation one checkpoint further."""
+        held = lease.Lease(self._given.began)
+        # systemd may take its time.
+        held.keep()
+        try:
+            self._wake(event, held)
+        finally:
+            held.end()
+
+    def _wake(self, event: ops.EventBase, held: lease.Lease) -> None:
         beats = isinstance(event, AdvanceEvent)
         # Ask for leadership before reading the record, because the record may be from before
         # another leader's term.
@@ -172,6 +182,10 @@ class CoordinatorCharm(ops.CharmBase):
             self._succession.take_over()
         self._keep_schedules(event, leads=leads)
         self._go_on(op, leads=leads, beats=beats)
+        if self._record.kept_back and not held.holds():
+            # The next dispatch decides again, as after a crash.
+            self._record.drop()
+            logger.warning('this dispatch stored nothing: it hung, and another unit may lead')
         self._record.release()
         if leads and not self._record.dropped:
             self._requesting.tell()

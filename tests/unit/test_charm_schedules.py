@@ -11,6 +11,7 @@ import pytest
 from ops import testing
 from scenario.state import _Event
 
+import lease
 import scheduling
 from coordinator import times
 from coordinator.engine import operation
@@ -164,6 +165,18 @@ def test_a_leader_that_hung_stores_nothing_of_a_run_that_another_may_have_begun(
     kept = overdue()
     before = charm_states.state(charm_states.new_operation(), kept=kept, config=options(kept))
     charm_states.reach(Deposed(), monkeypatch)
+    out = charm_states.context().run(DUE, before)
+    assert charm_states.databag(out) == charm_states.databag(before)
+
+
+def test_a_leader_that_hung_before_it_began_a_run_stores_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Juju would send all that it has read, and overwrite what another leader has stored."""
+    began = lease.steady() - lease.SECONDS - 1
+    monkeypatch.setattr(lease, 'steady', lambda: began)
+    kept = overdue()
+    before = charm_states.state(kept=kept, config=options(kept))
     out = charm_states.context().run(DUE, before)
     assert charm_states.databag(out) == charm_states.databag(before)
 

@@ -244,7 +244,7 @@ class Record:
             self._put(key, text)
 
     def drop(self) -> None:
-        """Forget what has waited: another unit may have led meanwhile."""
+        """Forget what has waited, and set nothing more: another unit may have led meanwhile."""
         self._back, self._stored, self.dropped = None, False, True
 
     def _get(self, key: str) -> str:
@@ -253,7 +253,7 @@ class Record:
         return self._relation.data[self._app].get(key, '') if self._relation else ''
 
     def _put(self, key: str, text: str) -> bool:
-        if self._relation is None or self._get(key) == text:
+        if self._relation is None or self.dropped or self._get(key) == text:
             return False
         if self._back is not None:
             self._back[key] = text

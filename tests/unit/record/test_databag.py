@@ -271,4 +271,5 @@ def test_what_is_dropped_was_never_set():
         kept.drop()
         assert (kept.schedules, kept.load()) == ('{"backup-all": {}}', None)
         kept.release()
+        kept.set_traced('a')
     assert content == {'schedules': '{"backup-all": {}}'}
