@@ -178,6 +178,8 @@ class CoordinatorCharm(ops.CharmBase):
         if leads and op is not None and self._record.behind:
             self._scheduling.put_back()
             self._record.save(op)
+            if plans.complete(op):
+                self._record.set_last_complete(op.backup_id, action_base.utc_now())
         if leads and op is None:
             self._succession.take_over()
         self._keep_schedules(event, leads=leads)

@@ -278,6 +278,31 @@ def test_a_hook_that_hung_while_another_unit_led_tells_nothing(monkeypatch: pyte
     assert 'requests' not in charm_states.databag(out)
 
 
+def test_a_set_that_is_complete_answers_even_if_a_former_leader_has_overwritten_that(
+    tmp_path: pathlib.Path,
+):
+    def woken(state: testing.State, *, leader: bool = True) -> testing.State:
+        dispatch = charm_states.context(tmp_path)
+        return dispatch.run(dispatch.on.update_status(), dataclasses.replace(state, leader=leader))
+
+    running = woken(charm_states.state(asking=[asking('a1')]))
+    op = dataclasses.replace(charm_states.saved(running), generation=9)
+    complete = dataclasses.replace(
+        op,
+        steps=tuple(dataclasses.replace(each, state=operation.DONE) for each in op.steps),
+    ).ending(operation.COMPLETE, NOW)
+    # The dispatch that reads it dies, and then the hook of a former leader ends late.
+    (peers,) = running.get_relations('coordinator')
+    at_the_end = {**peers.local_app_data, **ended(running, operation.COMPLETE)}
+    at_the_end['operation'] = complete.to_json()
+    moved = dataclasses.replace(peers, local_app_data=at_the_end)
+    others = [each for each in running.relations if each.id != peers.id]
+    woken(dataclasses.replace(running, relations=[*others, moved]), leader=False)
+    out = woken(running)
+    assert told(out) == Answer('a1', 'ready', '', maas_backup.BackupSet(op.id))
+    assert json.loads(charm_states.databag(out)['last-complete']) == {'backup-id': op.id}
+
+
 def test_an_operation_that_cannot_be_stored_answers_no_request(monkeypatch: pytest.MonkeyPatch):
     def too_large(*_: object) -> operation.Operation:
         raise errors.PreconditionError('the record would have 20000 bytes')
