@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from coordinator import errors, ports, times
-from coordinator.engine import settings, step
+from coordinator.engine import operation, settings, step
 from coordinator.sets import addendum, catalogue, manifest, signing
 from coordinator.steps.backup_set import set_objects, vouching
 
@@ -53,6 +53,7 @@ def completed(
 
 
 def record(
+    op: operation.Operation,
     found: manifest.Manifest,
     known: Sequence[manifest.Object] | None,
     digests: Mapping[str, str],
@@ -61,7 +62,11 @@ def record(
 ) -> step.Wait | None:
     """Record the SHA-256 of the objects of a signed set that was read and is right.
 
+    Nothing is recorded if an object was written since the verification began: what was read may
+    have been another one, and its ETag would be vouched for.
+
     Args:
+        op: the verification.
         found: the set's manifest.
         known: what `vouched` has returned.
         digests: SHA-256 by key, of objects of which none was known.
@@ -74,6 +79,10 @@ def record(
     if known is None or found.signature is None:
         return None
     maas = set_objects.maas_store(found, world)
+    wanted = completed(found, known).maas.objects
+    stored = [maas.head(item.key) for item in wanted]
+    if any(times.stamp(there.modified) >= op.started for there in stored):
+        return None
     objects = tuple(
         manifest.Object(
             key=item.key,
@@ -82,8 +91,7 @@ def record(
             checksum=there.checksum,
             sha256=item.sha256 or digests.get(item.key, ''),
         )
-        for item in completed(found, known).maas.objects
-        if (there := maas.head(item.key))
+        for item, there in zip(wanted, stored, strict=True)
     )
     if objects == tuple(known) or not all(item.sha256 for item in objects):
         return None

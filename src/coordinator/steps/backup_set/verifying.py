@@ -127,7 +127,7 @@ def _verify(op: operation.Operation, world: ports.World) -> step.Outcome:
     looked = set_objects.findings(found, store, world, known, contents_follow=whole)
     if reading is not None and reading.ended and not looked.wrong:
         if not reading.damaged and (
-            waiting := addenda.record(found, known, reading.digests, store, world)
+            waiting := addenda.record(op, found, known, reading.digests, store, world)
         ):
             return waiting
         unchecked = found.images is None or found.images.state != manifest.SYNCHRONISED

@@ -215,6 +215,22 @@ def test_an_addendum_of_another_set_excuses_no_object(site: simulation.Simulatio
     assert restore(site).status == operation.FAILED
 
 
+def test_an_object_that_was_exchanged_after_it_was_read_is_not_vouched_for(
+    site: simulation.Simulation,
+):
+    key = key_of(site, IMAGES)
+    site.world.reading.looks = 1
+    site.clock.advance(60)
+    site.begin('verify-backup', backup_id='latest', deep='true')
+    site.until(lambda: bool(site.world.reading.started))
+    exchange(site, key)
+    site.run()
+    assert recorded(site) is None
+    op = restore(site)
+    assert (op.status, op.step) == (operation.FAILED, 'check')
+    assert f'{key} in' in op.error
+
+
 def test_garbage_in_the_place_of_an_addendum_is_none(site: simulation.Simulation):
     site.world.maas_store.put(catalogue.addendum_key(found(site).backup_id), b'{"version": 1}')
     assert restore(site).step == 'mark-backup-set'
