@@ -222,6 +222,26 @@ def test_a_path_that_is_not_apart_from_the_sets_is_refused(
     assert sim.world.postgresql_store.place['path'] == own['path']
 
 
+@pytest.mark.parametrize('path', ['postgresql/deeper', 'postgresql'])
+def test_a_new_path_inside_the_repository_of_the_set_is_refused(
+    pair: tuple[simulation.Simulation, simulation.Simulation], path: str
+):
+    lives, sim = pair
+    sim.world.elsewhere[site.S3_POSTGRESQL] = {
+        **dict(sim.model.application(site.S3_POSTGRESQL).settings),
+        'bucket': 'postgresql-backups',
+        'path': 'of-the-rehearsal',
+    }
+    restores.rehearse(sim, lives, postgresql_path=path)
+    try:
+        sim.run()
+    finally:
+        del sim.world.elsewhere[site.S3_POSTGRESQL]
+
+    assert sim.op.status == operation.FAILED
+    assert f'postgresql-path={path} is not apart from the repository of the set' in sim.op.error
+
+
 def test_a_model_that_has_restored_the_set_is_refused_even_without_machines():
     lives, sim = deployed(postgresql_units=1)
     restores.rehearse(sim, lives)

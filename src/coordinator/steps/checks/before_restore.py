@@ -75,7 +75,7 @@ def restore_checks(
     yield access
     if access.outcome == checking.OK:
         if operation.REHEARSAL in parameters:
-            yield from throwaway.rehearsal_checks(wanted, config, world)
+            yield from throwaway.rehearsal_checks(wanted, parameters, config, world)
         yield from _site_checks(wanted, parameters, config, world)
         yield checking.made('maas-status', lambda: maas_status.check(config, world))
         yield checking.made('passwords', lambda: _passwords(wanted, parameters, config, world))

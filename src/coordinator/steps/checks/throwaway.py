@@ -23,12 +23,15 @@ _NEW_MODEL = 'rehearse in a separate model, for this purpose only'
 
 
 def rehearsal_checks(
-    wanted: manifest.Manifest, config: settings.Settings, world: ports.World
+    wanted: manifest.Manifest,
+    parameters: Mapping[str, str],
+    config: settings.Settings,
+    world: ports.World,
 ) -> Iterator[checking.Check]:
     """Make the checks that a rehearsal needs besides those of a restore."""
     yield checking.made('rehearsal-model', lambda: _model(wanted, config, world))
     yield checking.made('rehearsal-maas', lambda: _maas(config, world))
-    yield checking.made('rehearsal-path', lambda: _path(wanted, config, world))
+    yield checking.made('rehearsal-path', lambda: _path(wanted, parameters, config, world))
     yield checking.made('rehearsal-cluster', lambda: _cluster(wanted, config, world))
 
 
@@ -103,7 +106,12 @@ def _empty(maas: maas_port.Maas) -> str:
     return f'MAAS at {maas.endpoint} has no machines'
 
 
-def _path(wanted: manifest.Manifest, config: settings.Settings, world: ports.World) -> str:
+def _path(
+    wanted: manifest.Manifest,
+    parameters: Mapping[str, str],
+    config: settings.Settings,
+    world: ports.World,
+) -> str:
     here = world.postgresql_store.place
     there = set_objects.postgresql_store(wanted, world).place
     files = set_objects.maas_store(wanted, world).place
@@ -114,6 +122,12 @@ def _path(wanted: manifest.Manifest, config: settings.Settings, world: ports.Wor
                 'which is not apart from the repository of the set: juju config '
                 f'{config.s3_postgresql} bucket=<another bucket> path={world.model_name}, '
                 f'and wait until {config.postgresql} is active'
+            )
+        given = parameters.get('postgresql-path', '')
+        if given and _inside({**here, 'path': given}, other):
+            raise errors.StepError(
+                f'postgresql-path={given} is not apart from the repository of the set: '
+                f'choose a path outside of {integrators.where(other)}, or omit it'
             )
     return f'the backups of {config.postgresql} stay beside {integrators.where(here)}'
 
