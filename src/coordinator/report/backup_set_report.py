@@ -48,7 +48,7 @@ def set_text(found: manifest.Manifest, standing: Standing) -> str:
                 ('signature', _signature(found, standing.signature)),
                 ('made by', f'coordinator {found.coordinator_version}, {found.strategy}'),
                 ('took', took),
-                ('rehearsed', _rehearsal(standing.rehearsed)),
+                ('rehearsed', _rehearsal(found, standing.rehearsed)),
             ),
         ),
         _block(
@@ -91,9 +91,10 @@ def _block(head: str, lines: Iterable[tuple[str, str]]) -> str:
     return '\n'.join([plain.one_line(head), *rows])
 
 
-def _rehearsal(result: rehearsal.Result | None) -> str:
+def _rehearsal(found: manifest.Manifest, result: rehearsal.Result | None) -> str:
     if result is None:
-        return f'never: {this.command("restore-all")} rehearsal=true, in a throw-away model'
+        how = f'{this.command("restore-all")} backup-id={found.backup_id} rehearsal=true'
+        return f'never: {how}, in a throw-away model'
     down = result.downtime_seconds
     parts = [
         str(result.outcome),

@@ -95,8 +95,8 @@ def test_the_command_has_the_identity_that_was_given():
 def test_a_set_that_was_never_rehearsed_says_how_to():
     shown = backup_set_report.set_text(SET, standing())
     assert (
-        'rehearsed: never: juju run maas-backup-coordinator/leader restore-all rehearsal=true, in '
-        'a throw-away model'
+        'rehearsed: never: juju run maas-backup-coordinator/leader restore-all '
+        f'backup-id={examples.BACKUP_ID} rehearsal=true, in a throw-away model'
     ) in shown
 
 
