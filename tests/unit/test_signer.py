@@ -91,6 +91,28 @@ def test_rotation_can_forget_a_key_that_was_stolen():
     assert (shown['public-key'], 'former-keys' in shown) == (results['public-key'], False)
 
 
+def with_signers(made: testing.State, listed: str) -> testing.State:
+    return dataclasses.replace(made, config={**made.config, 'trusted-signers': listed})
+
+
+def test_the_command_no_longer_trusts_a_key_that_was_stolen():
+    made, other = with_key(), signing.public_key(signing.new_key())
+    stolen = signing.public_key(content(made)['private-key'])
+    state = with_signers(made, f'{stolen},{other}')
+    results, _ = charm_states.act('rotate-signing-key', state, forget_former=True)
+    assert results['trust'].endswith(f'trusted-signers={results["public-key"]},{other}')
+
+
+def test_a_rotation_that_fails_rotates_nothing():
+    made = with_key()
+    context = charm_states.context()
+    with pytest.raises(testing.ActionFailed) as caught:
+        context.run(context.on.action('rotate-signing-key'), with_signers(made, 'no-key'))
+    assert 'key 1 of trusted-signers' in caught.value.message
+    assert isinstance(caught.value.state, testing.State)
+    assert content(caught.value.state) == content(made)
+
+
 def test_without_a_key_there_is_nothing_to_rotate():
     with pytest.raises(testing.ActionFailed) as caught:
         charm_states.act('rotate-signing-key', charm_states.state())
