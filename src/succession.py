@@ -87,10 +87,11 @@ class Succession:
     def _found(self) -> operation.Operation | None:
         with self._given.connected() as reachable:
             found = history.newest(reachable.maas_store, reachable.model_uuid)
-        if found is None or found.terminal:
-            return None
-        config = self._given.settings(for_restore=found.kind not in _SEALING)
-        return taking_over.taken_over(found, config)
+            if found is None or found.terminal:
+                return None
+            config = self._given.settings(for_restore=found.kind not in _SEALING)
+            found = taking_over.taken_over(found, config)
+            return taking_over.with_signed_set(found, config, reachable)
 
     def _told_where(self) -> bool:
         """Whether s3-maas has told where the repository is."""

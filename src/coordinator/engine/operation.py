@@ -54,6 +54,8 @@ PROOF = 'proof'
 """Fact: what a comparison of MAAS with a set has shown, in a sentence for people."""
 NOT_PROVEN = 'not proven'
 """How it begins if nothing could be compared."""
+TAKEN_OVER = 'taken-over'
+"""Fact: the record comes out of the history in S3, where others may write."""
 THROWAWAY = 'throw-away-model'
 """Fact: name of the model, in which nothing may write to the repository of the site."""
 

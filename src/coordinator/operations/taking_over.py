@@ -2,16 +2,20 @@
 
 Whoever may write to the bucket may have written that history. So it is held for a person, works on
 nothing but the applications that this coordinator is related to, seals for nobody but the
-recipients that are configured now, and deletes no storage.
+recipients that are configured now, deletes no storage, and signs nothing that it says. Where
+signers are trusted, it restores only what one of them has signed.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Iterable
 
-from coordinator import errors, this
+from coordinator import errors, ports, this
 from coordinator.engine import facts, operation, settings
+from coordinator.sets import catalogue, signing
+from coordinator.steps.backup_set import chosen_set, reading_whole, vouching
 
 REASON = 'the coordinator that ran it was removed'
 _APPLICATIONS = ('maas', 'postgresql', 's3_maas', 's3_postgresql')
@@ -42,7 +46,15 @@ def taken_over(found: operation.Operation, config: settings.Settings) -> operati
     strategy = found.settings.strategy
     if not {strategy, found.strategy} <= set(settings.STRATEGIES):
         _refuse(found, 'has a strategy that this revision of the charm does not know')
-    op = dataclasses.replace(found, settings=dataclasses.replace(config, strategy=strategy))
+    accepted = (vouching.ACCEPT_UNSIGNED,)
+    op = dataclasses.replace(
+        found,
+        settings=dataclasses.replace(config, strategy=strategy),
+        parameters={name: text for name, text in found.parameters.items() if name not in accepted},
+    )
+    # What it says that was read would be signed, as would what it says that was backed up.
+    read = {name: '' for name in reading_whole.UNREAD if name in found.facts}
+    op = op.remembering({operation.TAKEN_OVER: 'true', **read})
     if storage:
         op = op.remembering(facts.STORAGE.put(dict.fromkeys(units, ())))
         op = op.warned(
@@ -50,6 +62,33 @@ def taken_over(found: operation.Operation, config: settings.Settings) -> operati
             f'juju storage, juju remove-storage; it was {" ".join(storage)}'
         )
     return op.held(f'{REASON}: {_ways()}') if op.open else op
+
+
+def with_signed_set(
+    found: operation.Operation, config: settings.Settings, world: ports.World
+) -> operation.Operation:
+    """Return a restore of the history with its set as a trusted key has signed it.
+
+    Its checks do not run again, so what it says of the set would be restored.
+
+    Raises:
+        ForeignRecordError: no key that counts has signed the set.
+    """
+    fact = found.fact(chosen_set.BACKUP_SET)
+    if found.kind != 'restore-all' or not config.trusted_signers or not fact:
+        return found
+    try:
+        backup_id = chosen_set.of(found).backup_id
+        there = catalogue.opened(world.maas_store, backup_id)
+    except (errors.NotFound, errors.UnexpectedAnswer, ValueError):
+        there, backup_id = None, 'that cannot be read'
+    if there is None or there.standing(vouching.accepted(config, world)) != signing.SIGNED:
+        _refuse(
+            found,
+            f'restores backup set {backup_id}, which trusted-signers does not accept (to take it '
+            f'over nevertheless: juju config {this.application()} --reset trusted-signers)',
+        )
+    return found.remembering({chosen_set.BACKUP_SET: chosen_set.essence(there)})
 
 
 def _ways() -> str:
@@ -81,7 +120,7 @@ def _only(found: operation.Operation, named: Iterable[str], allowed: set[str]) -
         _refuse(found, f'names {name}, which this coordinator does not work on')
 
 
-def _refuse(found: operation.Operation, why: str) -> None:
+def _refuse(found: operation.Operation, why: str) -> typing.NoReturn:
     raise errors.ForeignRecordError(
         f'{found.kind} {found.id} of the history has not ended and is not taken over, '
         f'because it {why}: '

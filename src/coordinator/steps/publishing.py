@@ -115,7 +115,8 @@ def place(store: ports.ObjectStore) -> manifest.Place:
 def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
     """Sign the manifest and write it: from now on the set exists.
 
-    Everything in it comes out of the record, so that a repeated PUT changes nothing.
+    Everything in it comes out of the record, so that a repeated PUT changes nothing. A record that
+    others may have written is not vouched for.
 
     Raises:
         StepError: there is a manifest of another operation.
@@ -143,11 +144,22 @@ def publish(op: operation.Operation, world: ports.World) -> step.Outcome:
         images=fence.judged(op),
         inventory=inventories.taken(op),
     )
+    if op.fact(operation.TAKEN_OVER):
+        catalogue.commit(repository.of(op, world), contents)
+        return step.Done(left=_inconsistent(contents), warnings=(_unsigned(contents),))
     signed = vouching.signed(contents, world)
     if isinstance(signed, step.Wait):
         return signed
     catalogue.commit(repository.of(op, world), signed)
     return step.Done(left=_inconsistent(contents))
+
+
+def _unsigned(contents: manifest.Manifest) -> str:
+    return (
+        f'backup set {contents.backup_id} is not signed: '
+        'its backup was taken over from the history in S3, which others may have changed. '
+        'Run backup-all again to make a signed one'
+    )
 
 
 def _inconsistent(contents: manifest.Manifest) -> str:

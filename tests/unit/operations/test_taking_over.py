@@ -11,6 +11,8 @@ from coordinator import errors
 from coordinator.engine import facts, operation, settings
 from coordinator.operations import leaving, taking_over
 from coordinator.record import history
+from coordinator.sets import catalogue, manifest
+from coordinator.steps.backup_set import chosen_set, vouching
 from tests import charm_states, examples, restores, simulation, worlds
 
 CONFIG = charm_states.SETTINGS
@@ -113,6 +115,82 @@ def test_a_restore_that_is_taken_over_goes_on_to_its_end(step: str):
     sim.op = lost(sim).resumed(sim.clock.now())
     assert sim.run().status == operation.COMPLETE
     assert sim.site.fingerprint() == sim.at_backup
+
+
+# --- Signatures ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def restoring() -> simulation.Simulation:
+    """A restore whose check is done, of a set that a trusted key has signed."""
+    sim = restores.backed_up(regions=1, postgresql_units=1)
+    sim.config = dataclasses.replace(sim.config, trusted_signers=sim.world.signer.keys())
+    restores.restore(sim, sim, accept_unsigned='true')
+    sim.at_step('mark-backup-set')
+    return sim
+
+
+def signed(sim: simulation.Simulation) -> manifest.Manifest:
+    return catalogue.opened(sim.world.maas_store, chosen_set.of(sim.op).backup_id)
+
+
+def test_the_set_of_a_restore_comes_from_its_signed_manifest(restoring: simulation.Simulation):
+    real = restoring.op.fact(chosen_set.BACKUP_SET)
+    forged = real.replace(chosen_set.of(restoring.op).postgresql.label, '20260101-000000F')
+    assert forged != real
+    op = restoring.op.remembering({chosen_set.BACKUP_SET: forged})
+    found = taking_over.with_signed_set(op, restoring.config, restoring.world)
+    assert found.fact(chosen_set.BACKUP_SET) == real
+
+
+def test_a_restore_of_a_set_that_nobody_signed_is_not_taken_over(
+    restoring: simulation.Simulation,
+):
+    unsigned = signed(restoring).model_copy(update={'signature': None})
+    catalogue.commit(restoring.world.maas_store, unsigned)
+    with pytest.raises(errors.ForeignRecordError, match='trusted-signers does not accept'):
+        taking_over.with_signed_set(restoring.op, restoring.config, restoring.world)
+    trusting = dataclasses.replace(restoring.config, trusted_signers=())
+    assert taking_over.with_signed_set(restoring.op, trusting, restoring.world) == restoring.op
+
+
+@pytest.mark.parametrize('text', ['', '{}', '{"backup-id": "x"}'])
+def test_a_restore_whose_set_is_gone_or_damaged_is_not_taken_over(
+    restoring: simulation.Simulation, text: str
+):
+    if text:
+        op = restoring.op.remembering({chosen_set.BACKUP_SET: text})
+    else:
+        op = restoring.op
+        catalogue.withdraw(restoring.world.maas_store, chosen_set.of(op).backup_id)
+    with pytest.raises(errors.ForeignRecordError):
+        taking_over.with_signed_set(op, restoring.config, restoring.world)
+
+
+def test_nothing_in_a_history_accepts_an_unsigned_set(restoring: simulation.Simulation):
+    assert vouching.ACCEPT_UNSIGNED in restoring.op.parameters
+    assert vouching.ACCEPT_UNSIGNED not in lost(restoring).parameters
+
+
+def test_no_sha256_of_a_history_is_vouched_for():
+    op = unfinished(tally='{"digests": {}}', read_bytes='5')
+    taken = taking_over.taken_over(op, CONFIG)
+    assert {taken.fact(name) for name in ('tally', 'read-bytes')} == {''}
+
+
+def test_a_set_out_of_a_history_is_published_without_a_signature():
+    sim = simulation.Simulation()
+    sim.at_step('publish')
+    sim.op = lost(sim).resumed(sim.clock.now())
+    ended = sim.run()
+    assert ended.status == operation.COMPLETE, ended.error
+    assert signed_of(sim) is None
+    assert any('is not signed' in line for line in ended.warnings)
+
+
+def signed_of(sim: simulation.Simulation) -> object:
+    (name,) = catalogue.ids(sim.world.maas_store)
+    return catalogue.opened(sim.world.maas_store, name).signature
 
 
 def test_what_left_in_good_order_is_in_the_history_and_taken_over():
