@@ -387,6 +387,11 @@ def note_rehearsal(store: ports.ObjectStore, found: rehearsal.Result) -> bool:
     return _keep_beside(store, found.backup_id, found.outcome.name, found.to_json())
 
 
+def note_addendum(store: ports.ObjectStore, backup_id: str, content: bytes) -> None:
+    """Keep beside a set what was found out about its objects; nothing of a set that is gone."""
+    _keep_beside(store, backup_id, _ADDENDUM, content)
+
+
 def _keep_beside(store: ports.ObjectStore, backup_id: str, name: str, content: bytes) -> bool:
     """Store an object beside a set; return whether the set is still there, as nothing else stays.
 

@@ -106,5 +106,5 @@ def record(
     )
     if isinstance(signed, step.Wait):
         return signed
-    store.put(catalogue.addendum_key(found.backup_id), signed.to_json())
+    catalogue.note_addendum(store, found.backup_id, signed.to_json())
     return step.Wait(f'the SHA-256 of the objects of {found.backup_id} were recorded')

@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from coordinator import times
+from coordinator import ports, times
 from coordinator.engine import operation
 from coordinator.sets import addendum, catalogue, manifest, signing, verification
 from rehearsal import memory_store
@@ -150,6 +150,25 @@ def test_a_copy_is_restored_once_it_was_read(site: simulation.Simulation):
     assert 'deep=true checks its content' in refused.error
     assert verify(site).status == operation.COMPLETE
     assert restore(site).step == 'mark-backup-set'
+
+
+def test_nothing_stays_beside_a_set_that_is_deleted_meanwhile(
+    site: simulation.Simulation, monkeypatch: pytest.MonkeyPatch
+):
+    backup_id, store = found(site).backup_id, site.world.maas_store
+    put = type(store).put
+
+    def put_late(self: memory_store.MemoryStore, key: str, content: bytes) -> ports.StoredObject:
+        for name in catalogue.names(store, backup_id):
+            store.delete(catalogue.folder(backup_id) + name)
+        return put(self, key, content)
+
+    site.clock.advance(60)
+    site.begin('verify-backup', backup_id=backup_id, deep='true')
+    site.until(lambda: bool(site.world.reading.started))
+    monkeypatch.setattr(type(store), 'put', put_late)
+    site.run()
+    assert catalogue.names(store, backup_id) == set()
 
 
 # --- Attacks -------------------------------------------------------------------------------------
