@@ -99,7 +99,8 @@ def _excerpt() -> str:
     shown = [(screens[begin], _shortened(screens[end])) for begin, end in ends.items()]
     text = '\n\n'.join(screen for pair in shown for screen in pair)
     # The longest command is broken where a shell lets it be broken.
-    text = text.replace(' backup-id=latest ', ' \\\n>   backup-id=latest ')
+    for parameter in ('backup-id=latest', 'confirm=true'):
+        text = text.replace(f' {parameter}', f' \\\n> {parameter}')
     return f'```console\n{text}\n```'
 
 

@@ -14,7 +14,7 @@ MARGIN, BOX_WIDTH, BOX_HEIGHT, GAP, WIDTH = 16, 216, 30, 20, 720
 FONT_SIZE = 13
 REPLACED = 'From here on data is replaced: an error holds the operation.'
 PUBLISHED = 'From here on the backup set exists and is kept.'
-_COLUMNS = 3
+_COLUMNS = 2
 
 _STYLE = """<style>
 svg { color-scheme: light dark; }
@@ -71,19 +71,20 @@ def grid(title: str, entries: Sequence[Entry]) -> str:
             if place:
                 middle = top + BOX_HEIGHT // 2
                 lines.append(_arrow(left - GAP, middle, left, middle))
-    return _svg(title, 2 * MARGIN + len(rows) * (BOX_HEIGHT + GAP) - GAP, lines)
+    height = 2 * MARGIN + len(rows) * (BOX_HEIGHT + GAP) - GAP
+    return _svg(title, height, lines, 2 * MARGIN + _COLUMNS * (BOX_WIDTH + GAP) - GAP)
 
 
-def _svg(title: str, height: int, lines: Sequence[str]) -> str:
+def _svg(title: str, height: int, lines: Sequence[str], width: int = WIDTH) -> str:
     said = html.escape(title)
     return '\n'.join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-            f'width="{WIDTH}" height="{height}" role="img" aria-label="{said}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}" role="img" aria-label="{said}" '
             f'font-family="Ubuntu, sans-serif" font-size="{FONT_SIZE}">',
             f'<title>{said}</title>',
             _STYLE,
-            f'<rect class="page" width="{WIDTH}" height="{height}" rx="6"/>',
+            f'<rect class="page" width="{width}" height="{height}" rx="6"/>',
             *lines,
             '</svg>\n',
         ]

@@ -61,7 +61,7 @@ def played(name: str) -> night.Night:
 @case(
     'backup-with-a-unit-missing',
     'a new unit of PostgreSQL does not join after a backup',
-    'the set was complete before; the status no longer shows what you have done',
+    'the set was complete before; when nothing is left to do, the message disappears',
 )
 def _unit_missing(at: night.Night) -> None:
     at.sim.at_step('back-up-maas')
