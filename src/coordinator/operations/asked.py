@@ -145,7 +145,7 @@ def settled(
     if op is not None:
         # If a former leader has overwritten the requests, the operation still knows.
         kept = _running(kept, op)
-    line = due.settled(kept.line, op, earlier, now, again=False)
+    line = _ended(kept.line, due.settled(kept.line, op, earlier, now, again=False), now)
     entries = {entry.id: entry for entry in earlier}
     if op is not None and op.terminal:
         entries[op.id] = ended.of(op)
@@ -156,6 +156,15 @@ def settled(
         for relation, each in kept.asked.items()
     }
     return dataclasses.replace(kept, line=line, asked=asked)
+
+
+def _ended(
+    before: schedules.Schedule, line: schedules.Schedule, now: datetime.datetime
+) -> schedules.Schedule:
+    """Have the pause after a failure begin with the end of the backup, however long it took."""
+    if line.last is None or line == before:
+        return line
+    return line.adding(dataclasses.replace(line.last, at=times.stamp(now)))
 
 
 def _settled(

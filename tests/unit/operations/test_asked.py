@@ -268,6 +268,16 @@ def test_a_set_ends_the_pauses_and_so_does_an_hour():
     assert leader.kept.line.pending.retry_at == 0
 
 
+def test_a_backup_that_fails_after_hours_brings_a_pause_as_well():
+    leader = Leader(r7='a1')
+    leader.begin()
+    leader.now += datetime.timedelta(hours=3)
+    leader.end(operation.FAILED, 'the disk is full')
+    leader.ask(r7='a2')
+    assert leader.kept.line.pending is not None
+    assert leader.kept.line.pending.retry_at == due.PAUSES[0]
+
+
 def test_looking_again_changes_nothing():
     leader = Leader(r7='a1', r9='')
     for step in (leader.look, leader.begin, leader.look, leader.end, leader.look):
