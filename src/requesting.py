@@ -173,11 +173,13 @@ class Requesting:
 
     def _newest(self) -> str:
         """Return the newest good set that is known, as JSON; '' if none is."""
-        found = sets.Sets.from_json(self._record.sets)
+        found, made = sets.Sets.from_json(self._record.sets), self._record.last_complete
         # Until somebody has listed the sets, that is all that is known.
-        known = {sets.COMPLETE: self._record.last_complete}
-        newest = found.newest if found is not None else known
+        newest = found.newest if found is not None else {sets.COMPLETE: made}
         backup_id = newest.get(sets.COMPLETE, '')
+        if made:
+            # Whoever can write to the bucket can plant a newer one, which nobody here has made.
+            backup_id = min(backup_id, made)
         if not backup_id:
             return ''
         verified = 'deep' if newest.get(sets.READ_WHOLE) == backup_id else 'objects'

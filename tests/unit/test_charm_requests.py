@@ -403,6 +403,12 @@ def test_before_anybody_has_listed_sets_the_last_complete_one_is_known():
     assert newest(out) == maas_backup.BackupSet('2026-08-22T10:15:00Z')
 
 
+def test_a_set_newer_than_any_that_was_made_here_is_not_believed():
+    planted = dict.fromkeys(('complete', 'read-whole', 'proven'), '2026-08-25T10:15:00Z')
+    out = changed(asking(), sets=listed(**planted), last_complete='2026-08-22T10:15:00Z')
+    assert newest(out) == maas_backup.BackupSet('2026-08-22T10:15:00Z')
+
+
 def test_without_a_set_there_is_none_and_a_later_one_is_told():
     out = changed(asking(), sets=listed())
     assert newest(out) is None
