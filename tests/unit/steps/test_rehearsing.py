@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +11,7 @@ from coordinator.engine import operation
 from coordinator.sets import catalogue, rehearsal
 from coordinator.steps import site as steps_site
 from rehearsal import model, site
+from rehearsal.maas import direct
 from tests import restores, simulation
 
 
@@ -194,6 +196,26 @@ def test_a_maas_that_cannot_be_asked_is_refused(
         assert told in refusal(sim, lives)
     finally:
         sim.world = world
+
+
+def controllers(maas: direct.DirectMaas) -> Iterator[str]:
+    yield 'a controller'
+
+
+@pytest.mark.parametrize('sees_controllers', [False, True])
+def test_a_key_that_may_not_see_all_machines_is_refused(
+    pair: tuple[simulation.Simulation, simulation.Simulation],
+    monkeypatch: pytest.MonkeyPatch,
+    sees_controllers: bool,
+):
+    # Since MAAS 3.8 a group may let its users see controllers and no machines.
+    lives, sim = pair
+    sim.api.add_key('c:t:s', 'auditor', admin=False)
+    monkeypatch.setattr(sim.world, 'fresh_key', 'c:t:s')
+    if sees_controllers:
+        monkeypatch.setattr(direct.DirectMaas, 'controllers', controllers)
+
+    assert 'use an API key of an admin' in refusal(sim, lives)
 
 
 @pytest.mark.parametrize(
