@@ -159,6 +159,10 @@ def test_in_a_fresh_model_the_new_repository_proves_whose_cluster_it_is():
     fresh.model.set_config('s3-integrator-postgresql', {'path': 'postgresql'})
     site.settle(fresh.model, ('active', 'blocked', 'waiting'))
     by_hand(fresh, wanted(fresh))
+    resume(fresh, **{'postgresql-path': 'postgresql'})
+    op = fresh.run()
+    assert (op.status, op.step) == (operation.HELD, 'renew-repository')
+    assert 'postgresql-path=postgresql is in use' in op.error
     resume(fresh, **{'postgresql-path': 'postgresql-restored-2'})
     fresh.run()
     restores.assert_restored(fresh, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from coordinator import errors, integrators, ports
+from coordinator import errors, integrators, ports, this
 from coordinator.engine import facts, operation, step
 from coordinator.parts import pgbackrest
 from coordinator.sets import manifest
@@ -77,6 +77,12 @@ def renew_postgresql(op: operation.Operation, world: ports.World) -> step.Outcom
         return step.Done()
     if not facts.NEW_PATH.of(op) or facts.NEW_PATH.of(op) != path:
         beside = facts.OWN_PLACE.of(op) or set_objects.postgresql_store(found, world).place
+        if path and not is_free({**beside, 'path': path}, found, world):
+            # Only the path that a restore begins with has been checked.
+            raise errors.StepError(
+                f'postgresql-path={path} is in use: '
+                f'{this.command("resume-operation")} postgresql-path=<an empty path>'
+            )
         path = path or fresh_path(beside, found, world)
         return step.Wait(
             f'{app.name} will keep its backups in {path}', facts=facts.NEW_PATH.put(path)
