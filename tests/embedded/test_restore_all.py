@@ -137,7 +137,7 @@ def test_without_confirm_it_prints_what_would_happen_and_changes_nothing(fresh: 
     assert 'images, preseeds and controller ids of 2 region(s) of maas-region' in replaces
     assert f'with those of {task.output["backup-id"]} from model maas' in replaces
     assert 'MAAS will be down for about 5 min' in replaces
-    assert task.output['verdict'] == 'ready. Nothing has been changed'
+    assert task.output['verdict'] == 'ready, with warnings (signature). Nothing has been changed'
     assert task.output['next'].endswith(
         f'/leader restore-all backup-id={task.output["backup-id"]} '
         f'identity={fresh.identity} confirm=true'
