@@ -187,7 +187,9 @@ class CoordinatorCharm(ops.CharmBase):
         if self._record.kept_back and not held.holds():
             # The next dispatch decides again, as after a crash.
             self._record.drop()
-            logger.warning('this dispatch stored nothing: it hung, and another unit may lead')
+            logger.warning(
+                'this dispatch took too long and stored nothing; the next one decides again'
+            )
         self._record.release()
         if leads and not self._record.dropped:
             self._requesting.tell()

@@ -34,7 +34,7 @@ class Ahead:
         Args:
             store: has the object.
             key: names it.
-            seen: takes each chunk too, in a thread of its own: beside the download, and beside
+            seen: takes each chunk too, in a separate thread: beside the download, and beside
                 what is done with the chunks that are yielded.
             carry_on: whether to go on; asked at least every `_PATIENCE` seconds.
         """

@@ -26,7 +26,7 @@ REFUSED = Answer('a1', maas_backup.REFUSED, 'no recipients')
 
 
 class Requirer(ops.CharmBase):
-    """A charm that notes what it is told."""
+    """A charm that records the events that it gets."""
 
     told: list[Any]
 

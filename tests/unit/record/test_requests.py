@@ -54,6 +54,6 @@ def test_a_mark_is_short_and_names_one_request():
 
 
 def test_only_what_differs_is_to_be_told():
-    told = requests.Asked('a1', requests.WAITING, told=True)
-    assert told.becoming(state=requests.WAITING) is told
-    assert not told.becoming(state=requests.RUNNING).told
+    before = requests.Asked('a1', requests.WAITING, told=True)
+    assert before.becoming(state=requests.WAITING) is before
+    assert not before.becoming(state=requests.RUNNING).told

@@ -238,11 +238,11 @@ def test_a_throwaway_model_is_to_be_destroyed_and_backs_up_nothing():
 @pytest.mark.parametrize('last_complete', ['2026-08-22T09:00:00Z', ''])
 def test_a_restore_that_nothing_proves_says_so_until_the_next_operation(last_complete: str):
     last = dataclasses.replace(op(), kind='restore-all')
-    for proof, told in (
+    for proof, named in (
         ('not proven: no API key of MAAS', True),
         ('proven: 0 differences', False),
     ):
         record = last.remembering({operation.PROOF: proof}).ending(operation.COMPLETE, NOW)
         state, line = describe(record, last_complete)
         assert state == 'active'
-        assert ('restore-all 2026-08-22T10:15:00Z is not proven' in line) is told
+        assert ('restore-all 2026-08-22T10:15:00Z is not proven' in line) is named

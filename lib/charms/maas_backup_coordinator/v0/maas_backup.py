@@ -361,7 +361,7 @@ class MaasBackupRequirer(ops.Object):
         return request_id
 
     def withdraw(self) -> None:
-        """Take the current request back. A backup that has begun goes on.
+        """Take the current request back. A backup that has begun continues.
 
         Raises:
             NotLeader: this unit does not lead.

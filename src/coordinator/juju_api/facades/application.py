@@ -84,7 +84,7 @@ def set_config(connection: Connection, application: str, values: Mapping[str, st
         'config': dict(values),
         'config-yaml': '',
     }
-    # The capital is right: this one field of the API has no name of its own.
+    # The capital is right: this one field of the API has no other name.
     items.effect(connection, 'Application', 'SetConfigs', {'Args': [item]})
 
 

@@ -1,4 +1,4 @@
-"""What must hold before a backup begins: each check has a sentence of its own.
+"""What must hold before a backup begins: each check has its own sentence.
 
 The same checks are the first step of backup-all and the outcome that its dry run prints.
 """

@@ -140,7 +140,7 @@ def _places(
 ) -> list[Mapping[str, str]]:
     """Return the places in a restore's record, as often as they are there."""
     here, there = world.postgresql_store.place, wanted.postgresql.place.model_dump()
-    # It notes where the set is, how the integrators were aimed, and where PostgreSQL goes on.
+    # It notes where the set is, how the integrators were aimed, and where PostgreSQL continues.
     beside = new_path.home(parameters, wanted, world)
     fresh = {'path': parameters.get('postgresql-path') or f'{beside["path"]}-restored-999'}
     maas = [world.maas_store.place] * 2

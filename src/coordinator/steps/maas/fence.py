@@ -165,7 +165,7 @@ def remains(op: operation.Operation) -> list[str]:
 def mark_back_up(op: operation.Operation, world: ports.World) -> step.Mark:
     """Note what the files backup needs, and whether the images are still as they were read.
 
-    If they are not, or nobody knows, `back_up` reads them in a dispatch of its own.
+    If they are not, or nobody knows, `back_up` reads them in a separate dispatch.
     """
     marked = files_backup.mark(op, world)
     attempt = str(op.current.attempts + 1)

@@ -112,7 +112,7 @@ def _is_finished(world: ports.World, backup_id: str) -> bool:
 
 
 def cancel(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Undo: no backup goes on after the operation has given it up."""
+    """Undo: no backup continues after the operation has abandoned it."""
     outcome = tasks.cancel(op, world, op.settings.maas, 'create-backup', {})
     if isinstance(outcome, step.Wait):
         return outcome

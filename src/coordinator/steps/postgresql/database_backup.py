@@ -146,5 +146,5 @@ def _backup_unit(
 
 
 def cancel(op: operation.Operation, world: ports.World) -> step.Outcome:
-    """Undo: no backup goes on after the operation has given it up."""
+    """Undo: no backup continues after the operation has abandoned it."""
     return tasks.cancel(op, world, op.settings.postgresql, 'create-backup', _FULL)

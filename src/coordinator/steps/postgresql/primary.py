@@ -22,7 +22,7 @@ _AGREEMENT_SECONDS = 400
 def shown_by(app: ports.Application) -> list[ports.Unit]:
     """Return the units whose status says that they are the primary, in whatever health.
 
-    After a backup of its own a unit says nothing until its next hook, minutes later. The only
+    After its own backup a unit says nothing until its next hook, minutes later. The only
     member of a cluster is its primary all the same.
     """
     units = list(app.units.values())
